@@ -1,0 +1,35 @@
+# Every target makes the environment first; nothing else needs to be set up.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: quickstart test test-all lint types clean
+
+quickstart: $(READY)  ## train on the embedded digits, evaluate, write the report
+	@rm -rf runs/quickstart
+	$(BIN)/vitreous train digits --out runs/quickstart
+	@echo "open runs/quickstart/report.html in a browser"
+
+test: $(READY)  ## the fast tests
+	$(BIN)/python -m pytest -m "not slow" -n 2
+
+test-all: $(READY)  ## every test
+	$(BIN)/python -m pytest -n 2
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $(READY)
+
+clean:
+	rm -rf $(VENV) runs build dist

@@ -1,0 +1,59 @@
+"""vitreous: Vision Transformers you can see through.
+
+>>> import vitreous
+>>> model = vitreous.create_model("ViT-B/16", num_classes=10)
+>>> model = vitreous.load("runs/flowers")
+>>> vitreous.predict(model, ["a.jpg", "b.png"])
+>>> vitreous.save(model, "model.safetensors")
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from vitreous.evaluate.predict import Prediction, predict
+    from vitreous.model.build import create_model
+    from vitreous.model.config import ViTConfig
+    from vitreous.model.recording import Recording
+    from vitreous.model.variants import list_models
+    from vitreous.weights.adapt import adapt
+    from vitreous.weights.load import load
+    from vitreous.weights.save import save
+
+# Imported when first asked for, so that `import vitreous` and every `--help` are instant.
+_HOMES = {
+    "Prediction": "vitreous.evaluate.predict",
+    "Recording": "vitreous.model.recording",
+    "ViTConfig": "vitreous.model.config",
+    "adapt": "vitreous.weights.adapt",
+    "create_model": "vitreous.model.build",
+    "list_models": "vitreous.model.variants",
+    "load": "vitreous.weights.load",
+    "predict": "vitreous.evaluate.predict",
+    "save": "vitreous.weights.save",
+}
+
+__all__ = [
+    "Prediction",
+    "Recording",
+    "ViTConfig",
+    "__version__",
+    "adapt",
+    "create_model",
+    "list_models",
+    "load",
+    "predict",
+    "save",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'vitreous' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

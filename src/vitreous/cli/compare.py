@@ -1,0 +1,78 @@
+"""Put runs side by side: overall, class by class, and their curves in one figure.
+
+  vitreous compare runs/vit runs/resnet --out comparison.html
+
+Runs must have been measured on the same classes.
+"""
+
+import json
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+from vitreous.cli.output import add_json_argument, print_table, write_json
+from vitreous.errors import UserError
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The verb's options."""
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="two run folders or more")
+    parser.add_argument("--out", metavar="FILE", help="write the page there, an .html file")
+    add_json_argument(parser)
+
+
+def run(arguments: Namespace) -> int:
+    """Read the reports, print the table, write the page."""
+    from vitreous.report.comparison import comparison_table, write_comparison
+    from vitreous.train.measure import read_history
+
+    if len(arguments.runs) < 2:
+        raise UserError("one run is nothing to compare: give two or more")
+    names = _names(arguments.runs)
+    reports = {name: _report(Path(run)) for name, run in names.items()}
+    rows = comparison_table(reports)
+    if not write_json(arguments.json, rows):
+        print_table(*_columns(rows, list(names)))
+    if arguments.out is not None:
+        page = Path(arguments.out)
+        if page.exists():
+            raise UserError(f"--out {page} exists: choose another")
+        histories = {name: read_history(Path(run) / "metrics.jsonl") for name, run in names.items()}
+        write_comparison(page, reports, histories)
+        print(f"the page is {page}")
+    return 0
+
+
+def _names(runs: list[str]) -> dict[str, str]:
+    """Folder names where they differ, whole paths where they do not."""
+    short = [Path(run).resolve().name for run in runs]
+    names = short if len(set(short)) == len(short) else runs
+    if len(set(names)) < len(names):
+        raise UserError("the same run twice: give different ones")
+    return dict(zip(names, runs, strict=True))
+
+
+def _report(run: Path) -> dict[str, Any]:
+    try:
+        report: dict[str, Any] = json.loads((run / "report.json").read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{run} holds no report.json: give a finished run's folder") from error
+    except (OSError, json.JSONDecodeError) as error:
+        raise UserError(f"{run}/report.json cannot be read: {error}") from error
+    return report
+
+
+def _columns(rows: list[dict[str, Any]], names: list[str]) -> tuple[list[str], list[list[str]]]:
+    """F1 of each class, then the overall numbers; differences from the first run in brackets."""
+    by_class = [row for row in rows if row["kind"] == "class"]
+    overall = [row for row in rows if row["kind"] == "overall"]
+    table = [[row["name"], *_cells(names, row["f1"], row["f1_difference"])] for row in by_class]
+    table += [[row["name"], *_cells(names, row["value"], row["difference"])] for row in overall]
+    return ["F1 of a class", *names], table
+
+
+def _cells(names: list[str], values: dict[str, float], differences: dict[str, float]) -> list[str]:
+    return [
+        f"{values[name]:.3f}" + (f" ({differences[name]:+.3f})" if name in differences else "")
+        for name in names
+    ]

@@ -1,0 +1,86 @@
+"""Measure a model on a data set: accuracy with its interval, a table per class, calibration.
+
+  vitreous evaluate runs/digits
+  vitreous evaluate runs/photos new_photos/ --out reports/new --json -
+
+MODEL is a run folder or a .safetensors file. Without DATA, or with the data of the run itself,
+the run's own test or validation images are measured. Classes are matched by name.
+"""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from vitreous.cli.output import add_json_argument, print_report, write_json
+from vitreous.errors import UserError
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The verb's options."""
+    parser.add_argument("model", metavar="MODEL", help="run folder or .safetensors file")
+    parser.add_argument(
+        "data", metavar="DATA", nargs="?", help="the data set; the run's own if not given"
+    )
+    parser.add_argument("--part", metavar="PART", help="train, validation or test")
+    parser.add_argument("--out", metavar="DIR", help="write report.json and report.html there")
+    parser.add_argument("--batch_size", metavar="INT", type=int, default=64, help="images at once")
+    parser.add_argument("--device", metavar="NAME", default="auto", help="auto, cpu or cuda")
+    parser.add_argument(
+        "--precision", metavar="NAME", default="float32", help="float32 (exact), bfloat16 or auto"
+    )
+    parser.add_argument(
+        "--bad_limit",
+        metavar="SHARE",
+        type=float,
+        default=0.01,
+        help="share of unreadable images over which it stops",
+    )
+    add_json_argument(parser)
+
+
+def run(arguments: Namespace) -> int:
+    """Load, measure, print, and write where asked."""
+    from vitreous.data.open import open_dataset
+    from vitreous.data.sample import PART_NAMES
+    from vitreous.data.split import apply_split
+    from vitreous.parallel.device import choose_engine
+    from vitreous.report.assemble import evaluate_part, write_run_report
+    from vitreous.train.measure import read_history
+    from vitreous.train.run_folder import RunFolder
+    from vitreous.weights.load import load
+
+    if arguments.batch_size < 1:
+        raise UserError(f"--batch_size is {arguments.batch_size}: give at least 1")
+    engine = choose_engine(arguments.device, arguments.precision)
+    model = load(arguments.model)
+    run = RunFolder(arguments.model)
+    trained_on = run.read_config().data if run.config.is_file() else None
+    address = arguments.data or trained_on
+    if address is None:
+        raise UserError("which data? give DATA after MODEL")
+    dataset = open_dataset(address)
+    if address == trained_on:
+        dataset = apply_split(dataset, run.read_split()[1])
+    # What a model has not seen comes first; data without parts is one part, called train.
+    part = arguments.part or next(name for name in reversed(PART_NAMES) if name in dataset.parts)
+    if part not in dataset.parts:
+        raise UserError(f"{address} has no part {part!r}: it has {', '.join(dataset.parts)}")
+    folder = None if arguments.out is None else Path(arguments.out)
+    if folder is not None and (folder / "report.json").exists():
+        raise UserError(f"--out {folder} holds a report already: choose another")
+    report, answers = evaluate_part(
+        model,
+        dataset,
+        part,
+        engine,
+        batch_size=arguments.batch_size,
+        bad_limit=arguments.bad_limit,
+    )
+    report["run"] = run.path.name
+    history = read_history(run.metrics)
+    if folder is not None:
+        write_run_report(folder, model, dataset, report, answers, engine, history=history)
+    if not write_json(arguments.json, report):
+        print_report(report)
+        if folder is not None:
+            print(f"the report is {folder}/report.html")
+    return 0

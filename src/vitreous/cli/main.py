@@ -1,0 +1,96 @@
+"""The console script: finds the verb, runs it, and turns faults into one line and an exit code."""
+
+import argparse
+import difflib
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+from vitreous import __version__
+from vitreous.errors import UserError
+
+VERBS = {
+    "train": "train a classifier on a data set, from scratch or from weights",
+    "evaluate": "measure a model on a data set",
+    "predict": "name what is on images",
+    "compare": "put runs side by side, class by class",
+}
+
+OK, FAILURE, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
+
+
+class Parser(argparse.ArgumentParser):
+    """Argparse with errors of one line that name the nearest option."""
+
+    def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """Parse the whole line; an unknown option names its nearest relative."""
+        known, unknown = self.parse_known_args(arguments)
+        if unknown:
+            option = unknown[0].split("=")[0]
+            nearest = difflib.get_close_matches(option, self._option_string_actions, n=1)
+            hint = f": did you mean {nearest[0]}?" if nearest else ""
+            self.error(f"unknown argument {option}{hint}")
+        return known
+
+    def error(self, message: str) -> NoReturn:
+        """One line, exit 2."""
+        self.exit(USER_ERROR, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb.
+
+    Args:
+        arguments: Of the command line, without the program's name; sys.argv's where None.
+
+    Returns:
+        The exit code: 0, 1 for a failure, 2 for a mistake of the user's, 130 for Ctrl-C.
+    """
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments and arguments[0] == "--version":
+        print(f"vitreous {__version__}")
+        return OK
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_help())
+        return OK
+    name, *rest = arguments
+    if name not in VERBS:
+        nearest = difflib.get_close_matches(name, VERBS, n=1)
+        hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(VERBS)}"
+        return _fail(f"unknown verb {name!r}: {hint}", USER_ERROR)
+    verb = import_module(f"vitreous.cli.{name}")
+    parser = Parser(
+        prog=f"vitreous {name}",
+        description=verb.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    verb.add_arguments(parser)
+    try:
+        code: int = verb.run(parser.parse(rest))
+    except UserError as error:
+        return _fail(str(error), USER_ERROR)
+    except ArithmeticError as error:
+        return _fail(str(error), FAILURE)
+    except KeyboardInterrupt:
+        return _fail("stopped", INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has left; Python must not complain about it at exit.
+        sys.stdout = open("/dev/null", "w")
+        return OK
+    return code
+
+
+def _help() -> str:
+    verbs = "\n".join(f"  {name:10} {words}" for name, words in VERBS.items())
+    return (
+        "Vision Transformers you can see through.\n\n"
+        f"usage: vitreous VERB ...\n\n{verbs}\n\n"
+        "vitreous VERB --help tells more; vitreous --version prints the version."
+    )
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"vitreous: {' '.join(message.split())}", file=sys.stderr)
+    return code

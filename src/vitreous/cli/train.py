@@ -1,0 +1,116 @@
+"""Train a classifier.
+
+  vitreous train digits --out runs/digits
+  vitreous train photos/ --out runs/photos --epochs 40 --optimizer.learning_rate 5e-4
+  vitreous train photos/ --weights model.safetensors --recipe finetune --out runs/tuned
+  vitreous train photos/ --out runs/photos --resume
+
+DATA is `digits`, a folder of class folders (with or without train, val and test folders above
+them), a .tar of one, an .npz of x and y, idx .gz files, or a CSV or JSON-lines table. The run
+folder then holds the model, the report as JSON and HTML, the log and the resolved config.
+"""
+
+import re
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from typing import Any
+
+from vitreous.cli.output import add_json_argument, print_report, write_json
+from vitreous.errors import UserError
+from vitreous.train.config import SECTIONS, TrainConfig
+from vitreous.train.overrides import field_types, override
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The verb's own options, and one for every field of the config."""
+    parser.add_argument("data", metavar="DATA", help="the data set")
+    parser.add_argument("--out", metavar="RUN", required=True, help="the run folder to make")
+    parser.add_argument("--model", metavar="NAME", help="a variant, such as ViT-S/16")
+    parser.add_argument("--weights", metavar="FILE", help="checkpoint or run folder to start from")
+    parser.add_argument(
+        "--recipe", metavar="NAME", help="scratch (default), or finetune (default with --weights)"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    add_json_argument(parser)
+    group = parser.add_argument_group("any field of the config, in place of the recipe's value")
+    texts = dict(_descriptions())
+    for name, kind in field_types():
+        metavar = re.sub(r"typing\.|<class '(\w+)'>", r"\1", str(kind)).upper()
+        metavar = "VALUE" if len(metavar) > 12 else metavar
+        group.add_argument(f"--{name}", metavar=metavar, help=texts[name].replace("%", "%%"))
+
+
+def run(arguments: Namespace) -> int:
+    """Train, then print the report."""
+    from rich.console import Console
+
+    from vitreous.data.open import open_dataset
+    from vitreous.train.run import train
+    from vitreous.train.stop import StoppedError
+
+    dataset = open_dataset(arguments.data)
+    config = resolve(arguments, dataset)
+    console = Console(stderr=True)
+    try:
+        report = train(config, dataset, arguments.out, console, resume=arguments.resume)
+    except StoppedError as stopped:
+        console.print(f"{stopped}: go on with the same command and --resume", highlight=False)
+        return 0 if stopped.signal.name == "SIGTERM" else 130
+    if report is None:
+        print(f"no part to measure on; the model is in {arguments.out}/model.safetensors")
+        return 0
+    if not write_json(arguments.json, report):
+        print_report(report)
+        print(f"report: {arguments.out}/report.html   model: {arguments.out}/model.safetensors")
+    return 0
+
+
+def resolve(arguments: Namespace, dataset: Any) -> TrainConfig:
+    """The recipe's config for this data and machine, with what was typed in its place."""
+    import torch
+
+    from vitreous.model.variants import variant_config
+    from vitreous.train.recipes import Facts, find_recipe
+    from vitreous.weights.load import read_passport
+
+    trained = None
+    if arguments.weights is not None:
+        if arguments.model is not None:
+            raise UserError("--weights brings its own architecture: leave --model out")
+        passport = read_passport(arguments.weights)
+        trained = (passport.architecture, passport.preprocessing)
+    model = None
+    if arguments.model is not None:
+        model = variant_config(
+            arguments.model, num_classes=dataset.num_classes, channels=dataset.channels
+        )
+    train = dataset.parts.get("train")
+    recipe = find_recipe(arguments.recipe or ("finetune" if arguments.weights else "scratch"))
+    config = recipe(
+        Facts(
+            data=arguments.data,
+            num_images=0 if train is None else len(train.labels),
+            num_classes=dataset.num_classes,
+            channels=dataset.channels,
+            image_size=dataset.image_size,
+            gpu=arguments.__dict__["device"] != "cpu" and torch.cuda.is_available(),
+            model=model,
+            weights=arguments.weights,
+            trained=trained,
+        )
+    )
+    typed = {name: getattr(arguments, name) for name, _ in field_types()}
+    return override(config, {name: text for name, text in typed.items() if text is not None})
+
+
+def _descriptions() -> Iterator[tuple[str, str]]:
+    """Each field's words, read off the `Attributes` of its dataclass."""
+    for prefix, section in (("", TrainConfig), *SECTIONS.items()):
+        _, _, attributes = (section.__doc__ or "").partition("Attributes:\n")
+        text = " ".join(
+            line.strip() if line.startswith(" " * 12) else "\n" + line.strip()
+            for line in attributes.splitlines()
+        )
+        for line in filter(None, map(str.strip, text.split("\n"))):
+            name, _, words = line.partition(": ")
+            yield f"{prefix}.{name}".lstrip("."), words.replace("`", "")

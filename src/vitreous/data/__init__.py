@@ -1,0 +1,1 @@
+"""Bytes to batches: storage, decoding, transforms and the loader; nothing of models."""

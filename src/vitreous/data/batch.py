@@ -1,0 +1,51 @@
+"""What travels from the loader to a model, and how a device makes it the model's input."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float, Int64, UInt8
+from torch import Tensor
+
+from vitreous.data.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images as bytes, with what belongs to them.
+
+    Attributes:
+        images: Pixels at the model's size.
+        labels: Class indices.
+        index: Position of each image in its part.
+        mask: False for rows that only fill the batch up; they count nowhere.
+        movement: Affine matrices from output to input coordinates in [-1, 1], where training
+            moves images; else None.
+        colour: Factors of brightness, contrast and saturation, where training changes them.
+    """
+
+    images: UInt8[Tensor, "B C H W"]
+    labels: Int64[Tensor, " B"]
+    index: Int64[Tensor, " B"]
+    mask: Bool[Tensor, " B"]
+    movement: Float[Tensor, "B 2 3"] | None = None
+    colour: Float[Tensor, "B 3"] | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device; copies overlap with work where memory is pinned."""
+        moved = {
+            name: value.to(device, non_blocking=True)
+            for name, value in vars(self).items()
+            if isinstance(value, Tensor)
+        }
+        return replace(self, **moved)
+
+
+def normalise(images: UInt8[Tensor, "B C H W"], rule: Preprocessing) -> Float[Tensor, "B C H W"]:
+    """(x / 255 - mean) / std in float32, on the device that holds the images."""
+    mean = torch.tensor(rule.mean, device=images.device).view(-1, 1, 1)
+    std = torch.tensor(rule.std, device=images.device).view(-1, 1, 1)
+    # One multiplication and one addition per pixel.
+    return images * (1 / (255 * std)) - mean / std

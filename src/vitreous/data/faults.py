@@ -1,0 +1,35 @@
+"""The ledger of images that cannot be read: skipped, named, counted, and never hidden."""
+
+import threading
+
+from vitreous.errors import BadImageError, UserError
+
+
+class Faults:
+    """Collects unreadable images of one part, and stops the run over a limit.
+
+    Args:
+        total: Images in the part.
+        limit: Share of unreadable images over which the run stops. One image never stops it.
+    """
+
+    def __init__(self, total: int, limit: float = 0.01) -> None:
+        self.reasons: dict[str, str] = {}
+        self._most = max(1, int(total * limit))
+        self._total, self._limit = total, limit
+        self._lock = threading.Lock()
+
+    def add(self, error: BadImageError) -> None:
+        """Count one image; the same name counts once.
+
+        Raises:
+            UserError: The limit is passed; lists the first names.
+        """
+        with self._lock:
+            self.reasons[error.name] = error.reason
+            if len(self.reasons) > self._most:
+                listed = "; ".join(f"{n} ({r})" for n, r in list(self.reasons.items())[:10])
+                raise UserError(
+                    f"{len(self.reasons)} of {self._total} images cannot be read, over the limit "
+                    f"of {self._limit:.0%}: repair or remove them, or raise bad_limit: {listed}"
+                )

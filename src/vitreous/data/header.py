@@ -1,0 +1,98 @@
+"""What an image file says of itself before a pixel is decoded: format, size, mode, orientation."""
+
+import struct
+from collections.abc import Callable
+from io import BytesIO
+
+from PIL import ExifTags
+from PIL.AvifImagePlugin import AvifImageFile
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.PpmImagePlugin import PpmImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+MAX_PIXELS = 64_000_000
+"""Largest image that is decoded, in pixels; larger ones are refused from their header."""
+
+JPEG_MAGIC = b"\xff\xd8\xff"
+
+Opener = Callable[[BytesIO], ImageFile]
+
+# The allow-list. The readers are built directly and not through `PIL.Image.open`, which would
+# try any other format too and issues its decompression-bomb warning before we can refuse.
+FORMATS: tuple[tuple[str, Callable[[bytes], bool], Opener], ...] = (
+    ("JPEG", lambda head: head.startswith(JPEG_MAGIC), JpegImageFile),
+    ("PNG", lambda head: head.startswith(b"\x89PNG\r\n\x1a\n"), PngImageFile),
+    ("WebP", lambda head: head[:4] == b"RIFF" and head[8:12] == b"WEBP", WebPImageFile),
+    ("GIF", lambda head: head.startswith((b"GIF87a", b"GIF89a")), GifImageFile),
+    ("BMP", lambda head: head.startswith(b"BM"), BmpImageFile),
+    ("TIFF", lambda head: head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")), TiffImageFile),
+    ("AVIF", lambda head: head[4:12] in (b"ftypavif", b"ftypavis"), AvifImageFile),
+    ("PNM", lambda head: head[:1] == b"P" and head[1:2] in b"123456f", PpmImageFile),
+)
+
+
+def open_header(data: bytes) -> ImageFile:
+    """Read an image file's header with Pillow, and refuse it there if it is too large.
+
+    Returns:
+        The image, not yet decoded: `size`, `mode` and `info` are known. Of an animation or a
+        file of several pages, it is the first.
+
+    Raises:
+        ValueError: The format is not in `FORMATS`, or the image has over `MAX_PIXELS` pixels.
+        Exception: Whatever Pillow raises on a damaged header.
+    """
+    head = data[:16]
+    for name, matches, opener in FORMATS:
+        if matches(head):
+            if name == "GIF":
+                check_size(*_gif_size(data))
+            image = opener(BytesIO(data))
+            check_size(image.height, image.width)
+            return image
+    raise ValueError(f"not an image of a known format ({', '.join(row[0] for row in FORMATS)})")
+
+
+def check_size(height: int, width: int) -> None:
+    """Refuse an image of more than `MAX_PIXELS` pixels with a ValueError."""
+    if height * width > MAX_PIXELS:
+        raise ValueError(
+            f"{width} x {height} pixels are over the limit of {MAX_PIXELS // 1_000_000} million"
+        )
+
+
+def orientation(image: ImageFile) -> int:
+    """EXIF orientation of an image, 1 (upright) to 8; 1 where none can be read."""
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # damaged metadata says nothing about the pixels, which may be fine
+        return 1
+    return value if value in range(1, 9) else 1
+
+
+def jpeg_orientation(data: bytes) -> int:
+    """The same of a JPEG file, in a fraction of the time where it has no such metadata."""
+    if b"Exif\0\0" not in data and b"tiff:Orientation" not in data:
+        return 1
+    return orientation(open_header(data))
+
+
+def _gif_size(data: bytes) -> tuple[int, int]:
+    """(H, W) of a GIF's first frame or its screen, the larger: Pillow grows to the frame."""
+    width, height, flags = struct.unpack_from("<HHB", data, 6)
+    at = 13 + (6 << (flags & 7) if flags & 128 else 0)  # past the global palette
+    while data[at] not in b",;":
+        if data[at] == 0x21:  # an extension: a label, then blocks up to an empty one
+            at += 2
+            while data[at]:
+                at += 1 + data[at]
+        at += 1
+    if data[at : at + 1] == b",":
+        left, top, frame_width, frame_height = struct.unpack_from("<HHHH", data, at + 1)
+        width, height = max(width, left + frame_width), max(height, top + frame_height)
+    return height, width

@@ -1,0 +1,187 @@
+"""From a part of a data set to batches: ordered by arithmetic, read ahead by threads."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vitreous.data.augmentation import Augmentation
+from vitreous.data.batch import Batch
+from vitreous.data.cache import PixelCache
+from vitreous.data.colour import draw_colour
+from vitreous.data.faults import Faults
+from vitreous.data.movement import draw_movement
+from vitreous.data.order import Order
+from vitreous.data.preprocessing import Preprocessing
+from vitreous.data.sample import Part
+from vitreous.data.transform import fit_for_test, fit_for_training
+from vitreous.errors import BadImageError, UserError
+
+# A random crop keeps detail where the decoder gives about twice the model's side.
+_DECODE_SIDE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One image of a batch, on its way."""
+
+    image: Tensor | None
+    index: int
+    label: int
+    movement: np.ndarray | None = None
+    colour: np.ndarray | None = None
+
+
+class TrainingLoader:
+    """Endless full batches of augmented images; which ones is a function of the step alone.
+
+    An image that cannot be read is replaced by another, the same one whenever the run is repeated.
+
+    Args:
+        part: Images and labels.
+        rule: Size and interpolation.
+        augmentation: What is drawn for each sample from (seed, epoch, index).
+        batch_size: B.
+        seed: Of order and augmentation.
+        faults: Where unreadable images are counted.
+        threads: Readers; one per core where not given.
+    """
+
+    def __init__(
+        self,
+        part: Part,
+        rule: Preprocessing,
+        augmentation: Augmentation,
+        *,
+        batch_size: int,
+        seed: int,
+        faults: Faults,
+        threads: int | None = None,
+    ) -> None:
+        self.part = part
+        self.rule = rule
+        self.augmentation = augmentation
+        self.batch_size = batch_size
+        self.seed = seed
+        self.faults = faults
+        self.threads = threads or os.cpu_count() or 1
+        self.order = Order(len(part.labels), seed)
+        self.cache = PixelCache(part, _DECODE_SIDE * max(rule.size))
+
+    def batches(self, start: int, stop: int) -> Iterator[Batch]:
+        """The batches of steps `start` to `stop`, wherever one begins."""
+        for rows in _read_ahead(map(self._samples, range(start, stop)), self._row, self.threads):
+            yield _collate(rows, self.batch_size, self.rule)
+
+    def _samples(self, step: int) -> list[tuple[int, int]]:
+        first = step * self.batch_size
+        return [self.order[position] for position in range(first, first + self.batch_size)]
+
+    def _row(self, epoch: int, index: int) -> _Row:
+        draw = np.random.default_rng((self.seed, epoch, index))
+        while True:
+            try:
+                pixels = self.cache.read(index)
+                break
+            except BadImageError as error:
+                self.faults.add(error)
+                index = int(draw.integers(len(self.part.labels)))
+        image = fit_for_training(pixels, self.rule, self.augmentation, draw)
+        movement = draw_movement(self.augmentation, draw) if self.augmentation.moves else None
+        colour = draw_colour(self.augmentation, draw) if self.augmentation.recolours else None
+        return _Row(image, index, int(self.part.labels[index]), movement, colour)
+
+
+class EvaluationLoader:
+    """Each image once, in order, exactly decoded; the last batch is filled up and masked.
+
+    An image that cannot be read is left out by the mask and counted in `faults`.
+    """
+
+    def __init__(
+        self,
+        part: Part,
+        rule: Preprocessing,
+        *,
+        batch_size: int,
+        faults: Faults,
+        threads: int | None = None,
+    ) -> None:
+        self.part = part
+        self.rule = rule
+        self.batch_size = batch_size
+        self.faults = faults
+        self.threads = threads or os.cpu_count() or 1
+
+    def __len__(self) -> int:
+        return -(-len(self.part.labels) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        total, size = len(self.part.labels), self.batch_size
+        chunks = (
+            [(0, index) for index in range(first, min(first + size, total))]
+            for first in range(0, total, size)
+        )
+        for rows in _read_ahead(chunks, self._row, self.threads):
+            yield _collate(rows, size, self.rule)
+
+    def _row(self, _: int, index: int) -> _Row:
+        try:
+            image = fit_for_test(self.part.read(index), self.rule)
+        except BadImageError as error:
+            self.faults.add(error)
+            image = None
+        return _Row(image, index, int(self.part.labels[index]))
+
+
+def check_channels(part_channels: int, rule: Preprocessing) -> None:
+    """Refuse data of another number of channels than the model's."""
+    if part_channels != rule.channels:
+        raise UserError(
+            f"the data has {part_channels} channels and the model takes {rule.channels}: "
+            "give data of that kind, or another model"
+        )
+
+
+def _read_ahead(
+    chunks: Iterable[list[tuple[int, int]]], read: Callable[[int, int], _Row], threads: int
+) -> Iterator[list[_Row]]:
+    """Rows of each chunk, in order, with a few chunks under way in threads.
+
+    Threads suffice: decoding and resizing leave Python's lock alone.
+    """
+    waiting: deque[list[Future[_Row]]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="vitreous-read") as pool:
+        try:
+            for chunk in chunks:
+                waiting.append([pool.submit(read, *sample) for sample in chunk])
+                if len(waiting) > 3:
+                    yield [row.result() for row in waiting.popleft()]
+            while waiting:
+                yield [row.result() for row in waiting.popleft()]
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _collate(rows: list[_Row], size: int, rule: Preprocessing) -> Batch:
+    blank = torch.zeros(rule.channels, *rule.size, dtype=torch.uint8)
+    filler = size - len(rows)
+    images = [blank if row.image is None else row.image for row in rows] + [blank] * filler
+    return Batch(
+        images=torch.stack(images),
+        labels=torch.tensor([row.label for row in rows] + [0] * filler),
+        index=torch.tensor([row.index for row in rows] + [-1] * filler),
+        mask=torch.tensor([row.image is not None for row in rows] + [False] * filler),
+        movement=_stack([row.movement for row in rows]),
+        colour=_stack([row.colour for row in rows]),
+    )
+
+
+def _stack(arrays: list[np.ndarray | None]) -> Tensor | None:
+    present = [array for array in arrays if array is not None]
+    return torch.from_numpy(np.stack(present)) if len(present) == len(arrays) else None

@@ -1,0 +1,30 @@
+"""Rotation, scale and shift of whole batches on the device."""
+
+import math
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from vitreous.data.augmentation import Augmentation
+
+
+def draw_movement(
+    augmentation: Augmentation, draw: np.random.Generator
+) -> Float[np.ndarray, "2 3"]:
+    """One sample's rotation, scale and shift, as the matrix that `move` takes."""
+    angle = math.radians(draw.uniform(-1, 1) * augmentation.rotate)
+    scale = 1 / (1 + draw.uniform(-1, 1) * augmentation.scale)
+    # A shift by the whole side is 2 in coordinates of [-1, 1].
+    dx, dy = draw.uniform(-2, 2, size=2) * augmentation.translate
+    cos, sin = scale * math.cos(angle), scale * math.sin(angle)
+    return np.array([[cos, -sin, dx], [sin, cos, dy]], dtype=np.float32)
+
+
+def move(
+    images: Float[Tensor, "B C H W"], movement: Float[Tensor, "B 2 3"]
+) -> Float[Tensor, "B C H W"]:
+    """Resample each image by its own affine map, bilinear; outside, the border goes on."""
+    grid = F.affine_grid(movement, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)

@@ -1,0 +1,104 @@
+"""From what the user typed to a data set: the kind of storage is told by name, then by content."""
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+
+from vitreous.data.sample import Dataset
+from vitreous.data.sources.archive import compression, open_archive
+from vitreous.data.sources.arrays import open_arrays
+from vitreous.data.sources.digits import open_digits
+from vitreous.data.sources.folder import open_folder
+from vitreous.data.sources.idx import is_idx, open_idx
+from vitreous.data.sources.table import open_table
+from vitreous.data.sources.tree import IMAGE_SUFFIXES
+from vitreous.errors import UserError
+
+EMBEDDED: Mapping[str, Callable[[], Dataset]] = {"digits": open_digits}
+"""Data sets that come with the package; a folder of the same name is `./digits`."""
+
+BY_SUFFIX: Mapping[str, Callable[[Path, str], Dataset]] = {
+    ".tar": open_archive,
+    ".npz": open_arrays,
+    ".csv": open_table,
+    ".tsv": open_table,
+    ".jsonl": open_table,
+    ".ndjson": open_table,
+}
+"""Ending of a file's name -> what opens it."""
+
+KINDS = "digits, a folder of class folders, .tar, .npz, .csv, .tsv, .jsonl or MNIST's idx files"
+
+
+def open_dataset(address: str | Path) -> Dataset:
+    """Open a data set; images are listed and not read.
+
+    Args:
+        address: The name of an embedded data set, or a path: a folder of class folders with or
+            without train, val and test folders above them; a .tar of one; an .npz; a .csv, .tsv or
+            .jsonl table; a folder of idx files or one of them.
+
+    Returns:
+        The data set, of at least two classes. Its parts are as stored: one that comes as a whole
+        is the train part (see `vitreous.data.split`).
+
+    Raises:
+        UserError: Nothing is there, or it is no data set; the message holds the fix.
+    """
+    try:
+        dataset = _open(address)
+    except OSError as fault:
+        raise UserError(
+            f"{address}: cannot be read ({fault.strerror or fault}): check its permissions"
+        ) from fault
+    if dataset.num_classes < 2:
+        raise UserError(
+            f"{address}: only one class ({dataset.class_names[0]}): a classifier needs at least "
+            "two class folders"
+        )
+    return dataset
+
+
+def _open(address: str | Path) -> Dataset:
+    typed, path = str(address), Path(address)
+    if isinstance(address, str) and address in EMBEDDED:
+        return EMBEDDED[address]()
+    if not path.exists():
+        raise UserError(f"{typed}: no such file or folder{_nearest(path)}")
+    if path.is_dir():
+        if any(is_idx(file) for file in path.iterdir()):
+            return open_idx(path, typed)
+        return open_folder(path, typed)
+    if not path.is_file():
+        raise UserError(f"{typed}: neither a file nor a folder: give {KINDS}")
+    if is_idx(path):
+        return open_idx(path, typed)
+    suffix = path.suffix.lower()
+    if suffix in BY_SUFFIX:
+        return BY_SUFFIX[suffix](path, typed)
+    if suffix in IMAGE_SUFFIXES:
+        raise UserError(f"{typed}: one image is no data set: give the folder of class folders")
+    return _by_content(path, typed)
+
+
+def _by_content(path: Path, typed: str) -> Dataset:
+    with open(path, "rb") as file:
+        head = file.read(262)
+    if head[257:] == b"ustar" or compression(head):
+        return open_archive(path, typed)
+    if head.startswith(b"PK"):
+        raise UserError(f"{typed}: a zip cannot be read in place: unzip it, and give the folder")
+    raise UserError(f"{typed}: not a data set of a known kind: give {KINDS}")
+
+
+def _nearest(path: Path) -> str:
+    """The existing name most like a missing one, as the end of a message."""
+    parent = path.parent
+    while not parent.is_dir():
+        path, parent = parent, parent.parent
+    names = [*EMBEDDED, *(file.name for file in parent.iterdir())]
+    close = get_close_matches(path.name, names, n=1)
+    if not close:
+        return f": in {parent}/ there is nothing of a like name; check the path"
+    found = close[0] if close[0] in EMBEDDED else str(parent / close[0])
+    return f": did you mean {found}?"

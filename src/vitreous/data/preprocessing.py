@@ -1,0 +1,55 @@
+"""How an image becomes what a model was trained on: the rule that travels with the weights."""
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from vitreous.errors import UserError
+
+Fit = Literal["crop", "squash"]
+Interpolation = Literal["bicubic", "bilinear", "nearest"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocessing:
+    """From decoded uint8 pixels to a model's input.
+
+    Attributes:
+        size: (H, W), pixels.
+        channels: C.
+        fit: `crop`: the shorter side to size / crop_fraction, then the centre of that size;
+            `squash`: both sides to size, whatever the aspect ratio (vit_jax's test rule).
+        crop_fraction: See `fit`; 1 keeps the whole shorter side.
+        interpolation: Of the resize, antialiased.
+        mean: Per channel, of pixels in [0, 1].
+        std: Per channel, of pixels in [0, 1].
+    """
+
+    size: tuple[int, int]
+    channels: int = 3
+    fit: Fit = "crop"
+    crop_fraction: float = 1.0
+    interpolation: Interpolation = "bicubic"
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    std: tuple[float, ...] = (0.5, 0.5, 0.5)
+
+    def __post_init__(self) -> None:
+        for field in ("size", "mean", "std"):
+            object.__setattr__(self, field, tuple(getattr(self, field)))
+        if not 0 < self.crop_fraction <= 1:
+            raise UserError(
+                f"preprocessing.crop_fraction is {self.crop_fraction}: give a number in (0, 1]"
+            )
+        for field in ("mean", "std"):
+            if len(getattr(self, field)) != self.channels:
+                raise UserError(
+                    f"preprocessing.{field} has {len(getattr(self, field))} numbers for "
+                    f"{self.channels} channels: give one a channel"
+                )
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Preprocessing":
+        """Read back what `dataclasses.asdict` wrote; an unknown field is refused by name."""
+        known = {field.name for field in fields(cls)}
+        for unknown in sorted(set(values) - known):
+            raise UserError(f"unknown preprocessing field {unknown!r}")
+        return cls(**values)

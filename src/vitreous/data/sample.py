@@ -1,0 +1,65 @@
+"""What a data set is to everyone else: named images with labels, in parts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+
+PART_NAMES = ("train", "validation", "test")
+
+
+@runtime_checkable
+class Part(Protocol):
+    """One part of a data set (training, validation or test): storage, and nothing of models."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """A unique name per image: its path inside the source, with forward slashes."""
+
+    @property
+    def labels(self) -> Int64[np.ndarray, " n"]:
+        """Class indices, one per image, in `names`' order."""
+
+    def read(self, index: int, min_side: int | None = None) -> UInt8[np.ndarray, "H W C"]:
+        """Decode one image; safe to call from several threads at once.
+
+        Args:
+            index: Position in `names`.
+            min_side: Where given, the decoder may return the image at a reduced scale, as long
+                as its shorter side stays at least this many pixels. Without it the pixels are
+                exact.
+
+        Returns:
+            Pixels, with the data set's number of channels.
+
+        Raises:
+            BadImageError: The image cannot be decoded. The caller skips and counts it.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """A data set, opened but not read.
+
+    Attributes:
+        address: What the user typed.
+        class_names: Names in label order.
+        parts: By name, any of `PART_NAMES`; at least one.
+        channels: Channels of each image (1 or 3 for images files; any for arrays).
+        image_size: (H, W) where every image is known to share it, else None.
+        notes: What opening found and left out, by subject, in words.
+    """
+
+    address: str
+    class_names: tuple[str, ...]
+    parts: Mapping[str, Part]
+    channels: int
+    image_size: tuple[int, int] | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)

@@ -1,0 +1,1 @@
+"""Where images and labels lie: one file a kind of storage."""

@@ -1,0 +1,72 @@
+"""A folder of class folders, with or without train, val and test folders above them."""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from vitreous.data.sample import Dataset
+from vitreous.data.sources.encoded import check_bytes, encoded_dataset
+from vitreous.data.sources.tree import class_tree
+from vitreous.errors import UserError
+
+
+@dataclass(frozen=True)
+class FileStore:
+    """Images that are files of their own.
+
+    Attributes:
+        root: What the paths are relative to.
+        paths: One per image, relative to `root` or absolute.
+    """
+
+    root: Path
+    paths: list[str]
+
+    def fetch(self, position: int) -> bytes:
+        """The whole file of one image (see `Store.fetch`)."""
+        path = self.root / self.paths[position]
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):
+            raise OSError("not a regular file")  # a pipe or device may never end
+        check_bytes(state.st_size)
+        return path.read_bytes()
+
+
+def open_folder(root: Path, address: str) -> Dataset:
+    """Open a folder by the rule of `vitreous.data.sources.tree`; images are named by their path.
+
+    The tree is listed once; symbolic links are followed, each folder at most once.
+
+    Raises:
+        UserError: A folder cannot be listed, or the tree does not follow the rule.
+    """
+    try:
+        entries, notes = class_tree(_files(root), address)
+    except OSError as fault:
+        raise UserError(
+            f"{address}: cannot list {fault.filename} ({fault.strerror}): make it readable"
+        ) from fault
+    store = FileStore(root.absolute(), [entry.name for entry in entries])
+    return encoded_dataset(address, entries, store, notes)
+
+
+def _files(root: Path) -> Iterator[str]:
+    """Paths of all regular files below `root`, relative to it, but for hidden folders."""
+    seen = set()
+    waiting = [(root, "")]
+    while waiting:
+        folder, prefix = waiting.pop()
+        state = os.stat(folder)
+        if (state.st_dev, state.st_ino) in seen:
+            continue  # a link back to where we have been
+        seen.add((state.st_dev, state.st_ino))
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():
+                    waiting.append((folder / entry.name, f"{prefix}{entry.name}/"))
+                elif entry.is_file():  # no pipe, socket or device: reading one may never end
+                    yield prefix + entry.name

@@ -1,0 +1,133 @@
+"""Which images validate: a stratified, seeded share of training, written down by name."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+
+from vitreous.data.sample import PART_NAMES, Dataset, Part
+from vitreous.errors import UserError
+
+
+class Subset:
+    """Some images of other parts, in a given order (see `vitreous.data.sample.Part`).
+
+    Args:
+        places: For each image, the part it comes from and its position there.
+    """
+
+    def __init__(self, places: Sequence[tuple[Part, int]]) -> None:
+        self.places = places
+        self.names = [part.names[index] for part, index in places]
+        self.labels = np.array([part.labels[index] for part, index in places], np.int64)
+
+    def read(self, index: int, min_side: int | None = None) -> UInt8[np.ndarray, "H W C"]:
+        """Decode one image (see `vitreous.data.sample.Part.read`)."""
+        part, position = self.places[index]
+        return part.read(position, min_side)
+
+
+def with_validation(dataset: Dataset, fraction: float = 0.2, seed: int = 0) -> Dataset:
+    """Split a validation part off training, where a data set has training and no validation.
+
+    Each class gives the rounded fraction of its images, and keeps at least one in either part.
+    Which ones is chosen by scikit-learn's `train_test_split` from its names in order, class by
+    class: the same names and seed give the same split on any machine, and a new image moves no
+    image of another class. Images keep their order.
+
+    Args:
+        dataset: Returned as it is where it has a validation part, or no train part.
+        fraction: Share that validates, in [0, 1); 0 means no validation part.
+        seed: Of the choice.
+
+    Raises:
+        UserError: The fraction is not in [0, 1), there is one class only, or a class has one
+            image.
+    """
+    if not 0 <= fraction < 1:
+        raise UserError(f"validation fraction {fraction} is not in [0, 1): 0.2 is usual")
+    if fraction == 0 or "train" not in dataset.parts or "validation" in dataset.parts:
+        return dataset
+    train = dataset.parts["train"]
+    chosen = _choose(train, dataset, fraction, seed)
+    everything = np.arange(len(train.labels))
+    rest = np.setdiff1d(everything, chosen, assume_unique=True)
+    parts = {
+        **dataset.parts,
+        "train": Subset([(train, int(index)) for index in rest]),
+        "validation": Subset([(train, int(index)) for index in chosen]),
+    }
+    note = f"{len(chosen)} of {len(everything)} train images, stratified, seed {seed}"
+    return replace(dataset, parts=parts, notes={**dataset.notes, "validation": note})
+
+
+def split_record(dataset: Dataset) -> dict[str, list[str]]:
+    """Part -> names of its images, in order: plain lists, to be written as JSON."""
+    return {part: list(dataset.parts[part].names) for part in PART_NAMES if part in dataset.parts}
+
+
+def apply_split(dataset: Dataset, record: Mapping[str, Sequence[str]]) -> Dataset:
+    """Restore the parts of a `split_record`, exactly and by name.
+
+    Images of the data set that the record does not name are left out, and counted in a note.
+
+    Raises:
+        UserError: The record names another part than `PART_NAMES` or an image twice, or names
+            images that the data set does not hold.
+    """
+    if not record or not set(record) <= set(PART_NAMES):
+        raise UserError(
+            f"split: parts are {', '.join(record) or 'none'}: name them {', '.join(PART_NAMES)}"
+        )
+    wanted = list(chain.from_iterable(record.values()))
+    if len(set(wanted)) < len(wanted):
+        twice = next(name for name in wanted if wanted.count(name) > 1)
+        raise UserError(f"split: {twice} is named twice: an image belongs to one part")
+    places = {
+        name: (part, index)
+        for part in dataset.parts.values()
+        for index, name in enumerate(part.names)
+    }
+    if missing := [name for name in wanted if name not in places]:
+        raise UserError(
+            f"{dataset.address}: {len(missing)} images of the recorded split are missing "
+            f"({', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}): put them back, or "
+            "start a new run"
+        )
+    notes = dict(dataset.notes)
+    if extra := len(places) - len(wanted):
+        notes["left out"] = f"{extra} images that the recorded split does not name"
+    parts = {part: Subset([places[name] for name in names]) for part, names in record.items()}
+    return replace(dataset, parts=parts, notes=notes)
+
+
+def _choose(
+    train: Part, dataset: Dataset, fraction: float, seed: int
+) -> Int64[np.ndarray, " chosen"]:
+    """Positions of the images that validate, ascending."""
+    from sklearn.model_selection import train_test_split
+
+    counts = np.bincount(train.labels, minlength=dataset.num_classes)
+    present = np.flatnonzero(counts)
+    if len(present) < 2:
+        name = dataset.class_names[present[0]]
+        raise UserError(
+            f"{dataset.address}: only one class ({name}) to train on: give at least two"
+        )
+    if (lonely := np.flatnonzero(counts == 1)).size:
+        names = [dataset.class_names[label] for label in lonely[:3]]
+        more = f" and {len(lonely) - 3} more" if len(lonely) > 3 else ""
+        raise UserError(
+            f"{dataset.address}: 1 image only of class {', '.join(names)}{more}, and training and "
+            "validation need one each: add images, or take the class out"
+        )
+    by_name = np.array(sorted(range(len(train.labels)), key=train.names.__getitem__))
+    by_class = by_name[np.argsort(train.labels[by_name], kind="stable")]
+    chosen = []
+    for members in np.split(by_class, np.cumsum(counts)[:-1]):
+        if members.size:
+            share = int(np.clip(round(fraction * members.size), 1, members.size - 1))
+            chosen.append(train_test_split(members, test_size=share, random_state=seed)[1])
+    return np.sort(np.concatenate(chosen))

@@ -1,0 +1,64 @@
+"""Files that are complete or absent: written aside, synced, renamed."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from vitreous.errors import UserError
+
+
+def write_durably(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a file beside `path`, then put it in place in one step.
+
+    Whatever was at `path` stays whole until the new file is complete, also on a full disk or a
+    power cut.
+
+    Raises:
+        UserError: No room or no right to write there.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(aside)
+        descriptor = os.open(aside, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(aside, path)
+        _sync_folder(path.parent)
+    except Exception as error:
+        aside.unlink(missing_ok=True)
+        if (reason := _reason(error)) is not None:
+            raise UserError(f"cannot write {path}: {reason}") from error
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Put a text file in place, complete or not at all."""
+    write_durably(path, lambda aside: _ignore(aside.write_text(text, encoding="utf-8")))
+
+
+def _ignore(_: object) -> None:
+    return None
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _reason(error: Exception) -> str | None:
+    """One line for the faults of a disk; safetensors tells of them in words of its own."""
+    if isinstance(error, OSError):
+        text = error.strerror or str(error)
+    elif type(error).__name__ == "SafetensorError":
+        text = str(error)
+    else:
+        return None
+    if "No space left" in text:
+        return "no space left on the disk: free some, or choose another --out and --resume"
+    return f"{text}: choose a folder that can be written"

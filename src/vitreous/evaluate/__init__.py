@@ -1,0 +1,1 @@
+"""Exact numbers about a model on data; no pictures."""

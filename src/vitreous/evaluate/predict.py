@@ -1,0 +1,128 @@
+"""Labels and probabilities for images as people hold them: files, PIL images, arrays."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from PIL import Image, ImageOps
+
+from vitreous.data.batch import normalise
+from vitreous.data.decode import decode
+from vitreous.data.modes import to_uint8
+from vitreous.data.transform import fit_for_test
+from vitreous.errors import BadImageError, UserError
+from vitreous.model.vit import VisionTransformer
+from vitreous.parallel.device import choose_engine
+from vitreous.weights.passport import passport_of
+
+Picture = str | Path | Image.Image | UInt8[np.ndarray, "H W C"]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one image.
+
+    Attributes:
+        name: The file's path, or the image's place in the call.
+        probabilities: By class name, largest first.
+    """
+
+    name: str
+    probabilities: dict[str, float]
+
+    @property
+    def label(self) -> str:
+        """The most probable class."""
+        return next(iter(self.probabilities))
+
+    @property
+    def confidence(self) -> float:
+        """The probability of `label`."""
+        return self.probabilities[self.label]
+
+
+def predict(
+    model: VisionTransformer,
+    images: Picture | Iterable[Picture],
+    *,
+    top: int = 5,
+    batch_size: int = 32,
+    device: str = "auto",
+    precision: str = "auto",
+    on_bad: Callable[[BadImageError], None] | None = None,
+) -> list[Prediction]:
+    """Classify images.
+
+    >>> vitreous.predict(model, ["a.jpg", "b.png"])[0].label
+
+    Args:
+        model: With the preprocessing and the class names of its passport.
+        images: One or many: paths, PIL images, or uint8 arrays (H, W, C) or (H, W).
+        top: How many classes to name for each.
+        batch_size: Images at once.
+        device: `auto`, or a name torch knows.
+        precision: `auto`, `float32` or `bfloat16`.
+        on_bad: Told of each image that cannot be read, which is then left out.
+
+    Returns:
+        One prediction per image that could be read, in order.
+
+    Raises:
+        UserError: An image cannot be read, and `on_bad` is not given; or the model has no head.
+    """
+    passport = passport_of(model)
+    if not passport.class_names:
+        raise UserError("this model has no head to predict with: load it with num_classes=")
+    rule, names = passport.preprocessing, passport.class_names
+    engine = choose_engine(device, precision)
+    model = model.to(engine.device).eval()
+    pictures: Iterable[Picture] = (
+        [images] if isinstance(images, str | Path | Image.Image | np.ndarray) else images
+    )
+    readable = _readable(pictures, rule.channels, on_bad)
+    predictions = []
+    while chunk := list(islice(readable, batch_size)):
+        pixels = torch.stack([fit_for_test(pixels, rule) for _, pixels in chunk])
+        with torch.inference_mode(), engine.autocast():
+            logits = model(normalise(pixels.to(engine.device), rule))
+        best = logits.float().softmax(1).cpu().topk(min(top, len(names)), dim=1)
+        for (name, _), values, places in zip(
+            chunk, best.values.tolist(), best.indices.tolist(), strict=True
+        ):
+            shares = {names[place]: value for place, value in zip(places, values, strict=True)}
+            predictions.append(Prediction(name, shares))
+    return predictions
+
+
+def _readable(
+    pictures: Iterable[Picture], channels: int, on_bad: Callable[[BadImageError], None] | None
+) -> Iterator[tuple[str, UInt8[np.ndarray, "H W C"]]]:
+    for place, picture in enumerate(pictures):
+        name = str(picture) if isinstance(picture, str | Path) else f"image {place}"
+        try:
+            yield name, _pixels(picture, name, channels)
+        except BadImageError as error:
+            if on_bad is None:
+                raise UserError(f"cannot read {error}: give another image") from error
+            on_bad(error)
+
+
+def _pixels(picture: Picture, name: str, channels: int) -> UInt8[np.ndarray, "H W C"]:
+    if isinstance(picture, str | Path):
+        try:
+            data = Path(picture).read_bytes()
+        except OSError as error:
+            raise BadImageError(name, error.strerror or "cannot be read") from error
+        return decode(data, name, channels)
+    if isinstance(picture, Image.Image):
+        return to_uint8(ImageOps.exif_transpose(picture), channels)
+    array = picture[:, :, None] if picture.ndim == 2 else picture
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != channels:
+        raise BadImageError(
+            name, f"is {array.dtype} {array.shape}: give uint8 of (H, W, {channels})"
+        )
+    return array

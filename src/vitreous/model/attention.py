@@ -1,0 +1,85 @@
+"""Multi-head self-attention (paper, appendix A)."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vitreous.model.config import ViTConfig
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention with one packed projection for queries, keys and values.
+
+    softmax(q k^T / sqrt(d)) v in each of k heads (equations 5-8). Rows of the packed kernel are
+    queries, keys, values; within each, head after head.
+    """
+
+    def __init__(self, config: ViTConfig) -> None:
+        super().__init__()
+        assert config.head_width is not None
+        self.heads = config.heads
+        self.head_width = config.head_width
+        self.inner = config.heads * config.head_width
+        self.dropout = config.attention_dropout
+        self.qkv = nn.Linear(config.width, 3 * self.inner, bias=config.qkv_bias)
+        self.projection = nn.Linear(self.inner, config.width)
+
+    def reset_parameters(self) -> None:
+        """Xavier uniform for each of the four kernels, zero biases, as the official code."""
+        for kernel in self.qkv.weight.split(self.inner):
+            nn.init.xavier_uniform_(kernel)
+        nn.init.xavier_uniform_(self.projection.weight)
+        for linear in (self.qkv, self.projection):
+            if linear.bias is not None:
+                nn.init.zeros_(linear.bias)
+
+    def forward(self, x: Float[Tensor, "B S D"], read: int | None = None) -> Float[Tensor, "B R D"]:
+        """Attend, with the fused kernel or, where that is slower, the explicit softmax.
+
+        On the CPU the backward pass of the fused kernel costs about four times the explicit one's
+        (benchmarks/attention.md), so training there takes the explicit one.
+
+        Args:
+            x: Normalised tokens.
+            read: How many leading tokens will be read afterwards; queries of the others are not
+                computed. All where None.
+        """
+        q, k, v = self._heads(x, read)
+        if x.device.type == "cpu" and torch.is_grad_enabled():
+            return self._join(self._explicit(q, k, v)[0])
+        dropout = self.dropout if self.training else 0.0
+        return self._join(F.scaled_dot_product_attention(q, k, v, dropout_p=dropout))
+
+    def forward_with_weights(
+        self, x: Float[Tensor, "B S D"]
+    ) -> tuple[Float[Tensor, "B S D"], Float[Tensor, "B k S S"]]:
+        """The same output by the explicit softmax, and the attention weights; rows sum to one."""
+        out, weights = self._explicit(*self._heads(x, None))
+        return self._join(out), weights
+
+    def _explicit(
+        self, q: Float[Tensor, "B k R d"], k: Float[Tensor, "B k S d"], v: Float[Tensor, "B k S d"]
+    ) -> tuple[Float[Tensor, "B k R d"], Float[Tensor, "B k R S"]]:
+        weights = ((q * self.head_width**-0.5) @ k.mT).softmax(-1)
+        return F.dropout(weights, self.dropout, self.training) @ v, weights
+
+    def _heads(
+        self, x: Float[Tensor, "B S D"], read: int | None
+    ) -> tuple[Float[Tensor, "B k R d"], Float[Tensor, "B k S d"], Float[Tensor, "B k S d"]]:
+        shape = (-1, self.heads, self.head_width)
+        if read is None:
+            qkv = self.qkv(x).unflatten(2, (3, *shape[1:]))  # (B, S, 3, k, d)
+            q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind()  # each (B, k, S, d)
+            return q, k, v
+        weight, bias = self.qkv.weight, self.qkv.bias
+        first = None if bias is None else bias[: self.inner]
+        rest = None if bias is None else bias[self.inner :]
+        q = F.linear(x[:, :read], weight[: self.inner], first).unflatten(2, shape[1:])
+        kv = F.linear(x, weight[self.inner :], rest).unflatten(2, (2, *shape[1:]))
+        k, v = kv.permute(2, 0, 3, 1, 4).unbind()
+        return q.transpose(1, 2), k, v
+
+    def _join(self, heads: Float[Tensor, "B k R d"]) -> Float[Tensor, "B R D"]:
+        joined: Tensor = self.projection(heads.transpose(1, 2).flatten(2))  # (B, R, k*d) -> D
+        return joined

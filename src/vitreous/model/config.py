@@ -1,0 +1,138 @@
+"""What fully describes a Vision Transformer: one frozen record, checked at birth."""
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
+
+from vitreous.errors import UserError
+
+Activation = Literal["gelu", "gelu_tanh", "relu"]
+Pooling = Literal["token", "mean"]
+Dialect = Literal["google", "timm", "torchvision", "huggingface", "dinov2"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViTConfig:
+    """The architecture of a Vision Transformer (paper, section 3.1 and Table 1).
+
+    Attributes:
+        name: What people call it; not read by the model.
+        image_size: (H, W) the position embedding was made for, pixels.
+        patch: P, side of a square patch, pixels.
+        channels: C.
+        width: D.
+        depth: L.
+        mlp_width: F.
+        heads: k.
+        head_width: d; D / k where not given.
+        num_classes: K; 0 leaves the head out, and the model returns its features (B, D).
+        class_token: Whether a learned token is put before the patches (equation 1).
+        pooling: What the head reads: the class token (equation 4) or the mean of the patches
+            (appendix D.3).
+        pre_logits: Width of the tanh layer before the head, where there is one.
+        qkv_bias: Whether queries, keys and values have biases.
+        activation: Of the MLP. The official code uses the tanh approximation of GELU.
+        norm_eps: Added to the variance in every layer norm.
+        dropout: Rate after each dense layer but qkv, and after the position embedding.
+        attention_dropout: Rate on the attention weights; the paper's is 0.
+        stochastic_depth: Rate of the last block's residual branches; grows linearly from 0.
+        resample: The rule by which the position grid is resampled to another image size.
+    """
+
+    name: str = "ViT"
+    image_size: tuple[int, int] = (224, 224)
+    patch: int = 16
+    channels: int = 3
+    width: int = 768
+    depth: int = 12
+    mlp_width: int = 3072
+    heads: int = 12
+    head_width: int | None = None
+    num_classes: int = 1000
+    class_token: bool = True
+    pooling: Pooling = "token"
+    pre_logits: int | None = None
+    qkv_bias: bool = True
+    activation: Activation = "gelu_tanh"
+    norm_eps: float = 1e-6
+    dropout: float = 0.0
+    attention_dropout: float = 0.0
+    stochastic_depth: float = 0.0
+    resample: Dialect = "google"
+
+    def __post_init__(self) -> None:
+        for field in ("patch", "channels", "width", "depth", "mlp_width", "heads"):
+            if getattr(self, field) < 1:
+                raise UserError(f"model.{field} is {getattr(self, field)}: give at least 1")
+        if self.num_classes < 0:
+            raise UserError(f"model.num_classes is {self.num_classes}: give 0 (no head) or more")
+        for field in ("dropout", "attention_dropout", "stochastic_depth"):
+            if not 0 <= getattr(self, field) < 1:
+                raise UserError(f"model.{field} is {getattr(self, field)}: give a rate in [0, 1)")
+        for field, options in _OPTIONS.items():
+            if getattr(self, field) not in options:
+                raise UserError(
+                    f"model.{field} is {getattr(self, field)!r}: choose {' or '.join(options)}"
+                )
+        if self.head_width is None:
+            if self.width % self.heads:
+                raise UserError(
+                    f"model.width {self.width} is no multiple of model.heads {self.heads}: "
+                    "change one, or give model.head_width"
+                )
+            object.__setattr__(self, "head_width", self.width // self.heads)
+        elif self.head_width < 1:
+            raise UserError(f"model.head_width is {self.head_width}: give at least 1")
+        if self.pooling == "token" and not self.class_token:
+            raise UserError("model.pooling 'token' needs model.class_token true: or pool by 'mean'")
+        object.__setattr__(self, "image_size", tuple(self.image_size))
+        self.grid_of(self.image_size)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(h, w) at `image_size`."""
+        return self.grid_of(self.image_size)
+
+    @property
+    def prefix(self) -> int:
+        """Tokens before the patches: 1 with a class token, else 0."""
+        return int(self.class_token)
+
+    def grid_of(self, image_size: tuple[int, int]) -> tuple[int, int]:
+        """The grid of patches (h, w) of an image of (H, W) pixels.
+
+        Raises:
+            UserError: A side is not a multiple of the patch side; names the sides that would be.
+        """
+        for axis, side in zip(("height", "width"), image_size, strict=True):
+            if side < self.patch or side % self.patch:
+                below = side // self.patch * self.patch
+                near = f"{below} or {below + self.patch}" if below else f"{self.patch}"
+                raise UserError(
+                    f"image {axis} {side} is no multiple of the patch side {self.patch}: "
+                    f"{near} would work"
+                )
+        height, width = image_size
+        return height // self.patch, width // self.patch
+
+    def check_channels(self, channels: int) -> None:
+        """Refuse images of another number of channels than the model was made for."""
+        if channels != self.channels:
+            raise UserError(f"images have {channels} channels, the model takes {self.channels}")
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "ViTConfig":
+        """Read back what `dataclasses.asdict` wrote; an unknown field is refused by name."""
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise UserError(
+                f"unknown model field {unknown[0]!r}: known are {', '.join(sorted(known))}"
+            )
+        return cls(**values)
+
+
+_OPTIONS: dict[str, tuple[str, ...]] = {
+    "pooling": get_args(Pooling),
+    "activation": get_args(Activation),
+    "resample": get_args(Dialect),
+}

@@ -1,0 +1,140 @@
+"""The Transformer encoder: pre-norm blocks of attention and MLP (equations 2 and 3)."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from vitreous.model.attention import Attention
+from vitreous.model.config import Activation, ViTConfig
+from vitreous.model.recording import Recording
+
+_ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
+    "gelu": nn.GELU,
+    "gelu_tanh": lambda: nn.GELU(approximate="tanh"),
+    "relu": nn.ReLU,
+}
+
+
+class MLP(nn.Module):
+    """Dense, activation, dropout, dense."""
+
+    def __init__(self, config: ViTConfig) -> None:
+        super().__init__()
+        self.expand = nn.Linear(config.width, config.mlp_width)
+        self.activation = _ACTIVATIONS[config.activation]()
+        self.dropout = nn.Dropout(config.dropout)
+        self.contract = nn.Linear(config.mlp_width, config.width)
+
+    def reset_parameters(self) -> None:
+        """Xavier uniform kernels, biases normal with deviation 1e-6, as the official code."""
+        for linear in (self.expand, self.contract):
+            nn.init.xavier_uniform_(linear.weight)
+            nn.init.normal_(linear.bias, std=1e-6)
+
+    def forward(self, x: Float[Tensor, "B S D"]) -> Float[Tensor, "B S D"]:
+        """Each token by itself."""
+        out: Tensor = self.contract(self.dropout(self.activation(self.expand(x))))
+        return out
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + mlp(norm(x)), each branch under stochastic depth."""
+
+    def __init__(self, config: ViTConfig, drop_rate: float) -> None:
+        super().__init__()
+        self.norm_attention = nn.LayerNorm(config.width, config.norm_eps)
+        self.attention = Attention(config)
+        self.norm_mlp = nn.LayerNorm(config.width, config.norm_eps)
+        self.mlp = MLP(config)
+        self.dropout = nn.Dropout(config.dropout)
+        self.drop_rate = drop_rate
+
+    def forward(
+        self,
+        x: Float[Tensor, "B S D"],
+        read: int | None = None,
+        keep_attention: Callable[[Tensor], None] | None = None,
+    ) -> Float[Tensor, "B R D"]:
+        """One encoder block.
+
+        Args:
+            x: Tokens.
+            read: How many leading tokens are read afterwards. The output holds only these, and
+                nothing is computed for the others but their keys and values.
+            keep_attention: Where given, the attention weights (B, k, S, S) of all tokens are
+                computed by the explicit softmax and handed to it.
+        """
+
+        def attend(x: Tensor) -> Tensor:
+            y = self.norm_attention(x)
+            if keep_attention is None:
+                return self.dropout(self.attention(y, read))
+            out, weights = self.attention.forward_with_weights(y)
+            keep_attention(weights)
+            return self.dropout(out[:, :read])
+
+        x = self._residual(x, attend, read)
+        return self._residual(x, lambda x: self.dropout(self.mlp(self.norm_mlp(x))), read)
+
+    def _residual(
+        self, x: Tensor, branch: Callable[[Tensor], Tensor], read: int | None
+    ) -> Float[Tensor, "B R D"]:
+        """Add branch(x) to x; in training the branch runs only for images that draw to keep it.
+
+        Source: Huang et al. 2016, "Deep networks with stochastic depth", arXiv 1603.09382. Kept
+        branches are scaled by 1 / (1 - rate), so that inference needs no scale.
+        """
+        if not self.training or self.drop_rate == 0:
+            return x[:, :read] + branch(x)
+        kept = (torch.rand(len(x), device=x.device) >= self.drop_rate).nonzero()[:, 0]
+        added = branch(x[kept]).to(x.dtype)
+        return x[:, :read].index_add(0, kept, added, alpha=1 / (1 - self.drop_rate))
+
+
+class Encoder(nn.Module):
+    """L blocks and the final layer norm."""
+
+    def __init__(self, config: ViTConfig) -> None:
+        super().__init__()
+        rates = torch.linspace(0, config.stochastic_depth, config.depth, device="cpu").tolist()
+        self.blocks = nn.ModuleList(Block(config, rate) for rate in rates)
+        self.norm = nn.LayerNorm(config.width, config.norm_eps)
+
+    def forward(
+        self,
+        x: Float[Tensor, "B S D"],
+        read: int | None = None,
+        recording: Recording | None = None,
+    ) -> Float[Tensor, "B R D"]:
+        """Encode.
+
+        Args:
+            x: Tokens with their positions.
+            read: How many leading tokens the head reads; the last block computes only these.
+            recording: What to keep on the way.
+        """
+        last = len(self.blocks) - 1
+        for layer, block in enumerate(self.blocks):
+            rows = read if layer == last else None
+            if recording is None:
+                x = block(x, rows)
+                continue
+            if recording.wants("tokens", layer):
+                rows = None
+            keep = None
+            if recording.wants("attention", layer):
+                keep = _keeper(recording, layer)
+            x = block(x, rows, keep)
+            if recording.wants("tokens", layer):
+                recording.tokens[layer] = x
+        out: Tensor = self.norm(x[:, :read])
+        return out
+
+
+def _keeper(recording: Recording, layer: int) -> Callable[[Tensor], None]:
+    def keep(weights: Tensor) -> None:
+        recording.attention[layer] = weights
+
+    return keep

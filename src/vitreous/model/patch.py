@@ -1,0 +1,41 @@
+"""From pixels to tokens: the linear patch projection."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vitreous.model.config import ViTConfig
+
+
+class PatchEmbedding(nn.Module):
+    """The linear projection E of flattened patches (equation 1).
+
+    The kernel is kept as a convolution's, (D, C, P, P), as every checkpoint family writes it; the
+    product is one matrix multiplication over patches, which is faster than a strided convolution
+    in both directions.
+    """
+
+    def __init__(self, config: ViTConfig) -> None:
+        super().__init__()
+        side = config.patch
+        self.patch = side
+        self.weight = nn.Parameter(torch.empty(config.width, config.channels, side, side))
+        self.bias = nn.Parameter(torch.empty(config.width))
+
+    def reset_parameters(self) -> None:
+        """Flax's default for a convolution: LeCun normal kernel (truncated), zero bias."""
+        fan_in = self.weight[0].numel()
+        # 0.8796 is the deviation of a unit normal cut at 2: Flax divides by it.
+        std = fan_in**-0.5 / 0.87962566103423978
+        nn.init.trunc_normal_(self.weight, std=std, a=-2 * std, b=2 * std)
+        nn.init.zeros_(self.bias)
+
+    def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B N D"]:
+        """Project each patch; patches are numbered row by row."""
+        B, C, H, W = images.shape
+        P = self.patch
+        x = images.view(B, C, H // P, P, W // P, P)
+        x = x.permute(0, 2, 4, 1, 3, 5)  # (B, h, w, C, P, P)
+        x = x.reshape(B, (H // P) * (W // P), C * P * P)  # (B, N, C*P*P)
+        return F.linear(x, self.weight.flatten(1), self.bias)

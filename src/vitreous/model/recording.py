@@ -1,0 +1,61 @@
+"""What a forward pass is asked to keep."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from vitreous.errors import UserError
+
+Layers = Iterable[int] | Literal["all"]
+
+
+class Recording:
+    """Asks a forward pass for its inside; with none, the fused kernels run and keep nothing.
+
+    >>> recording = Recording(attention=[-1])
+    >>> logits = model(images, recording=recording)
+    >>> recording.attention[11]  # (B, k, S, S), rows sum to one
+
+    The logits equal those without a recording. A layer that the model lacks is refused before
+    anything runs, so a recording is never silently empty.
+
+    Attributes:
+        attention: Attention weights (B, k, S, S) by layer, layers counted from 0.
+        tokens: The output of blocks (B, S, D) by layer.
+        grid: (h, w) of the images that were seen.
+        prefix: Tokens before the patches.
+    """
+
+    attention: dict[int, Float[Tensor, "B k S S"]]
+    tokens: dict[int, Float[Tensor, "B S D"]]
+    grid: tuple[int, int]
+    prefix: int
+
+    def __init__(self, *, attention: Layers = (), tokens: Layers = ()) -> None:
+        if not attention and not tokens:
+            raise UserError("a recording must ask for something: give attention= or tokens= layers")
+        self._wanted = {"attention": attention, "tokens": tokens}
+        self.attention, self.tokens = {}, {}
+
+    def begin(self, depth: int, grid: tuple[int, int], prefix: int) -> None:
+        """Called by the model: forget the last pass, resolve layers against this model's depth."""
+        self.attention, self.tokens = {}, {}
+        self.grid, self.prefix = grid, prefix
+        self._layers = {
+            what: _resolve(layers, depth, what) for what, layers in self._wanted.items()
+        }
+
+    def wants(self, what: Literal["attention", "tokens"], layer: int) -> bool:
+        """Whether this pass shall keep `what` of `layer`."""
+        return layer in self._layers[what]
+
+
+def _resolve(layers: Layers, depth: int, what: str) -> frozenset[int]:
+    if layers == "all":
+        return frozenset(range(depth))
+    for layer in layers:
+        if not -depth <= int(layer) < depth:
+            raise UserError(f"no layer {layer} to record {what} of: the model has 0 to {depth - 1}")
+    return frozenset(int(layer) % depth for layer in layers)

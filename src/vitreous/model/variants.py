@@ -1,0 +1,91 @@
+"""The named variants: the paper's Table 1, its relatives, and the spellings of both."""
+
+import difflib
+import re
+from typing import Any
+
+from vitreous.errors import UserError
+from vitreous.model.config import ViTConfig
+
+# Table 1 (B, L, H); Ti and S: DeiT, arXiv 2012.12877, and AugReg, arXiv 2106.10270; g: arXiv
+# 2106.04560. Columns: width D, depth L, MLP width F, heads k.
+SIZES: dict[str, tuple[int, int, int, int]] = {
+    "Ti": (192, 12, 768, 3),
+    "S": (384, 12, 1536, 6),
+    "B": (768, 12, 3072, 12),
+    "L": (1024, 24, 4096, 16),
+    "H": (1280, 32, 5120, 16),
+    "g": (1408, 40, 6144, 16),
+}
+
+_LISTED_PATCHES = {
+    "Ti": (16,),
+    "S": (32, 16, 8),
+    "B": (32, 16, 8),
+    "L": (32, 16),
+    "H": (14,),
+    "g": (14,),
+}
+
+_SPELLINGS = {
+    "ti": "Ti",
+    "tiny": "Ti",
+    "s": "S",
+    "small": "S",
+    "b": "B",
+    "base": "B",
+    "l": "L",
+    "large": "L",
+    "h": "H",
+    "huge": "H",
+    "g": "g",
+    "giant": "g",
+}
+
+_NAME = re.compile(
+    r"(?:vit[-_ /]?)?(?P<size>tiny|small|base|large|huge|giant|ti|s|b|l|h|g)"
+    r"[-_ /]?(?:patch|p)?[-_ /]?(?P<patch>\d{1,3})(?:[-_ @](?P<side>\d{2,4}))?",
+    re.IGNORECASE,
+)
+
+
+def list_models() -> list[str]:
+    """Every named variant, smallest first; any other patch side is spelt the same way."""
+    return [f"ViT-{size}/{patch}" for size in SIZES for patch in _LISTED_PATCHES[size]]
+
+
+def variant_config(name: str, **overrides: Any) -> ViTConfig:
+    """The config behind a name.
+
+    Args:
+        name: The paper's form (`ViT-B/16`) or a spelling of it (`B/16`, `vit_b_16`,
+            `vit_base_patch16_224`), with any patch side.
+        **overrides: Fields of `ViTConfig` that differ from the variant's.
+
+    Raises:
+        UserError: No such variant (lists the nearest), or a field that contradicts another.
+    """
+    match = _NAME.fullmatch(name.strip())
+    if match is None or int(match["patch"]) == 0:
+        nearest = difflib.get_close_matches(name, list_models(), n=3, cutoff=0.3)
+        raise UserError(
+            f"unknown model {name!r}: nearest are {', '.join(nearest or list_models())}"
+        )
+    size, patch = _SPELLINGS[match["size"].lower()], int(match["patch"])
+    width, depth, mlp_width, heads = SIZES[size]
+    side = int(match["side"]) if match["side"] else _side_near_224(patch)
+    values: dict[str, Any] = {
+        "name": f"ViT-{size}/{patch}",
+        "image_size": (side, side),
+        "patch": patch,
+        "width": width,
+        "depth": depth,
+        "mlp_width": mlp_width,
+        "heads": heads,
+    }
+    return ViTConfig.from_dict(values | overrides)
+
+
+def _side_near_224(patch: int) -> int:
+    """The multiple of the patch side nearest to the paper's 224 pixels, from below."""
+    return max(224 // patch, 1) * patch

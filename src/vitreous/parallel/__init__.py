@@ -1,0 +1,1 @@
+"""What the machine is and how work is spread over it."""

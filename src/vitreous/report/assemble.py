@@ -1,0 +1,190 @@
+"""From a model and a part of the data to report.json and report.html."""
+
+import json
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+
+import vitreous
+from vitreous.analysis.attention import head_attention
+from vitreous.data.batch import normalise
+from vitreous.data.faults import Faults
+from vitreous.data.loader import EvaluationLoader, check_channels
+from vitreous.data.sample import Dataset, Part
+from vitreous.data.transform import fit_for_test
+from vitreous.durable import write_text
+from vitreous.errors import BadImageError
+from vitreous.evaluate.classification import classification_report, most_confident_mistakes
+from vitreous.evaluate.inference import Inference, infer
+from vitreous.evaluate.labels import match_classes
+from vitreous.model.recording import Recording
+from vitreous.model.vit import VisionTransformer
+from vitreous.parallel.device import Engine
+from vitreous.report.page import write_report
+from vitreous.report.pictures import AttentionView, Mistake
+from vitreous.weights.passport import Passport, passport_of
+
+_MISTAKES = 24
+_VIEWS = 8
+
+
+def evaluate_part(
+    model: VisionTransformer,
+    dataset: Dataset,
+    part: str,
+    engine: Engine,
+    *,
+    batch_size: int = 64,
+    bad_limit: float = 0.01,
+) -> tuple[dict[str, Any], Inference]:
+    """Measure a model on one part of a data set, each image once.
+
+    Args:
+        model: With its passport; moved to the engine's device.
+        dataset: Its classes are matched with the model's by name.
+        part: Which part.
+        engine: Device and precision.
+        batch_size: Images at once; the result does not depend on it.
+        bad_limit: Share of unreadable images over which it stops.
+
+    Returns:
+        What `report.json` holds, and the answers it was counted from, labels in the model's order.
+
+    Raises:
+        UserError: Other classes or channels than the model's; too many unreadable images.
+    """
+    passport = passport_of(model)
+    check_channels(dataset.channels, passport.preprocessing)
+    places = match_classes(passport.class_names, dataset.class_names)
+    images = dataset.parts[part]
+    faults = Faults(len(images.labels), bad_limit)
+    loader = EvaluationLoader(images, passport.preprocessing, batch_size=batch_size, faults=faults)
+    begin = time.perf_counter()
+    answers = infer(model.to(engine.device), loader, engine)
+    seconds = time.perf_counter() - begin
+    answers = Inference(answers.logits, places[answers.labels], answers.index)
+    report = classification_report(
+        answers.logits,
+        answers.labels,
+        passport.class_names,
+        skipped=[f"{name}: {reason}" for name, reason in faults.reasons.items()],
+    )
+    report |= {
+        "data": dataset.address,
+        "part": part,
+        "model": passport.architecture.name,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "image_size": list(passport.preprocessing.size),
+        "precision": engine.precision,
+        "images_per_second": len(answers.labels) / seconds,
+    }
+    return report, answers
+
+
+def write_run_report(
+    folder: Path,
+    model: VisionTransformer,
+    dataset: Dataset,
+    report: Mapping[str, Any],
+    answers: Inference,
+    engine: Engine,
+    *,
+    history: Sequence[Mapping[str, float]] = (),
+    facts: Mapping[str, str] | None = None,
+) -> None:
+    """Write report.json and report.html into a folder.
+
+    Args:
+        folder: Where to.
+        model: As measured.
+        dataset: As measured.
+        report: What `evaluate_part` gave, with `run` and `seconds` where they are known.
+        answers: As `evaluate_part` gave them.
+        engine: Device and precision, for the attention pictures.
+        history: Lines of metrics.jsonl.
+        facts: More lines for the end of the page.
+
+    Raises:
+        UserError: The folder cannot be written.
+    """
+    passport = passport_of(model)
+    part = dataset.parts[str(report["part"])]
+    written = dict(report)
+    write_text(folder / "report.json", json.dumps(written, indent=1) + "\n")
+    written["facts"] = dict(facts or {}) | _machine(engine)
+    write_report(
+        folder / "report.html",
+        written,
+        history,
+        _mistakes(part, answers, passport),
+        _attention_views(model, part, answers, passport, engine),
+    )
+
+
+def _mistakes(part: Part, answers: Inference, passport: Passport) -> list[Mistake]:
+    places = most_confident_mistakes(answers.logits, answers.labels, _MISTAKES)
+    return [Mistake(**_picture(part, answers, passport, int(place))) for place in places]
+
+
+def _attention_views(
+    model: VisionTransformer,
+    part: Part,
+    answers: Inference,
+    passport: Passport,
+    engine: Engine,
+) -> list[AttentionView]:
+    """Attention over images spread evenly over the classes."""
+    places = _spread(answers.labels, _VIEWS)
+    rule = passport.preprocessing
+    views = []
+    recording = Recording(attention=[-1])
+    for place in places:
+        shown = _picture(part, answers, passport, int(place))
+        pixels = fit_for_test(shown["image"], rule)
+        with torch.inference_mode():
+            model(normalise(pixels[None].to(engine.device), rule), recording=recording)
+        attention = head_attention(recording, model.config.depth - 1)[0].cpu().numpy()
+        # What the model saw, not what was cut off before.
+        shown["image"] = pixels.permute(1, 2, 0).numpy()
+        views.append(AttentionView(**shown, attention=attention))
+    return views
+
+
+def _spread(labels: Int64[np.ndarray, " N"], limit: int) -> list[int]:
+    """Places of images, class after class in turn, the first of each first."""
+    by_class = [np.flatnonzero(labels == label).tolist() for label in np.unique(labels)]
+    turns = [places[turn] for turn in range(limit) for places in by_class if turn < len(places)]
+    return turns[:limit]
+
+
+def _picture(part: Part, answers: Inference, passport: Passport, place: int) -> dict[str, Any]:
+    index = int(answers.index[place])
+    logits = answers.logits[place].astype(np.float64)
+    shares = np.exp(logits - logits.max())
+    shares /= shares.sum()
+    try:
+        image = part.read(index)
+    except BadImageError as error:  # it was readable a moment ago
+        raise OSError(f"{error.name} changed while it was read") from error
+    return {
+        "name": part.names[index],
+        "image": image,
+        "truth": passport.class_names[answers.labels[place]],
+        "predicted": passport.class_names[int(shares.argmax())],
+        "confidence": float(shares.max()),
+    }
+
+
+def _machine(engine: Engine) -> dict[str, str]:
+    return {
+        "Precision": f"{engine.precision} ({engine.reason})",
+        "Device": torch.cuda.get_device_name() if engine.device.type == "cuda" else "CPU",
+        "Versions": f"vitreous {vitreous.__version__}, PyTorch {torch.__version__}, "
+        f"Python {platform.python_version()}",
+    }

@@ -1,0 +1,204 @@
+"""Everything that decides a training run: one frozen record, written down as it was resolved."""
+
+import dataclasses
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from vitreous.data.augmentation import Augmentation
+from vitreous.data.preprocessing import Preprocessing
+from vitreous.errors import UserError
+from vitreous.model.config import ViTConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerConfig:
+    """How gradients become changes of the weights.
+
+    Attributes:
+        name: `adamw`, `sgd` (momentum), or `muon` (matrices of the encoder by Muon, everything
+            else by AdamW).
+        learning_rate: At the peak of the schedule.
+        momentum: Of SGD and Muon.
+        betas: Of Adam's two averages.
+        weight_decay: Decoupled; never on biases, norms, tokens and positions.
+        clip: Largest global norm of the gradient; 0 is off.
+        adam_learning_rate: With Muon, the peak for what AdamW trains.
+    """
+
+    name: Literal["adamw", "sgd", "muon"] = "adamw"
+    learning_rate: float = 1e-3
+    momentum: float = 0.9
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
+    clip: float = 0.0
+    adam_learning_rate: float = 1e-3
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "betas", tuple(self.betas))
+        if self.name not in ("adamw", "sgd", "muon"):
+            raise UserError(f"optimizer.name is {self.name!r}: choose adamw, sgd or muon")
+        for name in ("learning_rate", "adam_learning_rate"):
+            if not getattr(self, name) > 0:
+                raise UserError(f"optimizer.{name} is {getattr(self, name)}: give more than 0")
+        for name in ("weight_decay", "clip"):
+            if getattr(self, name) < 0:
+                raise UserError(f"optimizer.{name} is {getattr(self, name)}: give 0 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleConfig:
+    """How the learning rate goes over the run.
+
+    Attributes:
+        shape: From the peak to the end: `cosine`, `linear` or `constant`.
+        warmup: Share of the steps over which the rate rises linearly from 0.
+        final: The rate at the end, as a share of the peak.
+    """
+
+    shape: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup: float = 0.05
+    final: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.shape not in ("cosine", "linear", "constant"):
+            raise UserError(f"schedule.shape is {self.shape!r}: choose cosine, linear or constant")
+        for name in ("warmup", "final"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UserError(f"schedule.{name} is {getattr(self, name)}: give a share, 0 to 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """A whole run. Recipes make it; any field can be overridden by its dotted name.
+
+    Attributes:
+        recipe: Which recipe made it.
+        data: Address of the data set.
+        weights: Checkpoint to start from; random where None.
+        model: Architecture.
+        preprocessing: From pixels to the model's input.
+        augmentation: What training does to images.
+        optimizer: How weights move.
+        schedule: How the learning rate goes.
+        epochs: Times each image is seen; give this or `steps`.
+        steps: Optimiser steps; filled in from `epochs` where not given.
+        batch_size: Images a step.
+        micro_batch: Images in memory at once; gradients are accumulated over the rest. Chosen
+            by free memory where not given.
+        label_smoothing: Share of each target spread over all classes.
+        average: Decay of the running average of the weights, which becomes the result; 0 is off.
+        seed: Of everything that is drawn.
+        validation_fraction: Share split off for validation where the data has none.
+        bad_limit: Share of unreadable images over which the run stops.
+        device: `auto`, `cpu`, `cuda`.
+        precision: `auto`, `float32` or `bfloat16`.
+        log_every: Steps between lines of the log; 0: about 200 lines a run.
+        validate_every: Epochs between validations; 0: about 20 in a run.
+        checkpoint_seconds: Time between resumable states.
+    """
+
+    recipe: str
+    data: str
+    weights: str | None = None
+    model: ViTConfig
+    preprocessing: Preprocessing
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    epochs: float | None = None
+    steps: int | None = None
+    batch_size: int = 128
+    micro_batch: int | None = None
+    label_smoothing: float = 0.0
+    average: float = 0.0
+    seed: int = 0
+    validation_fraction: float = 0.2
+    bad_limit: float = 0.01
+    device: str = "auto"
+    precision: str = "auto"
+    log_every: int = 0
+    validate_every: float = 0.0
+    checkpoint_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "micro_batch", "steps"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UserError(f"{name} is {value}: give at least 1")
+        if self.epochs is not None and self.epochs <= 0:
+            raise UserError(f"epochs is {self.epochs}: give more than 0")
+        for name in ("label_smoothing", "average", "validation_fraction", "bad_limit"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(f"{name} is {getattr(self, name)}: give a share, 0 to below 1")
+        if self.seed < 0:
+            raise UserError(f"seed is {self.seed}: give 0 or more")
+        if self.model.image_size != self.preprocessing.size:
+            raise UserError(
+                f"preprocessing.size {self.preprocessing.size} is not model.image_size "
+                f"{self.model.image_size}: give the same"
+            )
+        if self.model.channels != self.preprocessing.channels:
+            raise UserError(
+                f"preprocessing.channels {self.preprocessing.channels} is not model.channels "
+                f"{self.model.channels}: give the same"
+            )
+
+    def with_length(self, num_images: int) -> "TrainConfig":
+        """Fill in steps from epochs, or epochs from steps, for so many training images.
+
+        Raises:
+            UserError: Neither is given, or both and they disagree.
+        """
+        if self.steps is None and self.epochs is None:
+            raise UserError("how long is the run: give epochs or steps")
+        if self.steps is None:
+            assert self.epochs is not None
+            steps = max(round(self.epochs * num_images / self.batch_size), 1)
+            return dataclasses.replace(self, steps=steps)
+        epochs = self.steps * self.batch_size / num_images
+        if (
+            self.epochs is not None
+            and abs(self.epochs * num_images / self.batch_size - self.steps) > 1
+        ):
+            raise UserError(
+                f"epochs {self.epochs:g} and steps {self.steps} disagree for {num_images} images "
+                f"in batches of {self.batch_size}: give one of them"
+            )
+        return dataclasses.replace(self, epochs=epochs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "TrainConfig":
+        """Read back `to_dict`.
+
+        Raises:
+            UserError: An unknown field, or values that contradict one another.
+        """
+        values = dict(values)
+        for name, section in SECTIONS.items():
+            values[name] = _section(section, name, values.get(name))
+        return _section(cls, "", values)
+
+
+SECTIONS: dict[str, type[Any]] = {
+    "model": ViTConfig,
+    "preprocessing": Preprocessing,
+    "augmentation": Augmentation,
+    "optimizer": OptimizerConfig,
+    "schedule": ScheduleConfig,
+}
+
+
+def _section(section: type[Any], name: str, values: Any) -> Any:
+    if not isinstance(values, dict):
+        raise UserError(f"config: {name or 'the whole'} is no table of fields")
+    known = {field.name for field in fields(section)}
+    for unknown in sorted(set(values) - known):
+        raise UserError(f"config: unknown field {f'{name}.{unknown}'.lstrip('.')!r}")
+    try:
+        return section(**values)
+    except TypeError as error:
+        raise UserError(f"config: {name} {error}") from error

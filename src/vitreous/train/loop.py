@@ -1,0 +1,176 @@
+"""The training loop: batch, step, log, validate, save."""
+
+import time
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from vitreous.data.batch import Batch
+from vitreous.data.faults import Faults
+from vitreous.data.loader import EvaluationLoader, TrainingLoader
+from vitreous.data.sample import Dataset
+from vitreous.evaluate.classification import read_logits
+from vitreous.evaluate.inference import infer
+from vitreous.model.vit import VisionTransformer
+from vitreous.objective.classify import Classification
+from vitreous.parallel.device import Engine
+from vitreous.train.average import WeightAverage
+from vitreous.train.config import TrainConfig
+from vitreous.train.measure import Journal
+from vitreous.train.optimizer import build_optimizers, set_learning_rate
+from vitreous.train.run_folder import RunFolder
+from vitreous.train.schedule import learning_rate_factor
+from vitreous.train.state import TrainingState
+from vitreous.train.step import NonFiniteError, StepResult, accumulate, check_and_clip
+from vitreous.train.stop import StoppedError, StopRequest
+
+# Streams of randomness of a step, beside the samples' own.
+_DROPOUT, _MIXING = 1, 2
+_VALIDATION_BATCH = 128
+
+
+class Loop:
+    """A prepared run, step by step.
+
+    Everything random in a step is a function of (seed, step), and the order of the images of
+    (seed, position), so a run goes on from `state` as if it had never stopped.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        dataset: Dataset,
+        model: VisionTransformer,
+        folder: RunFolder,
+        engine: Engine,
+        console: Console,
+    ) -> None:
+        assert config.steps is not None
+        assert config.micro_batch is not None
+        self.config, self.dataset, self.folder, self.engine = config, dataset, folder, engine
+        self.console = console
+        self.steps, self.micro_batch = config.steps, config.micro_batch
+        part = dataset.parts["train"]
+        self.images = len(part.labels)
+        model = model.to(engine.device)
+        average = WeightAverage(model, config.average) if config.average else None
+        optimizers = build_optimizers(model, config.optimizer)
+        self.state = TrainingState(model, optimizers, average)
+        self.objective = Classification(
+            config.model.num_classes,
+            config.preprocessing,
+            config.augmentation,
+            config.label_smoothing,
+        )
+        self.loader = TrainingLoader(
+            part,
+            config.preprocessing,
+            config.augmentation,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            faults=Faults(self.images, config.bad_limit),
+        )
+        self.log_every = config.log_every or max(self.steps // 200, 1)
+        every = config.validate_every * self.images / config.batch_size
+        self.validate_every = max(round(every or self.steps / 20), 1)
+
+    def journal(self) -> Journal:
+        """The run's log, continued at the state's step."""
+        self.log = Journal(
+            self.folder.metrics,
+            step=self.state.step,
+            steps=self.steps,
+            tensorboard=self.folder.path / "tensorboard",
+            console=self.console,
+        )
+        return self.log
+
+    def fit(self, request: StopRequest) -> None:
+        """All steps that are left; the state is saved by the clock, at a stop and at the end."""
+        state, saved = self.state, time.perf_counter()
+        since: list[StepResult] = []
+        begin = time.perf_counter()
+        for batch in self.loader.batches(state.step, self.steps):
+            since.append(self._step(batch))
+            self.log.advance(state.step)
+            if state.step % self.log_every == 0 or state.step == self.steps:
+                seconds = time.perf_counter() - begin
+                state.seconds += seconds
+                self.log.write(self._training_line(since, seconds))
+                since, begin = [], time.perf_counter()
+            if state.step % self.validate_every == 0 or state.step == self.steps:
+                paused = time.perf_counter()
+                self._validate()
+                begin += time.perf_counter() - paused
+            due = time.perf_counter() - saved > self.config.checkpoint_seconds
+            if due or request.asked or state.step == self.steps:
+                paused = time.perf_counter()
+                self.folder.checkpoints.save(state)
+                saved = time.perf_counter()
+                begin += saved - paused
+            if request.asked and state.step < self.steps:
+                raise StoppedError(state.step, request.asked)
+
+    def _step(self, batch: Batch) -> StepResult:
+        state, config = self.state, self.config
+        factor = learning_rate_factor(config.schedule, state.step, self.steps)
+        set_learning_rate(state.optimizers, factor)
+        torch.manual_seed(_stream(config.seed, state.step, _DROPOUT))
+        draw = np.random.default_rng((config.seed, state.step, _MIXING))
+        state.model.train()
+        task = self.objective.prepare(batch.to(self.engine.device), draw)
+        try:
+            loss, measures = accumulate(
+                state.model, self.objective, task, self.engine, self.micro_batch
+            )
+            norm = check_and_clip(state.model, config.optimizer.clip)
+        except NonFiniteError as error:
+            raise NonFiniteError(
+                f"step {state.step}: {error}; the last good state is in "
+                f"{self.folder.checkpoints.folder}: resume with a lower learning rate in a new run"
+            ) from error
+        for optimizer in state.optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        if state.average is not None:
+            state.average.update(state.model, state.step)
+        state.step += 1
+        return StepResult(loss, measures, norm)
+
+    def _training_line(self, since: list[StepResult], seconds: float) -> dict[str, float]:
+        line = self._place()
+        line["loss"] = float(np.mean([result.loss for result in since]))
+        for name in since[0].measures:
+            line[name] = float(np.mean([result.measures[name] for result in since]))
+        line["gradient_norm"] = float(np.mean([result.gradient_norm for result in since]))
+        factor = learning_rate_factor(self.config.schedule, self.state.step - 1, self.steps)
+        line["learning_rate"] = self.config.optimizer.learning_rate * factor
+        line["images_per_second"] = len(since) * self.config.batch_size / seconds
+        return line
+
+    def _place(self) -> dict[str, float]:
+        seen = self.state.step * self.config.batch_size
+        return {"step": self.state.step, "epoch": seen / self.images, "images": seen}
+
+    def _validate(self) -> None:
+        part = self.dataset.parts.get("validation")
+        if part is None:
+            return
+        loader = EvaluationLoader(
+            part,
+            self.config.preprocessing,
+            batch_size=_VALIDATION_BATCH,
+            faults=Faults(len(part.labels), self.config.bad_limit),
+        )
+        answers = infer(self.state.result, loader, self.engine)
+        predictions = read_logits(answers.logits, answers.labels)
+        line = self._place()
+        line["validation_loss"] = float(-predictions.log_probability.mean())
+        line["validation_accuracy"] = float(predictions.correct.mean())
+        self.log.write(line)
+
+
+def _stream(seed: int, step: int, purpose: int) -> int:
+    """A 64-bit seed for torch, a function of its arguments."""
+    return int(np.random.SeedSequence((seed, step, purpose)).generate_state(1, np.uint64)[0])

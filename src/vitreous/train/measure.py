@@ -1,0 +1,120 @@
+"""What a run says while it goes: metrics.jsonl, TensorBoard, and one line in the terminal."""
+
+import json
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from vitreous.errors import UserError
+
+
+class Journal:
+    """Writes each line of measures wherever people look.
+
+    Args:
+        path: metrics.jsonl; lines after `step` are dropped, so that a resumed run's file reads
+            like an uninterrupted one's.
+        step: Steps already done.
+        steps: Of the whole run.
+        tensorboard: Folder for TensorBoard's files; needs the `tensorboard` extra.
+        console: Where the bar and the lines go.
+    """
+
+    def __init__(
+        self, path: Path, *, step: int, steps: int, tensorboard: Path, console: Console
+    ) -> None:
+        self.history = [line for line in read_history(path) if line["step"] <= step]
+        self._path = path
+        self._steps, self._start = steps, step
+        self._tensorboard = tensorboard
+        self._console = console
+        self._file: IO[str] | None = None
+        self._writer: Any = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("w", encoding="utf-8")
+            for line in self.history:
+                self._file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise UserError(f"cannot write {self._path}: {error.strerror}") from error
+        if find_spec("tensorboard") is not None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writer = SummaryWriter(str(self._tensorboard), purge_step=self._start + 1)
+        self._bar = Progress(
+            TextColumn("epoch {task.fields[epoch]:.1f}"),
+            BarColumn(),
+            TextColumn("{task.fields[words]}"),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+            console=self._console,
+            transient=True,
+        )
+        self._task = self._bar.add_task(
+            "", total=self._steps, completed=self._start, words="", epoch=0.0
+        )
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+        if self._writer is not None:
+            self._writer.close()
+        if self._file is not None:
+            self._file.close()
+
+    def advance(self, step: int) -> None:
+        """Move the bar."""
+        self._bar.update(self._task, completed=step)
+
+    def write(self, line: Mapping[str, float]) -> None:
+        """Log one line of measures: `step`, `epoch` and named numbers.
+
+        Raises:
+            UserError: The disk is full.
+        """
+        assert self._file is not None
+        self.history.append(dict(line))
+        try:
+            self._file.write(json.dumps(line) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise UserError(f"cannot write {self._path}: {error.strerror}") from error
+        if self._writer is not None:
+            for name, value in line.items():
+                if name not in ("step", "epoch"):
+                    self._writer.add_scalar(name, value, int(line["step"]))
+        if "loss" in line:
+            words = f"loss {line['loss']:.3f}  accuracy {line['accuracy']:.1%}  "
+            words += f"{line['images_per_second']:.0f} images/s"
+            self._bar.update(self._task, words=words, epoch=line["epoch"])
+        if "validation_accuracy" in line:
+            self._console.print(
+                f"epoch {line['epoch']:6.1f}   validation accuracy "
+                f"{line['validation_accuracy']:.1%}   loss {line['validation_loss']:.3f}",
+                highlight=False,
+            )
+
+
+def read_history(path: Path) -> list[dict[str, float]]:
+    """Lines of a metrics.jsonl; a line that was cut short by a stop is left out."""
+    if not path.is_file():
+        return []
+    lines = []
+    for text in path.read_text(encoding="utf-8").splitlines():
+        try:
+            lines.append(json.loads(text))
+        except json.JSONDecodeError:
+            break
+    return lines

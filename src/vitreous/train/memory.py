@@ -1,0 +1,72 @@
+"""How much memory a training step keeps, by arithmetic."""
+
+import torch
+
+from vitreous.data.cache import free_memory
+from vitreous.errors import UserError
+from vitreous.model.config import ViTConfig
+from vitreous.parallel.device import Engine
+
+# Temporaries of the backward pass and the allocator's slack, over what autograd keeps.
+_SLACK = 1.3
+# Weights, gradient, two averages of Adam and the running average, in float32.
+_BYTES_PER_PARAMETER = 5 * 4
+
+
+def activation_bytes(config: ViTConfig, engine: Engine) -> int:
+    """Bytes that autograd keeps of one image until the backward pass.
+
+    Per token and block: the float32 inputs of two norms, and in the precision of the products the
+    norms' outputs, q, k, v, the heads' outputs, and the MLP's hidden layer before and after its
+    activation; and, where attention is explicit (on the CPU), its k S x S weights.
+
+    Args:
+        config: The model.
+        engine: Gives the precision of the products and the device.
+    """
+    h, w = config.grid
+    tokens = config.prefix + h * w
+    assert config.head_width is not None
+    inner = config.heads * config.head_width
+    size = 2 if engine.precision == "bfloat16" else 4
+    per_token = 2 * 4 * config.width + size * (2 * config.width + 4 * inner + 2 * config.mlp_width)
+    per_block = tokens * per_token
+    if engine.device.type == "cpu":
+        per_block += size * config.heads * tokens**2
+    pixels = 4 * config.channels * config.image_size[0] * config.image_size[1]
+    return config.depth * per_block + 2 * pixels
+
+
+def free_for_activations(parameters: int, engine: Engine) -> int:
+    """Bytes left for activations once weights and optimiser are there.
+
+    Args:
+        parameters: Of the model.
+        engine: Gives the device.
+    """
+    if engine.device.type == "cuda":
+        free = torch.cuda.mem_get_info(engine.device)[0]
+    else:
+        free = free_memory() // 2  # pixels, other programs
+    return max(int((free - parameters * _BYTES_PER_PARAMETER) / _SLACK), 0)
+
+
+def micro_batch_that_fits(bytes_per_image: int, free: int, batch_size: int) -> int:
+    """The largest even share of a batch whose activations fit into the memory.
+
+    Args:
+        bytes_per_image: Activations kept for the backward pass.
+        free: Bytes at hand.
+        batch_size: B.
+
+    Raises:
+        UserError: Not even one image fits.
+    """
+    most = free // max(bytes_per_image, 1)
+    if most < 1:
+        raise UserError(
+            f"one image needs about {bytes_per_image / 2**30:.1f} GiB for its activations and "
+            f"{free / 2**30:.1f} GiB are free: take a smaller model or image size"
+        )
+    pieces = -(-batch_size // most)
+    return int(-(-batch_size // pieces))

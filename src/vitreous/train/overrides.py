@@ -1,0 +1,100 @@
+"""Fields of a config by their dotted names, and values put in their place."""
+
+import difflib
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from vitreous.errors import UserError
+from vitreous.train.config import TrainConfig
+
+# What else follows when only this one is given.
+_FOLLOWS = {"model.image_size": "preprocessing.size", "model.channels": "preprocessing.channels"}
+_DECIDED = {"recipe", "data", "weights"}
+
+
+def field_types(section: type[Any] = TrainConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every field that can be overridden, by dotted name, with its type."""
+    hints = get_type_hints(section)
+    for field in fields(section):
+        name, kind = prefix + field.name, hints[field.name]
+        if is_dataclass(kind):
+            yield from field_types(typing.cast(type[Any], kind), f"{name}.")
+        elif name not in _DECIDED:
+            yield name, kind
+
+
+def override(config: TrainConfig, texts: Mapping[str, str]) -> TrainConfig:
+    """The config with some fields replaced by what a person typed.
+
+    Args:
+        config: As a recipe made it.
+        texts: Values by dotted name, such as {"optimizer.learning_rate": "3e-4"}.
+
+    Raises:
+        UserError: No such field (names the nearest), no such value, or one that contradicts
+            another field.
+    """
+    kinds = dict(field_types())
+    values: dict[str, Any] = {}
+    for name, text in texts.items():
+        if name not in kinds:
+            nearest = difflib.get_close_matches(name, kinds, n=3, cutoff=0.5)
+            raise UserError(f"unknown option --{name}: nearest are {_options(nearest or kinds)}")
+        values[name] = _parse(name, text, kinds[name])
+    for leader, follower in _FOLLOWS.items():
+        if leader in values:
+            values.setdefault(follower, values[leader])
+    # One length is enough: the one that was typed.
+    for given, other in (("steps", "epochs"), ("epochs", "steps")):
+        if given in values and other not in values:
+            values[other] = None
+    # A derived width goes with its cause.
+    if {"model.width", "model.heads"} & set(values):
+        values.setdefault("model.head_width", None)
+    sections: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        section, _, field = name.rpartition(".")
+        sections.setdefault(section, {})[field] = value
+    whole = sections.pop("", {})
+    for section, changed in sections.items():
+        whole[section] = replace(getattr(config, section), **changed)
+    return replace(config, **whole)
+
+
+def _options(names: typing.Iterable[str]) -> str:
+    return ", ".join(f"--{name}" for name in names)
+
+
+def _parse(name: str, text: str, kind: Any) -> Any:
+    """One value from text, by the field's type."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    try:
+        if origin in (Union, types.UnionType):
+            if text.lower() == "none":
+                return None
+            (kind,) = (argument for argument in arguments if argument is not type(None))
+            return _parse(name, text, kind)
+        if origin is Literal:
+            if text not in arguments:
+                raise ValueError(f"choose {' or '.join(arguments)}")
+            return text
+        if origin is tuple:
+            parts = text.replace("x", ",").split(",")
+            if len(parts) == 1 and arguments[0] is int:
+                parts *= 2  # a square
+            return tuple(_parse(name, part, arguments[0]) for part in parts)
+        if kind is bool:
+            return {"true": True, "false": False}[text.lower()]
+        if kind is int:
+            return int(float(text)) if float(text).is_integer() else int(text)
+        return kind(text)
+    except (ValueError, KeyError, OverflowError) as error:
+        hint = f": {error}" if "choose" in str(error) else f" as {_words(kind)}"
+        raise UserError(f"--{name} {text!r} cannot be read{hint}") from error
+
+
+def _words(kind: Any) -> str:
+    return {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, str(kind))

@@ -1,0 +1,116 @@
+"""A training run from a config to a complete run folder."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from vitreous.data.sample import Dataset
+from vitreous.model.vit import VisionTransformer
+from vitreous.parallel.device import choose_engine
+from vitreous.report.assemble import evaluate_part, write_run_report
+from vitreous.train.config import TrainConfig
+from vitreous.train.loop import Loop
+from vitreous.train.prepare import initial_model, prepare
+from vitreous.train.run_folder import RunFolder
+from vitreous.train.stop import StopRequest
+from vitreous.weights.passport import Passport
+from vitreous.weights.save import save
+
+
+def train(
+    config: TrainConfig, dataset: Dataset, out: Path, console: Console, *, resume: bool = False
+) -> dict[str, Any] | None:
+    """Train a model and leave a complete run folder.
+
+    Starting point, in this order: the newest complete state of this run (`resume`), the weights
+    that the config names, the paper's random initial values.
+
+    Args:
+        config: What to do; lengths, precision and micro batch are filled in and written down.
+        dataset: Opened from `config.data`.
+        out: The run folder, new or to be resumed.
+        console: For the bar and the lines.
+        resume: Go on with the run that `out` holds, if it holds one.
+
+    Returns:
+        The report of the test part, or of the validation part where there is no test part; None
+        where there is neither.
+
+    Raises:
+        UserError: Something the user can mend; nothing of an older run was overwritten.
+        NonFiniteError: Loss or gradient stopped being finite; the last good state is on disk.
+        StoppedError: The run was asked to stop and its state is on disk.
+    """
+    folder = RunFolder(out)
+    config, dataset, engine = prepare(config, dataset, folder, resume=resume)
+    console.print(f"{engine.device.type}, {engine.precision}: {engine.reason}", highlight=False)
+    model = initial_model(config, dataset.class_names)
+    loop = Loop(config, dataset, model, folder, engine, console)
+    if resume:
+        for line in folder.checkpoints.restore(loop.state):
+            console.print(line, highlight=False)
+        if loop.state.step:
+            console.print(f"resumed at step {loop.state.step} of {config.steps}", highlight=False)
+    with loop.journal(), StopRequest() as request:
+        loop.fit(request)
+    return _finish(loop)
+
+
+def _finish(loop: Loop) -> dict[str, Any] | None:
+    """Measure the result in float32, and write model and report."""
+    config, dataset, folder, state = loop.config, loop.dataset, loop.folder, loop.state
+    model = state.result
+    assert isinstance(model, VisionTransformer)
+    passport = Passport(
+        architecture=config.model,
+        preprocessing=config.preprocessing,
+        class_names=dataset.class_names,
+        origin={
+            "data": config.data,
+            "recipe": config.recipe,
+            "weights": config.weights,
+            "steps": state.step,
+            "seed": config.seed,
+        },
+    )
+    model.passport = passport
+    part = next((name for name in ("test", "validation") if name in dataset.parts), None)
+    if part is None:
+        save(model, folder.model)
+        return None
+    # Float32, so that the numbers are the model's and not the machine's.
+    engine = choose_engine(loop.engine.device.type, "float32")
+    report, answers = evaluate_part(model, dataset, part, engine, bad_limit=config.bad_limit)
+    report |= {"run": folder.path.name, "seconds": state.seconds}
+    measured = {name: report[name] for name in ("part", "accuracy", "loss", "num_images")}
+    save(model, folder.model, replace(passport, metrics=measured))
+    write_run_report(
+        folder.path,
+        model,
+        dataset,
+        report,
+        answers,
+        engine,
+        history=loop.log.history,
+        facts=_facts(loop),
+    )
+    return report
+
+
+def _facts(loop: Loop) -> dict[str, str]:
+    config, dataset = loop.config, loop.dataset
+    sizes = ", ".join(f"{len(part.labels):,} {name}" for name, part in dataset.parts.items())
+    unreadable = loop.loader.faults.reasons
+    return {
+        "Recipe": config.recipe,
+        "Images": sizes,
+        "Unreadable in training": "; ".join(unreadable) or "none",
+        "Length": f"{loop.steps:,} steps of {config.batch_size} images, "
+        f"{loop.steps * config.batch_size / loop.images:.1f} epochs",
+        "Optimiser": f"{config.optimizer.name}, learning rate {config.optimizer.learning_rate:g}, "
+        f"weight decay {config.optimizer.weight_decay:g}",
+        "Trained in": loop.engine.precision,
+        "Seed": str(config.seed),
+    }

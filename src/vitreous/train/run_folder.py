@@ -1,0 +1,111 @@
+"""The run folder: what was asked, what was split, and who may write there."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from vitreous.durable import write_text
+from vitreous.errors import UserError
+from vitreous.train.checkpoint import Checkpoints
+from vitreous.train.config import TrainConfig
+
+
+class RunFolder:
+    """A run's files, by name.
+
+    Attributes:
+        path: The folder.
+        config: RUN/config.json: the resolved config.
+        split: RUN/split.json: classes, and the images of each part by name.
+        metrics: RUN/metrics.jsonl: one line a log step.
+        model: RUN/model.safetensors: the result.
+        checkpoints: RUN/checkpoints/: resumable states.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.config = self.path / "config.json"
+        self.split = self.path / "split.json"
+        self.metrics = self.path / "metrics.jsonl"
+        self.model = self.path / "model.safetensors"
+        self.checkpoints = Checkpoints(self.path / "checkpoints")
+
+    def check_free(self, *, resume: bool) -> bool:
+        """Whether a run begun here can be gone on with; a new one never overwrites anything.
+
+        Returns:
+            True where an unfinished run is to be resumed, False where the folder is free.
+
+        Raises:
+            UserError: The folder is taken by a run or by anything else.
+        """
+        if self.config.is_file():
+            if resume:
+                return True
+            state = "a finished" if self.model.is_file() else "an unfinished"
+            fix = (
+                "choose another --out" if self.model.is_file() else "--resume it, or choose another"
+            )
+            raise UserError(f"--out {self.path} holds {state} run: {fix}")
+        if self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir())):
+            raise UserError(f"--out {self.path} exists and is no run folder: choose another")
+        return False
+
+    def write_config(self, config: TrainConfig) -> None:
+        """Write down the resolved config, once."""
+        write_text(self.config, json.dumps(config.to_dict(), indent=2) + "\n")
+
+    def read_config(self) -> TrainConfig:
+        """The config this run began with.
+
+        Raises:
+            UserError: The file was damaged, or written by another version with other fields.
+        """
+        return TrainConfig.from_dict(self._read(self.config))
+
+    def write_split(self, class_names: tuple[str, ...], parts: dict[str, list[str]]) -> None:
+        """Write down which image is in which part."""
+        write_text(self.split, json.dumps({"classes": class_names, "parts": parts}, indent=1))
+
+    def read_split(self) -> tuple[tuple[str, ...], dict[str, list[str]]]:
+        """Class names in label order, and the names of each part's images."""
+        record = self._read(self.split)
+        return tuple(record["classes"]), record["parts"]
+
+    def _read(self, path: Path) -> dict[str, Any]:
+        try:
+            values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, json.JSONDecodeError) as error:
+            raise UserError(f"{path} cannot be read ({error}): start a new --out") from error
+        return values
+
+
+def check_same(asked: TrainConfig, begun: TrainConfig) -> None:
+    """Refuse to go on with a run under another config.
+
+    Raises:
+        UserError: Names the first field that differs, and both values.
+    """
+    differences = _differences(asked.to_dict(), begun.to_dict())
+    if differences:
+        name, now, before = differences[0]
+        raise UserError(
+            f"the run was begun with {name} {before!r} and is now asked for {now!r}: "
+            "resume without that option, or choose another --out"
+        )
+
+
+def _differences(
+    a: dict[str, Any], b: dict[str, Any], prefix: str = ""
+) -> list[tuple[str, Any, Any]]:
+    found = []
+    for name in a:
+        if isinstance(a[name], dict):
+            found += _differences(a[name], b[name], f"{prefix}{name}.")
+        elif _plain(a[name]) != _plain(b[name]):
+            found.append((prefix + name, a[name], b[name]))
+    return found
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,44 @@
+"""Ctrl-C and SIGTERM: finish the step, save, and leave."""
+
+import signal
+from types import FrameType, TracebackType
+from typing import Self
+
+
+class StoppedError(Exception):
+    """The run was asked to stop and has saved its state.
+
+    Attributes:
+        step: Steps done and saved.
+        signal: What asked.
+    """
+
+    def __init__(self, step: int, asked: signal.Signals) -> None:
+        super().__init__(f"stopped at step {step}")
+        self.step = step
+        self.signal = asked
+
+
+class StopRequest:
+    """Notes SIGINT and SIGTERM while a run goes; a second one acts at once."""
+
+    asked: signal.Signals | None = None
+
+    def __enter__(self) -> Self:
+        self._before = {
+            number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.asked = signal.Signals(number)
+        signal.signal(number, self._before[self.asked])

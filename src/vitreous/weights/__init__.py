@@ -1,0 +1,1 @@
+"""Checkpoints to models and back, and the passport that travels with them."""

@@ -1,0 +1,131 @@
+"""The passport: what a weights file says of itself, and the canary that keeps it honest."""
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from vitreous.data.batch import normalise
+from vitreous.data.preprocessing import Preprocessing
+from vitreous.errors import UserError
+from vitreous.model.config import ViTConfig
+from vitreous.model.vit import VisionTransformer
+
+# Float32 logits of one model differ in the last digits from machine to machine.
+_CANARY_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passport:
+    """What travels with weights, as JSON in the safetensors header.
+
+    Attributes:
+        architecture: The model's config.
+        preprocessing: From pixels to the model's input.
+        class_names: In the order of the logits; empty for a model without a head.
+        origin: Where the weights come from (file, family, SHA-256, or the training run).
+        licence: Of the weights, where known.
+        metrics: What was measured with these weights.
+        canary: Logits of `canary_image`, float32.
+    """
+
+    architecture: ViTConfig
+    preprocessing: Preprocessing
+    class_names: tuple[str, ...] = ()
+    origin: dict[str, Any] = field(default_factory=dict)
+    licence: str | None = None
+    metrics: dict[str, Any] = field(default_factory=dict)
+    canary: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "class_names", tuple(self.class_names))
+        object.__setattr__(self, "canary", tuple(self.canary))
+        if self.class_names and len(self.class_names) != self.architecture.num_classes:
+            raise UserError(
+                f"the passport names {len(self.class_names)} classes and the head has "
+                f"{self.architecture.num_classes}: one of them is not this file's"
+            )
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Passport":
+        """Read back `to_json`.
+
+        Raises:
+            UserError: Not a passport, or fields that contradict one another.
+        """
+        try:
+            values = json.loads(text)
+            values["architecture"] = ViTConfig.from_dict(values["architecture"])
+            values["preprocessing"] = Preprocessing.from_dict(values["preprocessing"])
+            known = {field.name for field in fields(cls)}
+            return cls(**{name: value for name, value in values.items() if name in known})
+        except (KeyError, TypeError, json.JSONDecodeError) as error:
+            raise UserError(f"the passport in this file is damaged: {error}") from error
+
+
+def canary_image(rule: Preprocessing) -> UInt8[Tensor, "1 C H W"]:
+    """A fixed synthetic image: ramps and a checker, different in each channel and corner."""
+    height, width = rule.size
+    y = torch.arange(height).view(1, -1, 1)
+    x = torch.arange(width).view(1, 1, -1)
+    channel = torch.arange(rule.channels).view(-1, 1, 1)
+    checker = ((y * 7 // height) + (x * 5 // width) + channel) % 2
+    ramp = (y * (channel + 1) * 97) // height + (x * (channel + 2) * 61) // width
+    return ((ramp + checker * 96) % 256).to(torch.uint8)[None]
+
+
+@torch.no_grad()
+def canary_logits(model: VisionTransformer, rule: Preprocessing) -> Float[Tensor, " K"]:
+    """What the model answers to the canary, in float32 and inference mode."""
+    device = next(model.parameters()).device
+    training = model.training
+    logits: Tensor = model.eval()(normalise(canary_image(rule).to(device), rule))[0].float().cpu()
+    model.train(training)
+    return logits
+
+
+def check_canary(model: VisionTransformer, passport: Passport) -> None:
+    """Compare the model's answer to the canary with the one its passport holds.
+
+    Raises:
+        UserError: They differ: wrong weights, or wrong preprocessing.
+    """
+    if not passport.canary:
+        return
+    expected = torch.tensor(passport.canary)
+    logits = canary_logits(model, passport.preprocessing)
+    scale = max(float(expected.abs().max()), 1.0)
+    if logits.shape != expected.shape or not torch.allclose(
+        logits, expected, rtol=0, atol=_CANARY_TOLERANCE * scale
+    ):
+        raise UserError(
+            "the canary failed: these weights and this preprocessing do not give the logits that "
+            "the file promises, so one of them was changed after it was written"
+        )
+
+
+def passport_of(model: VisionTransformer) -> Passport:
+    """The passport a model was loaded or trained with, or one made from its config alone.
+
+    A model that was only created has the official preprocessing (pixels to [-1, 1]) and classes
+    that are called by their numbers.
+    """
+    passport = getattr(model, "passport", None)
+    if isinstance(passport, Passport):
+        return passport
+    config = model.config
+    half = (0.5,) * config.channels
+    return Passport(
+        architecture=config,
+        preprocessing=Preprocessing(
+            size=config.image_size, channels=config.channels, mean=half, std=half
+        ),
+        class_names=tuple(str(label) for label in range(config.num_classes)),
+    )

@@ -1,0 +1,29 @@
+"""Writing a model with its passport."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from safetensors.torch import save_file
+
+from vitreous.durable import write_durably
+from vitreous.model.vit import VisionTransformer
+from vitreous.weights.passport import Passport, canary_logits, passport_of
+
+
+def save(model: VisionTransformer, path: str | Path, passport: Passport | None = None) -> None:
+    """Write weights and passport into one safetensors file, complete or not at all.
+
+    Args:
+        model: Any model of this package.
+        path: Where to.
+        passport: Its own where not given. Architecture and canary are taken from the model.
+
+    Raises:
+        UserError: The file cannot be written.
+    """
+    passport = passport or passport_of(model)
+    canary = canary_logits(model, passport.preprocessing).tolist()
+    passport = replace(passport, architecture=model.config, canary=tuple(canary))
+    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    header = {"vitreous": passport.to_json(), "format": "pt"}
+    write_durably(Path(path), lambda aside: save_file(tensors, aside, metadata=header))

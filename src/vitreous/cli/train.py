@@ -13,12 +13,17 @@ folder then holds the model, the report as JSON and HTML, the log and the resolv
 import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from vitreous.cli.output import add_json_argument, print_report, write_json
 from vitreous.errors import UserError
 from vitreous.train.config import SECTIONS, TrainConfig
 from vitreous.train.overrides import field_types, override
+
+if TYPE_CHECKING:
+    from vitreous.data.sample import Dataset
+    from vitreous.train.run_folder import RunFolder
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -46,10 +51,13 @@ def run(arguments: Namespace) -> int:
 
     from vitreous.data.open import open_dataset
     from vitreous.train.run import train
+    from vitreous.train.run_folder import RunFolder
     from vitreous.train.stop import StoppedError
 
     dataset = open_dataset(arguments.data)
-    config = resolve(arguments, dataset)
+    folder = RunFolder(arguments.out)
+    begun = folder.check_free(resume=arguments.resume)
+    config = _begun_config(arguments, folder) if begun else _recipe_config(arguments, dataset)
     console = Console(stderr=True)
     try:
         report = train(config, dataset, arguments.out, console, resume=arguments.resume)
@@ -65,7 +73,18 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
-def resolve(arguments: Namespace, dataset: Any) -> TrainConfig:
+def _begun_config(arguments: Namespace, folder: "RunFolder") -> TrainConfig:
+    """The config of the run to go on with; what was typed may repeat it and not contradict it."""
+    from vitreous.train.run_folder import check_same
+
+    begun = folder.read_config()
+    typed = {name: getattr(arguments, name) for name in ("data", "recipe", "weights")}
+    asked = replace(begun, **{name: value for name, value in typed.items() if value is not None})
+    check_same(override(asked, _typed_fields(arguments)), begun)
+    return begun
+
+
+def _recipe_config(arguments: Namespace, dataset: "Dataset") -> TrainConfig:
     """The recipe's config for this data and machine, with what was typed in its place."""
     import torch
 
@@ -73,13 +92,12 @@ def resolve(arguments: Namespace, dataset: Any) -> TrainConfig:
     from vitreous.train.recipes import Facts, find_recipe
     from vitreous.weights.load import read_passport
 
-    trained = None
+    trained = model = None
     if arguments.weights is not None:
         if arguments.model is not None:
             raise UserError("--weights brings its own architecture: leave --model out")
         passport = read_passport(arguments.weights)
         trained = (passport.architecture, passport.preprocessing)
-    model = None
     if arguments.model is not None:
         model = variant_config(
             arguments.model, num_classes=dataset.num_classes, channels=dataset.channels
@@ -93,14 +111,19 @@ def resolve(arguments: Namespace, dataset: Any) -> TrainConfig:
             num_classes=dataset.num_classes,
             channels=dataset.channels,
             image_size=dataset.image_size,
-            gpu=arguments.__dict__["device"] != "cpu" and torch.cuda.is_available(),
+            gpu=arguments.device != "cpu" and torch.cuda.is_available(),
             model=model,
             weights=arguments.weights,
             trained=trained,
         )
     )
-    typed = {name: getattr(arguments, name) for name, _ in field_types()}
-    return override(config, {name: text for name, text in typed.items() if text is not None})
+    return override(config, _typed_fields(arguments))
+
+
+def _typed_fields(arguments: Namespace) -> dict[str, str]:
+    """Config fields that were given on the command line."""
+    typed = ((name, getattr(arguments, name)) for name, _ in field_types())
+    return {name: text for name, text in typed if text is not None}
 
 
 def _descriptions() -> Iterator[tuple[str, str]]:

@@ -31,7 +31,7 @@ from vitreous.report.pictures import AttentionView, Mistake
 from vitreous.weights.passport import Passport, passport_of
 
 _MISTAKES = 24
-_VIEWS = 8
+_VIEWS = 9  # three columns
 
 
 def evaluate_part(

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import torch
 
+from vitreous.data.loader import check_channels
 from vitreous.data.sample import Dataset
-from vitreous.data.split import apply_split, split_record, with_validation
+from vitreous.data.split import apply_split, with_validation
 from vitreous.errors import UserError
 from vitreous.model.build import create_model, empty_model
 from vitreous.model.vit import VisionTransformer
-from vitreous.parallel.device import Engine, choose_engine
+from vitreous.parallel.device import choose_engine
 from vitreous.train.config import TrainConfig
 from vitreous.train.memory import activation_bytes, free_for_activations, micro_batch_that_fits
 from vitreous.train.run_folder import RunFolder, check_same
@@ -17,27 +18,18 @@ from vitreous.weights.adapt import adapt
 from vitreous.weights.load import load
 
 
-def prepare(
-    config: TrainConfig, dataset: Dataset, folder: RunFolder, *, resume: bool
-) -> tuple[TrainConfig, Dataset, Engine]:
-    """Fill in what the config leaves open, split the data, and write both down; or read them."""
-    if folder.check_free(resume=resume):
-        begun = folder.read_config()
-        # What was resolved from open fields stays as it was resolved.
-        asked = replace(
-            config,
-            **{
-                name: getattr(begun, name)
-                for name in ("steps", "epochs", "micro_batch", "device", "precision")
-                if getattr(config, name) in (None, "auto")
-            },
+def prepare(config: TrainConfig, dataset: Dataset) -> tuple[TrainConfig, Dataset]:
+    """Split the data and fill in what the config leaves open; nothing is written.
+
+    Raises:
+        UserError: Data and config do not fit together, or the machine cannot hold the run.
+    """
+    check_channels(dataset.channels, config.preprocessing)
+    if config.model.num_classes != dataset.num_classes:
+        raise UserError(
+            f"model.num_classes is {config.model.num_classes} and {config.data} has "
+            f"{dataset.num_classes} classes ({', '.join(dataset.class_names[:5])}...): leave it out"
         )
-        check_same(asked, begun)
-        class_names, parts = folder.read_split()
-        if class_names != dataset.class_names:
-            raise UserError(f"{config.data} has other classes now than when this run began")
-        engine = choose_engine(begun.device, begun.precision)
-        return begun, apply_split(dataset, parts), engine
     dataset = with_validation(dataset, config.validation_fraction, config.seed)
     if "train" not in dataset.parts:
         raise UserError(f"{config.data} has no train part: it has {', '.join(dataset.parts)}")
@@ -48,10 +40,20 @@ def prepare(
         needed = activation_bytes(config.model, engine)
         free = free_for_activations(parameters, engine)
         config = replace(config, micro_batch=micro_batch_that_fits(needed, free, config.batch_size))
-    config = replace(config, device=engine.device.type, precision=engine.precision)
-    folder.write_split(dataset.class_names, split_record(dataset))
-    folder.write_config(config)
-    return config, dataset, engine
+    return replace(config, device=engine.device.type, precision=engine.precision), dataset
+
+
+def begun_before(config: TrainConfig, dataset: Dataset, folder: RunFolder) -> Dataset:
+    """The data of a run that is gone on with, split as it was.
+
+    Raises:
+        UserError: The config is not the run's, or the data has changed.
+    """
+    check_same(config, folder.read_config())
+    class_names, parts = folder.read_split()
+    if class_names != dataset.class_names:
+        raise UserError(f"{config.data} has other classes now than when this run began")
+    return apply_split(dataset, parts)
 
 
 def initial_model(config: TrainConfig, class_names: tuple[str, ...]) -> VisionTransformer:

@@ -62,20 +62,16 @@ def finetune(facts: Facts) -> TrainConfig:
     if facts.trained is None:
         raise UserError("recipe finetune starts from weights: give --weights FILE, or use scratch")
     trained, preprocessing = facts.trained
-    side = 384 // trained.patch * trained.patch
-    higher = (max(side, trained.image_size[0]), max(side, trained.image_size[1]))
-    # A model of small images has no use for 384 pixels: half as much again, as 384 is of 224.
-    if max(trained.image_size) < 192:
-        higher = tuple(s * 3 // 2 // trained.patch * trained.patch for s in trained.image_size)  # type: ignore[assignment]
-    model = replace(trained, image_size=higher, num_classes=facts.num_classes, pre_logits=None)
+    size = _finetuning_size(trained)
+    model = replace(trained, image_size=size, num_classes=facts.num_classes, pre_logits=None)
     steps = 500 if facts.num_images < 20_000 else 10_000 if facts.num_images < 500_000 else 20_000
     return TrainConfig(
         recipe="finetune",
         data=facts.data,
         weights=facts.weights,
         model=model,
-        preprocessing=replace(preprocessing, size=higher),
-        augmentation=Augmentation(crop_area=(0.05, 1.0), flip=0.5),
+        preprocessing=replace(preprocessing, size=size),
+        augmentation=Augmentation(crop_area=(0.05, 1.0), flip=0.0 if _are_glyphs(facts) else 0.5),
         optimizer=OptimizerConfig(name="sgd", learning_rate=0.01, momentum=0.9, clip=1.0),
         schedule=ScheduleConfig(shape="cosine", warmup=min(500 / steps, 0.1)),
         steps=steps,
@@ -97,6 +93,15 @@ def find_recipe(name: str) -> Recipe:
     nearest = difflib.get_close_matches(name, RECIPES, n=1)
     hint = f"did you mean {nearest[0]}? " if nearest else ""
     raise UserError(f"unknown recipe {name!r}: {hint}there are {', '.join(RECIPES)}")
+
+
+def _finetuning_size(trained: ViTConfig) -> tuple[int, int]:
+    """384 for a model of 224 pixels, and 12 / 7 of any smaller side; a larger one stays."""
+    height, width = (
+        max(side, min(side * 12 // 7, 384)) // trained.patch * trained.patch
+        for side in trained.image_size
+    )
+    return height, width
 
 
 def _are_glyphs(facts: Facts) -> bool:

@@ -12,7 +12,7 @@ from vitreous.parallel.device import choose_engine
 from vitreous.report.assemble import evaluate_part, write_run_report
 from vitreous.train.config import TrainConfig
 from vitreous.train.loop import Loop
-from vitreous.train.prepare import initial_model, prepare
+from vitreous.train.prepare import begun_before, initial_model, prepare
 from vitreous.train.run_folder import RunFolder
 from vitreous.train.stop import StopRequest
 from vitreous.weights.passport import Passport
@@ -44,15 +44,20 @@ def train(
         StoppedError: The run was asked to stop and its state is on disk.
     """
     folder = RunFolder(out)
-    config, dataset, engine = prepare(config, dataset, folder, resume=resume)
+    if folder.check_free(resume=resume):
+        dataset = begun_before(config, dataset, folder)
+        model = initial_model(config, dataset.class_names)
+    else:
+        config, dataset = prepare(config, dataset)
+        model = initial_model(config, dataset.class_names)
+        folder.begin(config, dataset)
+    engine = choose_engine(config.device, config.precision)
     console.print(f"{engine.device.type}, {engine.precision}: {engine.reason}", highlight=False)
-    model = initial_model(config, dataset.class_names)
     loop = Loop(config, dataset, model, folder, engine, console)
-    if resume:
-        for line in folder.checkpoints.restore(loop.state):
-            console.print(line, highlight=False)
-        if loop.state.step:
-            console.print(f"resumed at step {loop.state.step} of {config.steps}", highlight=False)
+    for line in folder.checkpoints.restore(loop.state):
+        console.print(line, highlight=False)
+    if loop.state.step:
+        console.print(f"resumed at step {loop.state.step} of {config.steps}", highlight=False)
     with loop.journal(), StopRequest() as request:
         loop.fit(request)
     return _finish(loop)

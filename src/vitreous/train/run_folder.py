@@ -1,9 +1,12 @@
 """The run folder: what was asked, what was split, and who may write there."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from vitreous.data.sample import Dataset
+from vitreous.data.split import split_record
 from vitreous.durable import write_text
 from vitreous.errors import UserError
 from vitreous.train.checkpoint import Checkpoints
@@ -51,8 +54,10 @@ class RunFolder:
             raise UserError(f"--out {self.path} exists and is no run folder: choose another")
         return False
 
-    def write_config(self, config: TrainConfig) -> None:
-        """Write down the resolved config, once."""
+    def begin(self, config: TrainConfig, dataset: Dataset) -> None:
+        """Write down which image is in which part, and the resolved config, which comes last."""
+        split = {"classes": dataset.class_names, "parts": split_record(dataset)}
+        write_text(self.split, json.dumps(split, indent=1, ensure_ascii=False) + "\n")
         write_text(self.config, json.dumps(config.to_dict(), indent=2) + "\n")
 
     def read_config(self) -> TrainConfig:
@@ -62,10 +67,6 @@ class RunFolder:
             UserError: The file was damaged, or written by another version with other fields.
         """
         return TrainConfig.from_dict(self._read(self.config))
-
-    def write_split(self, class_names: tuple[str, ...], parts: dict[str, list[str]]) -> None:
-        """Write down which image is in which part."""
-        write_text(self.split, json.dumps({"classes": class_names, "parts": parts}, indent=1))
 
     def read_split(self) -> tuple[tuple[str, ...], dict[str, list[str]]]:
         """Class names in label order, and the names of each part's images."""
@@ -80,32 +81,32 @@ class RunFolder:
         return values
 
 
+# Resolved when a run begins: asked for again as open fields, they stay as they were resolved.
+_RESOLVED = ("steps", "epochs", "micro_batch", "device", "precision")
+
+
 def check_same(asked: TrainConfig, begun: TrainConfig) -> None:
     """Refuse to go on with a run under another config.
 
     Raises:
         UserError: Names the first field that differs, and both values.
     """
-    differences = _differences(asked.to_dict(), begun.to_dict())
-    if differences:
-        name, now, before = differences[0]
+    now, before = asked.to_dict(), begun.to_dict()
+    for name in _RESOLVED:
+        if now[name] in (None, "auto"):
+            now[name] = before[name]
+    for name, value, was in _differences(now, before):
         raise UserError(
-            f"the run was begun with {name} {before!r} and is now asked for {now!r}: "
+            f"the run was begun with {name} {was!r} and is now asked for {value!r}: "
             "resume without that option, or choose another --out"
         )
 
 
 def _differences(
     a: dict[str, Any], b: dict[str, Any], prefix: str = ""
-) -> list[tuple[str, Any, Any]]:
-    found = []
+) -> Iterator[tuple[str, Any, Any]]:
     for name in a:
         if isinstance(a[name], dict):
-            found += _differences(a[name], b[name], f"{prefix}{name}.")
-        elif _plain(a[name]) != _plain(b[name]):
-            found.append((prefix + name, a[name], b[name]))
-    return found
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+            yield from _differences(a[name], b[name], f"{prefix}{name}.")
+        elif a[name] != b[name]:
+            yield prefix + name, a[name], b[name]

@@ -1,8 +1,17 @@
 """What every test may ask for."""
 
+import os
 from pathlib import Path
 
 import pytest
+from jaxtyping import install_import_hook
+
+# Models in tests are small: a second thread only waits for the first, all the more beside another
+# worker. Read by torch when it is imported, and by the programs that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Every signature's shapes and dtypes are checked at run time, in all tests that follow.
+install_import_hook("vitreous", "shapes.check")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

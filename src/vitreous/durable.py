@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from vitreous.errors import UserError
@@ -27,8 +28,9 @@ def write_durably(path: Path, write: Callable[[Path], None]) -> None:
             os.close(descriptor)
         os.replace(aside, path)
         _sync_folder(path.parent)
-    except Exception as error:
-        aside.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
         if (reason := _reason(error)) is not None:
             raise UserError(f"cannot write {path}: {reason}") from error
         raise
@@ -51,7 +53,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _reason(error: Exception) -> str | None:
+def _reason(error: BaseException) -> str | None:
     """One line for the faults of a disk; safetensors tells of them in words of its own."""
     if isinstance(error, OSError):
         text = error.strerror or str(error)
@@ -60,5 +62,5 @@ def _reason(error: Exception) -> str | None:
     else:
         return None
     if "No space left" in text:
-        return "no space left on the disk: free some, or choose another --out and --resume"
+        return "no space left on the disk: free some and try again"
     return f"{text}: choose a folder that can be written"

@@ -37,8 +37,8 @@ def run(arguments: Namespace) -> int:
     for option in ("top", "batch_size"):
         if getattr(arguments, option) < 1:
             raise UserError(f"--{option} is {getattr(arguments, option)}: give at least 1")
-    files = list(_files(arguments.images))
     model = load(arguments.model)
+    files = list(_files(arguments.images))
     bad: list[BadImageError] = []
     predictions = predict(
         model,

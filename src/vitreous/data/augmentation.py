@@ -47,11 +47,13 @@ class Augmentation:
             if not least < low <= high <= most:
                 raise UserError(f"augmentation.{field} is {low} to {high}: give 0 < low <= high")
             object.__setattr__(self, field, (low, high))
-        for field in ("flip", "mix_probability", "scale", "translate"):
+        for field in ("flip", "mix_probability", "translate"):
             if not 0 <= getattr(self, field) <= 1:
                 raise UserError(f"augmentation.{field} is {getattr(self, field)}: give 0 to 1")
+        if not 0 <= self.scale < 1:  # at 1 an image may shrink to nothing
+            raise UserError(f"augmentation.scale is {self.scale}: give 0 or more, under 1")
         for field in ("rotate", "brightness", "contrast", "saturation", "mixup", "cutmix"):
-            if getattr(self, field) < 0:
+            if not 0 <= getattr(self, field) < float("inf"):
                 raise UserError(f"augmentation.{field} is {getattr(self, field)}: give 0 or more")
 
     @property

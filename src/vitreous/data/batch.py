@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Float, Int64, UInt8
+from jaxtyping import Bool, Float, Int64, Real, UInt8
 from torch import Tensor
 
 from vitreous.data.preprocessing import Preprocessing
@@ -43,8 +43,13 @@ class Batch:
         return replace(self, **moved)
 
 
-def normalise(images: UInt8[Tensor, "B C H W"], rule: Preprocessing) -> Float[Tensor, "B C H W"]:
-    """(x / 255 - mean) / std in float32, on the device that holds the images."""
+def normalise(images: Real[Tensor, "B C H W"], rule: Preprocessing) -> Float[Tensor, "B C H W"]:
+    """(x / 255 - mean) / std in float32, on the device that holds the images.
+
+    Args:
+        images: Pixels in [0, 255]: bytes, or floats where training changed their colours.
+        rule: Gives mean and std.
+    """
     mean = torch.tensor(rule.mean, device=images.device).view(-1, 1, 1)
     std = torch.tensor(rule.std, device=images.device).view(-1, 1, 1)
     # One multiplication and one addition per pixel.

@@ -1,6 +1,7 @@
 """Decoded pixels kept in memory where the whole part fits: later epochs decode nothing."""
 
 import os
+import threading
 
 import numpy as np
 from jaxtyping import UInt8
@@ -14,7 +15,7 @@ _SHARE = 0.25
 class PixelCache:
     """Reads a part at reduced scale and remembers the pixels, up to a share of free memory.
 
-    Safe from several threads: at worst an image is decoded twice.
+    Safe from several threads: at worst an image is decoded twice, and kept once.
 
     Args:
         part: What is read.
@@ -28,6 +29,7 @@ class PixelCache:
         self.min_side = min_side
         self.room = capacity if capacity is not None else int(free_memory() * _SHARE)
         self._kept: dict[int, UInt8[np.ndarray, "H W C"]] = {}
+        self._lock = threading.Lock()
 
     def read(self, index: int) -> UInt8[np.ndarray, "H W C"]:
         """Pixels of one image.
@@ -38,9 +40,10 @@ class PixelCache:
         pixels = self._kept.get(index)
         if pixels is None:
             pixels = self.part.read(index, self.min_side)
-            if pixels.nbytes <= self.room:
-                self.room -= pixels.nbytes
-                self._kept[index] = pixels
+            with self._lock:
+                if pixels.nbytes <= self.room and index not in self._kept:
+                    self.room -= pixels.nbytes
+                    self._kept[index] = pixels
         return pixels
 
 

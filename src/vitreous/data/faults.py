@@ -10,7 +10,8 @@ class Faults:
 
     Args:
         total: Images in the part.
-        limit: Share of unreadable images over which the run stops. One image never stops it.
+        limit: Share of unreadable images over which the run stops. One image never stops it, and
+            a part without a single readable image always does.
     """
 
     def __init__(self, total: int, limit: float = 0.01) -> None:
@@ -23,11 +24,11 @@ class Faults:
         """Count one image; the same name counts once.
 
         Raises:
-            UserError: The limit is passed; lists the first names.
+            UserError: The limit is passed, or no image is left; lists the first names.
         """
         with self._lock:
             self.reasons[error.name] = error.reason
-            if len(self.reasons) > self._most:
+            if len(self.reasons) > self._most or len(self.reasons) == self._total:
                 listed = "; ".join(f"{n} ({r})" for n, r in list(self.reasons.items())[:10])
                 raise UserError(
                     f"{len(self.reasons)} of {self._total} images cannot be read, over the limit "

@@ -25,6 +25,14 @@ def draw_movement(
 def move(
     images: Float[Tensor, "B C H W"], movement: Float[Tensor, "B 2 3"]
 ) -> Float[Tensor, "B C H W"]:
-    """Resample each image by its own affine map, bilinear; outside, the border goes on."""
-    grid = F.affine_grid(movement, list(images.shape), align_corners=False)
+    """Resample each image by its own affine map, bilinear; outside, the border goes on.
+
+    Args:
+        images: Pixels.
+        movement: Output to input coordinates, where [-1, 1] spans either side; rotation and scale
+            are meant for a square, and hold their angles on any other shape.
+    """
+    H, W = images.shape[2:]
+    square = movement.new_tensor([[1, H / W, 1], [W / H, 1, 1]])
+    grid = F.affine_grid(movement * square, list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)

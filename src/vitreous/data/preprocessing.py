@@ -1,7 +1,7 @@
 """How an image becomes what a model was trained on: the rule that travels with the weights."""
 
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from vitreous.errors import UserError
 
@@ -14,8 +14,8 @@ class Preprocessing:
     """From decoded uint8 pixels to a model's input.
 
     Attributes:
-        size: (H, W), pixels.
-        channels: C.
+        size: (H, W) of the model's input, pixels.
+        channels: C, of an image.
         fit: `crop`: the shorter side to size / crop_fraction, then the centre of that size;
             `squash`: both sides to size, whatever the aspect ratio (vit_jax's test rule).
         crop_fraction: See `fit`; 1 keeps the whole shorter side.
@@ -35,6 +35,14 @@ class Preprocessing:
     def __post_init__(self) -> None:
         for field in ("size", "mean", "std"):
             object.__setattr__(self, field, tuple(getattr(self, field)))
+        if len(self.size) != 2 or not all(isinstance(s, int) and s > 0 for s in self.size):
+            raise UserError(f"preprocessing.size is {self.size}: give (H, W), pixels")
+        for field, options in (("fit", get_args(Fit)), ("interpolation", get_args(Interpolation))):
+            if getattr(self, field) not in options:
+                raise UserError(
+                    f"preprocessing.{field} is {getattr(self, field)!r}: "
+                    f"choose {' or '.join(options)}"
+                )
         if not 0 < self.crop_fraction <= 1:
             raise UserError(
                 f"preprocessing.crop_fraction is {self.crop_fraction}: give a number in (0, 1]"
@@ -45,6 +53,8 @@ class Preprocessing:
                     f"preprocessing.{field} has {len(getattr(self, field))} numbers for "
                     f"{self.channels} channels: give one a channel"
                 )
+        if not all(std > 0 for std in self.std):
+            raise UserError(f"preprocessing.std is {self.std}: give numbers over 0")
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Preprocessing":

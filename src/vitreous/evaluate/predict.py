@@ -72,8 +72,12 @@ def predict(
         One prediction per image that could be read, in order.
 
     Raises:
-        UserError: An image cannot be read, and `on_bad` is not given; or the model has no head.
+        UserError: An image cannot be read, and `on_bad` is not given; the model has no head; or
+            `top` or `batch_size` is under 1.
     """
+    for option, value in (("top", top), ("batch_size", batch_size)):
+        if value < 1:
+            raise UserError(f"{option} is {value}: give at least 1")
     passport = passport_of(model)
     if not passport.class_names:
         raise UserError("this model has no head to predict with: load it with num_classes=")
@@ -112,6 +116,8 @@ def _readable(
 
 
 def _pixels(picture: Picture, name: str, channels: int) -> UInt8[np.ndarray, "H W C"]:
+    if isinstance(picture, str | Path | Image.Image) and channels not in (1, 3):
+        raise BadImageError(name, f"has 1 or 3 channels: give an array of (H, W, {channels})")
     if isinstance(picture, str | Path):
         try:
             data = Path(picture).read_bytes()
@@ -119,9 +125,13 @@ def _pixels(picture: Picture, name: str, channels: int) -> UInt8[np.ndarray, "H 
             raise BadImageError(name, error.strerror or "cannot be read") from error
         return decode(data, name, channels)
     if isinstance(picture, Image.Image):
-        return to_uint8(ImageOps.exif_transpose(picture), channels)
+        try:
+            return to_uint8(ImageOps.exif_transpose(picture), channels)
+        except Exception as fault:  # Pillow decodes late, and fails with whatever is nearest
+            raise BadImageError(name, str(fault) or type(fault).__name__) from fault
     array = picture[:, :, None] if picture.ndim == 2 else picture
-    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != channels:
+    fits = array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] == channels
+    if not fits or array.size == 0:
         raise BadImageError(
             name, f"is {array.dtype} {array.shape}: give uint8 of (H, W, {channels})"
         )

@@ -16,14 +16,14 @@ class ViTConfig:
 
     Attributes:
         name: What people call it; not read by the model.
-        image_size: (H, W) the position embedding was made for, pixels.
+        image_size: (H, W) the position embedding was made for, pixels; one number is a square.
         patch: P, side of a square patch, pixels.
-        channels: C.
-        width: D.
-        depth: L.
-        mlp_width: F.
-        heads: k.
-        head_width: d; D / k where not given.
+        channels: C, of an image.
+        width: D, of a token.
+        depth: L, number of encoder blocks.
+        mlp_width: F, width of the MLP's hidden layer.
+        heads: k, of the attention.
+        head_width: d, of one head; D / k where not given.
         num_classes: K; 0 leaves the head out, and the model returns its features (B, D).
         class_token: Whether a learned token is put before the patches (equation 1).
         pooling: What the head reads: the class token (equation 4) or the mean of the patches
@@ -61,10 +61,20 @@ class ViTConfig:
 
     def __post_init__(self) -> None:
         for field in ("patch", "channels", "width", "depth", "mlp_width", "heads"):
-            if getattr(self, field) < 1:
-                raise UserError(f"model.{field} is {getattr(self, field)}: give at least 1")
-        if self.num_classes < 0:
-            raise UserError(f"model.num_classes is {self.num_classes}: give 0 (no head) or more")
+            if not _counts(getattr(self, field), least=1):
+                raise UserError(
+                    f"model.{field} is {getattr(self, field)!r}: give a whole number, at least 1"
+                )
+        for field in ("head_width", "pre_logits"):
+            value = getattr(self, field)
+            if value is not None and not _counts(value, least=1):
+                raise UserError(
+                    f"model.{field} is {value!r}: give a whole number, at least 1, or none"
+                )
+        if not _counts(self.num_classes, least=0):
+            raise UserError(f"model.num_classes is {self.num_classes!r}: give 0 (no head) or more")
+        if not self.norm_eps > 0:
+            raise UserError(f"model.norm_eps is {self.norm_eps}: give a number over 0")
         for field in ("dropout", "attention_dropout", "stochastic_depth"):
             if not 0 <= getattr(self, field) < 1:
                 raise UserError(f"model.{field} is {getattr(self, field)}: give a rate in [0, 1)")
@@ -80,11 +90,13 @@ class ViTConfig:
                     "change one, or give model.head_width"
                 )
             object.__setattr__(self, "head_width", self.width // self.heads)
-        elif self.head_width < 1:
-            raise UserError(f"model.head_width is {self.head_width}: give at least 1")
         if self.pooling == "token" and not self.class_token:
             raise UserError("model.pooling 'token' needs model.class_token true: or pool by 'mean'")
-        object.__setattr__(self, "image_size", tuple(self.image_size))
+        side = self.image_size
+        size = (side, side) if isinstance(side, int) else tuple(side)
+        if len(size) != 2 or not all(_counts(side, least=1) for side in size):
+            raise UserError(f"model.image_size is {side!r}: give (H, W) or one side, pixels")
+        object.__setattr__(self, "image_size", size)
         self.grid_of(self.image_size)
 
     @property
@@ -129,6 +141,10 @@ class ViTConfig:
                 f"unknown model field {unknown[0]!r}: known are {', '.join(sorted(known))}"
             )
         return cls(**values)
+
+
+def _counts(value: object, least: int) -> bool:
+    return isinstance(value, int) and value >= least
 
 
 _OPTIONS: dict[str, tuple[str, ...]] = {

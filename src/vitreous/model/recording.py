@@ -34,9 +34,13 @@ class Recording:
     prefix: int
 
     def __init__(self, *, attention: Layers = (), tokens: Layers = ()) -> None:
-        if not attention and not tokens:
+        # An iterator would ask for nothing the second time.
+        self._wanted: dict[str, tuple[int, ...] | Literal["all"]] = {
+            what: "all" if isinstance(layers, str) else tuple(map(int, layers))
+            for what, layers in (("attention", attention), ("tokens", tokens))
+        }
+        if not any(self._wanted.values()):
             raise UserError("a recording must ask for something: give attention= or tokens= layers")
-        self._wanted = {"attention": attention, "tokens": tokens}
         self.attention, self.tokens = {}, {}
 
     def begin(self, depth: int, grid: tuple[int, int], prefix: int) -> None:
@@ -52,10 +56,10 @@ class Recording:
         return layer in self._layers[what]
 
 
-def _resolve(layers: Layers, depth: int, what: str) -> frozenset[int]:
+def _resolve(layers: tuple[int, ...] | Literal["all"], depth: int, what: str) -> frozenset[int]:
     if layers == "all":
         return frozenset(range(depth))
     for layer in layers:
-        if not -depth <= int(layer) < depth:
+        if not -depth <= layer < depth:
             raise UserError(f"no layer {layer} to record {what} of: the model has 0 to {depth - 1}")
-    return frozenset(int(layer) % depth for layer in layers)
+    return frozenset(layer % depth for layer in layers)

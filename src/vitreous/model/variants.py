@@ -66,11 +66,12 @@ def variant_config(name: str, **overrides: Any) -> ViTConfig:
         UserError: No such variant (lists the nearest), or a field that contradicts another.
     """
     match = _NAME.fullmatch(name.strip())
-    if match is None or int(match["patch"]) == 0:
-        nearest = difflib.get_close_matches(name, list_models(), n=3, cutoff=0.3)
-        raise UserError(
-            f"unknown model {name!r}: nearest are {', '.join(nearest or list_models())}"
-        )
+    # A capital G alone is another model, ViT-G (arXiv 2106.04560), which is not here.
+    if match is None or int(match["patch"]) == 0 or match["size"] == "G":
+        known = {model.lower(): model for model in list_models()}
+        nearest = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.3)
+        listed = ", ".join(known[model] for model in nearest or known)
+        raise UserError(f"unknown model {name!r}: nearest are {listed}")
     size, patch = _SPELLINGS[match["size"].lower()], int(match["patch"])
     width, depth, mlp_width, heads = SIZES[size]
     side = int(match["side"]) if match["side"] else _side_near_224(patch)

@@ -39,7 +39,8 @@ class VisionTransformer(nn.Module):
     @torch.no_grad()
     def reset_parameters(self) -> None:
         """The paper's initial values: see each part; class token and head start at zero."""
-        for module in self.modules():
+        # Parts before wholes: a whole overrules the defaults of PyTorch's layers inside it.
+        for module in reversed(list(self.modules())):
             reset = getattr(module, "reset_parameters", None)
             if module is not self and callable(reset):
                 reset()

@@ -1,7 +1,7 @@
 """What training asks of an objective: a loss and named measures from one batch."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -41,6 +41,7 @@ class Outcome:
     measures: dict[str, Float[Tensor, ""]]
 
 
+@runtime_checkable
 class Objective(Protocol):
     """Supervised classification, masked patches, distillation: one loop trains them all."""
 

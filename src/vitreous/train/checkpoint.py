@@ -28,7 +28,7 @@ class Checkpoints:
         """
         path = self.folder / f"step-{state.step:09}.safetensors"
         tensors = {name: t.detach().cpu().contiguous() for name, t in state.tensors().items()}
-        header = {"step": str(state.step), "seconds": json.dumps(state.seconds)}
+        header = {"state": json.dumps({"step": state.step, "seconds": state.seconds})}
         write_durably(path, lambda aside: save_file(tensors, aside, metadata=header))
         for old in self._complete()[_KEPT:]:
             old.unlink(missing_ok=True)
@@ -47,12 +47,12 @@ class Checkpoints:
         for path in self._complete():
             try:
                 with safe_open(path, framework="pt") as archive:
-                    header = archive.metadata()
+                    header = json.loads(archive.metadata()["state"])
                     tensors = {name: archive.get_tensor(name) for name in archive.keys()}
             except (SafetensorError, OSError) as error:
                 damaged.append(f"{path.name} is damaged ({error}): fell back to the one before")
                 continue
-            state.restore(tensors, int(header["step"]), float(header["seconds"]))
+            state.restore(tensors, header["step"], header["seconds"])
             break
         return damaged
 

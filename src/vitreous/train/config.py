@@ -75,8 +75,9 @@ class TrainConfig:
         recipe: Which recipe made it.
         data: Address of the data set.
         weights: Checkpoint to start from; random where None.
-        model: Architecture.
-        preprocessing: From pixels to the model's input.
+        model: Architecture; its image size is the one to train at.
+        preprocessing: From pixels to the model's input in validation and afterwards; its size may
+            be larger than the training crops', whose objects look larger (arXiv 1906.06423).
         augmentation: What training does to images.
         optimizer: How weights move.
         schedule: How the learning rate goes.
@@ -132,11 +133,7 @@ class TrainConfig:
                 raise UserError(f"{name} is {getattr(self, name)}: give a share, 0 to below 1")
         if self.seed < 0:
             raise UserError(f"seed is {self.seed}: give 0 or more")
-        if self.model.image_size != self.preprocessing.size:
-            raise UserError(
-                f"preprocessing.size {self.preprocessing.size} is not model.image_size "
-                f"{self.model.image_size}: give the same"
-            )
+        self.model.grid_of(self.preprocessing.size)
         if self.model.channels != self.preprocessing.channels:
             raise UserError(
                 f"preprocessing.channels {self.preprocessing.channels} is not model.channels "

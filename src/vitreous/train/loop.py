@@ -1,6 +1,7 @@
 """The training loop: batch, step, log, validate, save."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -65,7 +66,7 @@ class Loop:
         )
         self.loader = TrainingLoader(
             part,
-            config.preprocessing,
+            replace(config.preprocessing, size=config.model.image_size),
             config.augmentation,
             batch_size=config.batch_size,
             seed=config.seed,
@@ -89,28 +90,25 @@ class Loop:
     def fit(self, request: StopRequest) -> None:
         """All steps that are left; the state is saved by the clock, at a stop and at the end."""
         state, saved = self.state, time.perf_counter()
-        since: list[StepResult] = []
+        logged, since = state.seconds, list[StepResult]()
         begin = time.perf_counter()
         for batch in self.loader.batches(state.step, self.steps):
             since.append(self._step(batch))
+            state.seconds += time.perf_counter() - begin  # the wait for data included
             self.log.advance(state.step)
-            if state.step % self.log_every == 0 or state.step == self.steps:
-                seconds = time.perf_counter() - begin
-                state.seconds += seconds
-                self.log.write(self._training_line(since, seconds))
-                since, begin = [], time.perf_counter()
-            if state.step % self.validate_every == 0 or state.step == self.steps:
-                paused = time.perf_counter()
+            done = state.step == self.steps
+            if done or state.step % self.log_every == 0:
+                self.log.write(self._training_line(since, state.seconds - logged))
+                logged, since = state.seconds, []
+            if done or state.step % self.validate_every == 0:
                 self._validate()
-                begin += time.perf_counter() - paused
             due = time.perf_counter() - saved > self.config.checkpoint_seconds
-            if due or request.asked or state.step == self.steps:
-                paused = time.perf_counter()
+            if done or due or request.asked:
                 self.folder.checkpoints.save(state)
                 saved = time.perf_counter()
-                begin += saved - paused
-            if request.asked and state.step < self.steps:
+            if request.asked and not done:
                 raise StoppedError(state.step, request.asked)
+            begin = time.perf_counter()
 
     def _step(self, batch: Batch) -> StepResult:
         state, config = self.state, self.config
@@ -127,8 +125,8 @@ class Loop:
             norm = check_and_clip(state.model, config.optimizer.clip)
         except NonFiniteError as error:
             raise NonFiniteError(
-                f"step {state.step}: {error}; the last good state is in "
-                f"{self.folder.checkpoints.folder}: resume with a lower learning rate in a new run"
+                f"step {state.step}: {error}: the weights have not moved; begin a new run with a "
+                "lower --optimizer.learning_rate, or with --precision float32"
             ) from error
         for optimizer in state.optimizers:
             optimizer.step()

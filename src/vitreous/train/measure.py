@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -36,7 +36,7 @@ class Journal:
         self._file: IO[str] | None = None
         self._writer: Any = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Journal":
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("w", encoding="utf-8")
@@ -55,6 +55,7 @@ class Journal:
             TimeRemainingColumn(compact=True, elapsed_when_finished=True),
             console=self._console,
             transient=True,
+            disable=not self._console.is_terminal,
         )
         self._task = self._bar.add_task(
             "", total=self._steps, completed=self._start, words="", epoch=0.0

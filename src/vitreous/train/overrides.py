@@ -2,10 +2,9 @@
 
 import difflib
 import types
-import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from vitreous.errors import UserError
 from vitreous.train.config import TrainConfig
@@ -21,7 +20,7 @@ def field_types(section: type[Any] = TrainConfig, prefix: str = "") -> Iterator[
     for field in fields(section):
         name, kind = prefix + field.name, hints[field.name]
         if is_dataclass(kind):
-            yield from field_types(typing.cast(type[Any], kind), f"{name}.")
+            yield from field_types(cast(type[Any], kind), f"{name}.")
         elif name not in _DECIDED:
             yield name, kind
 
@@ -64,7 +63,7 @@ def override(config: TrainConfig, texts: Mapping[str, str]) -> TrainConfig:
     return replace(config, **whole)
 
 
-def _options(names: typing.Iterable[str]) -> str:
+def _options(names: Iterable[str]) -> str:
     return ", ".join(f"--{name}" for name in names)
 
 

@@ -15,6 +15,7 @@ from vitreous.train.loop import Loop
 from vitreous.train.prepare import begun_before, initial_model, prepare
 from vitreous.train.run_folder import RunFolder
 from vitreous.train.stop import StopRequest
+from vitreous.weights.adapt import adapt
 from vitreous.weights.passport import Passport
 from vitreous.weights.save import save
 
@@ -66,10 +67,10 @@ def train(
 def _finish(loop: Loop) -> dict[str, Any] | None:
     """Measure the result in float32, and write model and report."""
     config, dataset, folder, state = loop.config, loop.dataset, loop.folder, loop.state
-    model = state.result
-    assert isinstance(model, VisionTransformer)
+    assert isinstance(state.result, VisionTransformer)
+    model = adapt(state.result, image_size=config.preprocessing.size).eval()
     passport = Passport(
-        architecture=config.model,
+        architecture=model.config,
         preprocessing=config.preprocessing,
         class_names=dataset.class_names,
         origin={

@@ -42,21 +42,26 @@ def adapt(
             raise UserError(f"{len(class_names)} class names for a head of {num_classes} classes")
         config = replace(config, num_classes=num_classes, pre_logits=None)
         passport = replace(passport, class_names=())
-        kept = {name: t for name, t in tensors.items() if not name.startswith(("head.", "pre_"))}
-        tensors = kept
+        tensors = {
+            name: tensor
+            for name, tensor in tensors.items()
+            if not name.startswith(("head.", "pre_logits."))
+        }
         if num_classes:
-            tensors["head.weight"] = torch.zeros(num_classes, config.width)
-            tensors["head.bias"] = torch.zeros(num_classes)
+            like = tensors["position.table"]
+            tensors["head.weight"] = like.new_zeros(num_classes, config.width)
+            tensors["head.bias"] = like.new_zeros(num_classes)
     tensors["position.table"] = resample_table(
         tensors["position.table"], old.grid, config.grid, old.prefix, old.resample
     )
     adapted = empty_model(config)
     adapted.load_state_dict(tensors, assign=True)
     names = class_names or passport.class_names or tuple(map(str, range(config.num_classes)))
+    rule = passport.preprocessing
     adapted.passport = replace(
         passport,
         architecture=config,
-        preprocessing=replace(passport.preprocessing, size=config.image_size),
+        preprocessing=replace(rule, size=size or rule.size),
         class_names=names,
         canary=(),
         metrics={},

@@ -1,8 +1,10 @@
 """From a file or a run folder to a model."""
 
-import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -63,18 +65,9 @@ def _weights_file(path: Path) -> Path:
 
 
 def _read(file: Path) -> tuple[dict[str, torch.Tensor], Passport]:
-    try:
-        with safe_open(file, framework="pt") as archive:
-            metadata = archive.metadata() or {}
-            if "vitreous" not in metadata:
-                raise UserError(
-                    f"{file} has no passport: it was not written by vitreous, and other "
-                    "families' checkpoints cannot be read yet"
-                )
-            passport = Passport.from_json(metadata["vitreous"])
-            tensors = {name: archive.get_tensor(name) for name in archive.keys()}
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{file} is no safetensors file, or a damaged one: {error}") from error
+    with _opened(file) as archive:
+        passport = _passport(archive, file)
+        tensors = {name: archive.get_tensor(name).float() for name in archive.keys()}
     for name, tensor in tensors.items():
         if not bool(torch.isfinite(tensor).all()):
             raise UserError(f"{file}: tensor {name} holds numbers that are not finite")
@@ -101,8 +94,27 @@ def _check_names(model: VisionTransformer, tensors: dict[str, torch.Tensor], fil
 def read_passport(path: str | Path) -> Passport:
     """Only the passport of a file or run folder; weights are not read."""
     file = _weights_file(Path(path))
+    with _opened(file) as archive:
+        return _passport(archive, file)
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Any]:
     try:
         with safe_open(file, framework="pt") as archive:
-            return Passport.from_json((archive.metadata() or {})["vitreous"])
-    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
-        raise UserError(f"{file} has no passport that can be read") from error
+            yield archive
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{file} is no safetensors file, or a damaged one: {error}") from error
+
+
+def _passport(archive: Any, file: Path) -> Passport:
+    text = (archive.metadata() or {}).get("vitreous")
+    if text is None:
+        raise UserError(
+            f"{file} has no passport: it was not written by vitreous, and other families' "
+            "checkpoints cannot be read yet"
+        )
+    try:
+        return Passport.from_json(text)
+    except UserError as error:
+        raise UserError(f"{file}: {error}") from error

@@ -42,7 +42,8 @@ class Passport:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "class_names", tuple(self.class_names))
-        object.__setattr__(self, "canary", tuple(self.canary))
+        object.__setattr__(self, "origin", dict(self.origin))
+        object.__setattr__(self, "canary", tuple(map(float, self.canary)))
         if self.class_names and len(self.class_names) != self.architecture.num_classes:
             raise UserError(
                 f"the passport names {len(self.class_names)} classes and the head has "
@@ -51,7 +52,7 @@ class Passport:
 
     def to_json(self) -> str:
         """One line of JSON."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> "Passport":
@@ -66,8 +67,10 @@ class Passport:
             values["preprocessing"] = Preprocessing.from_dict(values["preprocessing"])
             known = {field.name for field in fields(cls)}
             return cls(**{name: value for name, value in values.items() if name in known})
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
-            raise UserError(f"the passport in this file is damaged: {error}") from error
+        except UserError:
+            raise
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"the passport is damaged: {error!r}") from error
 
 
 def canary_image(rule: Preprocessing) -> UInt8[Tensor, "1 C H W"]:
@@ -106,8 +109,9 @@ def check_canary(model: VisionTransformer, passport: Passport) -> None:
         logits, expected, rtol=0, atol=_CANARY_TOLERANCE * scale
     ):
         raise UserError(
-            "the canary failed: these weights and this preprocessing do not give the logits that "
-            "the file promises, so one of them was changed after it was written"
+            f"{passport.origin.get('file', 'this model')}: the canary failed: weights and "
+            "preprocessing do not give the logits that the passport promises, so one of them was "
+            "changed after it was written"
         )
 
 

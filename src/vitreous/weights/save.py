@@ -25,5 +25,6 @@ def save(model: VisionTransformer, path: str | Path, passport: Passport | None =
     canary = canary_logits(model, passport.preprocessing).tolist()
     passport = replace(passport, architecture=model.config, canary=tuple(canary))
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    header = {"vitreous": passport.to_json(), "format": "pt"}
+    # One entry only: safetensors writes several in no fixed order, and files would differ.
+    header = {"vitreous": passport.to_json()}
     write_durably(Path(path), lambda aside: save_file(tensors, aside, metadata=header))

@@ -1,0 +1,51 @@
+from typing import Any
+
+import pytest
+
+from vitreous.data.augmentation import Augmentation
+from vitreous.errors import UserError
+
+
+def test_the_default_changes_nothing() -> None:
+    plain = Augmentation()
+    assert not (plain.crops or plain.moves or plain.recolours)
+
+
+@pytest.mark.parametrize(
+    ("fields", "what"),
+    [
+        ({"crop_area": (0.5, 1.0)}, "crops"),
+        ({"rotate": 5.0}, "moves"),
+        ({"scale": 0.1}, "moves"),
+        ({"translate": 0.1}, "moves"),
+        ({"brightness": 0.1}, "recolours"),
+        ({"contrast": 0.1}, "recolours"),
+        ({"saturation": 0.1}, "recolours"),
+    ],
+)
+def test_what_is_on(fields: dict[str, Any], what: str) -> None:
+    on = Augmentation(**fields)
+    assert [name for name in ("crops", "moves", "recolours") if getattr(on, name)] == [what]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("crop_area", (0.0, 1.0)),
+        ("crop_area", (0.5, 1.1)),
+        ("crop_area", (0.9, 0.5)),
+        ("crop_ratio", (0.0, 1.0)),
+        ("crop_ratio", (2.0, 1.0)),
+        ("flip", 1.5),
+        ("mix_probability", -0.1),
+        ("translate", 1.1),
+        ("scale", 1.0),
+        ("rotate", -1.0),
+        ("mixup", -0.2),
+        ("cutmix", float("inf")),
+        ("brightness", float("nan")),
+    ],
+)
+def test_a_refusal_names_the_field(field: str, value: object) -> None:
+    with pytest.raises(UserError, match=f"^augmentation.{field} is "):
+        Augmentation(**{field: value})

@@ -1,0 +1,62 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from vitreous.data.augmentation import Augmentation
+from vitreous.data.movement import draw_movement, move
+
+IMAGES = torch.rand(2, 3, 6, 10, generator=torch.Generator().manual_seed(0))
+
+
+def affine(angle: float = 0, scale: float = 1, dx: float = 0, dy: float = 0) -> torch.Tensor:
+    cos, sin = scale * math.cos(math.radians(angle)), scale * math.sin(math.radians(angle))
+    return torch.tensor([[[cos, -sin, dx], [sin, cos, dy]]]).expand(2, -1, -1)
+
+
+def close(images: torch.Tensor, expected: torch.Tensor) -> None:
+    torch.testing.assert_close(images, expected, atol=1e-5, rtol=0)
+
+
+def test_the_identity_changes_nothing() -> None:
+    close(move(IMAGES, affine()), IMAGES)
+
+
+def test_half_a_turn() -> None:
+    close(move(IMAGES, affine(180)), IMAGES.flip(2, 3))
+
+
+def test_a_quarter_turn_keeps_squares_square_on_any_shape() -> None:
+    turned = move(IMAGES, affine(90))
+    middle = IMAGES[:, :, :, 2:8]
+    close(turned[:, :, :, 2:8], middle.rot90(1, (2, 3)))
+
+
+def test_a_shift_by_two_columns_repeats_the_border() -> None:
+    shifted = move(IMAGES, affine(dx=2 * 2 / 10))
+    close(shifted[..., :8], IMAGES[..., 2:])
+    close(shifted[..., 8:], IMAGES[..., 9:].expand(-1, -1, -1, 2))
+
+
+def test_each_image_has_its_own() -> None:
+    both = torch.cat([affine()[:1], affine(180)[:1]])
+    close(move(IMAGES, both), torch.stack([IMAGES[0], IMAGES[1].flip(1, 2)]))
+
+
+def test_draws_stay_in_their_ranges_and_reach_far() -> None:
+    augmentation = Augmentation(rotate=30, scale=0.2, translate=0.1)
+    draw = np.random.default_rng(0)
+    drawn = np.stack([draw_movement(augmentation, draw) for _ in range(500)])
+    angles = np.degrees(np.arctan2(drawn[:, 1, 0], drawn[:, 0, 0]))
+    sizes = 1 / np.hypot(drawn[:, 1, 0], drawn[:, 0, 0])
+    shifts = drawn[:, :, 2] / 2
+    for values, low, high in ((angles, -30, 30), (sizes, 0.8, 1.2), (shifts, -0.1, 0.1)):
+        margin = (high - low) / 50
+        assert low - 1e-4 < values.min() < low + margin
+        assert high - margin < values.max() < high + 1e-4
+
+
+def test_nothing_asked_is_the_identity() -> None:
+    still = draw_movement(Augmentation(), np.random.default_rng(0))
+    np.testing.assert_array_equal(still, np.eye(2, 3))

@@ -1,0 +1,116 @@
+import errno
+import os
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from vitreous.errors import UserError
+from vitreous.model.build import create_model
+from vitreous.train.average import WeightAverage
+from vitreous.train.checkpoint import Checkpoints
+from vitreous.train.config import OptimizerConfig
+from vitreous.train.optimizer import build_optimizers
+from vitreous.train.state import TrainingState
+
+
+def make_state(make_config, optimizer="muon", moves=3) -> TrainingState:
+    torch.manual_seed(moves)
+    model = create_model(make_config().model)
+    state = TrainingState(
+        model,
+        build_optimizers(model, OptimizerConfig(name=optimizer)),
+        WeightAverage(model, 0.9),
+    )
+    for _ in range(moves):
+        for parameter in model.parameters():
+            parameter.grad = torch.randn_like(parameter)
+        for optimizer_ in state.optimizers:
+            optimizer_.step()
+        state.average.update(model, state.step)
+        state.step += 1
+    state.seconds = moves / 7
+    return state
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "muon"])
+def test_everything_comes_back_bit_for_bit(make_config, tmp_path, optimizer):
+    checkpoints = Checkpoints(tmp_path)
+    state = make_state(make_config, optimizer)
+    checkpoints.save(state)
+    fresh = make_state(make_config, optimizer, moves=0)
+    assert checkpoints.restore(fresh) == []
+    assert (fresh.step, fresh.seconds) == (state.step, state.seconds)
+    saved, restored = state.tensors(), fresh.tensors()
+    assert saved.keys() == restored.keys()
+    assert any(name.startswith("optimizer/") for name in saved)
+    assert all(torch.equal(saved[name], restored[name]) for name in saved)
+
+
+def test_names_in_the_file_are_frozen(make_config, tmp_path):
+    """A run begun with an older version must resume: these names may not change."""
+    path = Checkpoints(tmp_path).save(make_state(make_config, "adamw"))
+    names = set(load_file(path))
+    assert "model/encoder.blocks.0.attention.qkv.weight" in names
+    assert "average/position.table" in names
+    assert "optimizer/class_token/exp_avg_sq" in names
+    assert "optimizer/head.bias/step" in names
+
+
+def test_the_last_two_are_kept(make_config, tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    state = make_state(make_config)
+    for step in (3, 5, 12):
+        state.step = step
+        checkpoints.save(state)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["step-000000005.safetensors", "step-000000012.safetensors"]
+
+
+@pytest.mark.parametrize("length", [0, 7, 100, -1])
+def test_a_file_cut_short_falls_back_and_says_so(make_config, tmp_path, length):
+    checkpoints = Checkpoints(tmp_path)
+    state = make_state(make_config)
+    checkpoints.save(state)
+    state.step = 9
+    newest = checkpoints.save(state)
+    os.truncate(newest, length if length >= 0 else newest.stat().st_size + length)
+    fresh = make_state(make_config, moves=0)
+    (line,) = checkpoints.restore(fresh)
+    assert newest.name in line
+    assert fresh.step == 3
+
+
+def test_nothing_to_restore_leaves_the_state_alone(make_config, tmp_path):
+    fresh = make_state(make_config, moves=0)
+    assert Checkpoints(tmp_path / "absent").restore(fresh) == []
+    assert fresh.step == 0
+
+
+def test_another_models_state_is_refused(make_config, tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(make_state(make_config))
+    config = make_config().model
+    other = create_model(type(config)(**(vars(config) | {"width": 32, "head_width": None})))
+    state = TrainingState(other, build_optimizers(other, OptimizerConfig()), None)
+    with pytest.raises(UserError, match="another model"):
+        checkpoints.restore(state)
+
+
+def test_a_full_disk_leaves_the_last_state_whole(make_config, tmp_path, monkeypatch):
+    checkpoints = Checkpoints(tmp_path)
+    state = make_state(make_config)
+    checkpoints.save(state)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    state.step = 9
+    with pytest.raises(UserError, match="no space left"):
+        checkpoints.save(state)
+    monkeypatch.undo()
+    fresh = make_state(make_config, moves=0)
+    checkpoints.restore(fresh)
+    assert fresh.step == 3
+    assert len(list(tmp_path.iterdir())) == 1

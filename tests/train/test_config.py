@@ -1,0 +1,83 @@
+import json
+
+import pytest
+
+from vitreous.errors import UserError
+from vitreous.train.config import OptimizerConfig, ScheduleConfig, TrainConfig
+
+
+def test_survives_json(make_config):
+    config = make_config()
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_epochs_become_steps_and_steps_become_epochs(make_config):
+    assert make_config(steps=None, epochs=3.0).with_length(1000).steps == 75
+    assert make_config(steps=75).with_length(1000).epochs == 3.0
+    resolved = make_config(steps=75).with_length(1000)
+    assert resolved.with_length(1000) == resolved
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"steps": None}, "give epochs or steps"),
+        ({"steps": 10, "epochs": 99.0}, "disagree"),
+    ],
+)
+def test_a_length_must_be_given_once(make_config, changes, words):
+    with pytest.raises(UserError, match=words):
+        make_config(**changes).with_length(1000)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"batch_size": 0}, "batch_size"),
+        ({"micro_batch": 0}, "micro_batch"),
+        ({"steps": 0}, "steps"),
+        ({"epochs": -1.0}, "epochs"),
+        ({"label_smoothing": 1.0}, "label_smoothing"),
+        ({"average": 1.0}, "average"),
+        ({"validation_fraction": -0.1}, "validation_fraction"),
+        ({"seed": -1}, "seed"),
+    ],
+)
+def test_values_out_of_range_are_refused_by_name(make_config, changes, field):
+    with pytest.raises(UserError, match=field):
+        make_config(**changes)
+
+
+@pytest.mark.parametrize(
+    ("section", "changes", "field"),
+    [
+        (OptimizerConfig, {"name": "lamb"}, "optimizer.name"),
+        (OptimizerConfig, {"learning_rate": 0.0}, "optimizer.learning_rate"),
+        (OptimizerConfig, {"learning_rate": float("nan")}, "optimizer.learning_rate"),
+        (OptimizerConfig, {"weight_decay": -1.0}, "optimizer.weight_decay"),
+        (ScheduleConfig, {"shape": "step"}, "schedule.shape"),
+        (ScheduleConfig, {"warmup": 2.0}, "schedule.warmup"),
+    ],
+)
+def test_sections_refuse_too(section, changes, field):
+    with pytest.raises(UserError, match=field):
+        section(**changes)
+
+
+def test_unknown_fields_of_a_file_are_named(make_config):
+    values = make_config().to_dict()
+    values["optimizer"]["nesterov"] = True
+    with pytest.raises(UserError, match=r"optimizer\.nesterov"):
+        TrainConfig.from_dict(values)
+    with pytest.raises(UserError, match="is no table"):
+        TrainConfig.from_dict(make_config().to_dict() | {"model": 3})
+
+
+def test_model_and_preprocessing_must_agree(make_config):
+    values = make_config().to_dict()
+    values["preprocessing"]["size"] = [9, 9]
+    with pytest.raises(UserError, match="8 or 12 would work"):
+        TrainConfig.from_dict(values)
+    values["preprocessing"] |= {"size": [8, 8], "channels": 3, "mean": [0] * 3, "std": [1] * 3}
+    with pytest.raises(UserError, match=r"preprocessing\.channels"):
+        TrainConfig.from_dict(values)

@@ -20,7 +20,10 @@ def write_durably(path: Path, write: Callable[[Path], None]) -> None:
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        aside.touch()
+        mode = aside.stat().st_mode  # the user's; safetensors makes its files private
         write(aside)
+        aside.chmod(mode)
         descriptor = os.open(aside, os.O_RDONLY)
         try:
             os.fsync(descriptor)

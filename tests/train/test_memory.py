@@ -40,7 +40,7 @@ def test_the_estimate_is_near_what_autograd_keeps(precision, pooling):
     batch = 16  # activations outweigh the bfloat16 copies of the weights
     with saved_tensors_hooks(keep, lambda tensor: tensor), engine.autocast():
         logits = model(torch.randn(batch, 3, 64, 64))
-    ratio = activation_bytes(config, engine) * batch / sum(kept.values())
+    ratio = activation_bytes(config, engine, (64, 64)) * batch / sum(kept.values())
     assert logits.requires_grad
     assert 0.8 < ratio < 1.6
 
@@ -48,7 +48,9 @@ def test_the_estimate_is_near_what_autograd_keeps(precision, pooling):
 def test_doubling_the_depth_doubles_the_estimate():
     config = ViTConfig()
     engine = choose_engine("cpu", "float32")
-    small, large = (activation_bytes(replace(config, depth=d), engine) for d in (12, 24))
+    small, large = (
+        activation_bytes(replace(config, depth=d), engine, (224, 224)) for d in (12, 24)
+    )
     assert large / small == pytest.approx(2, rel=0.01)
 
 

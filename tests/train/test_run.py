@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from vitreous.data.loader import TrainingLoader
 from vitreous.errors import UserError
-from vitreous.train.config import OptimizerConfig
+from vitreous.train.config import OptimizerConfig, ScheduleConfig
 from vitreous.train.loop import Loop
 from vitreous.train.measure import read_history
 from vitreous.train.run import train
@@ -90,6 +90,7 @@ def test_stopped_at_any_step_it_ends_the_same(
 ):
     config = make_config(
         optimizer=OptimizerConfig(name=optimizer, clip=1.0, momentum=0.95),
+        schedule=ScheduleConfig(sides=(8, 12), side_starts=(0.0, 0.6)),
         precision=precision,
         checkpoint_seconds=0.0,
     )
@@ -147,8 +148,8 @@ def test_a_signal_saves_after_the_step(
 ):
     batches = TrainingLoader.batches
 
-    def interrupted(self, start, stop):
-        for step, batch in enumerate(batches(self, start, stop), start):
+    def interrupted(self, start, stop, size):
+        for step, batch in enumerate(batches(self, start, stop, size), start):
             if step == 3:
                 os.kill(os.getpid(), number)
             yield batch

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vitreous.errors import UserError
 from vitreous.train.config import ScheduleConfig
-from vitreous.train.schedule import learning_rate_factor
+from vitreous.train.schedule import Phase, learning_rate_factor, phases
 
 
 def test_warm_up_rises_linearly_to_the_peak():
@@ -45,3 +46,27 @@ def test_always_a_share_of_the_peak_and_never_zero_in_warm_up(shape, warmup, fin
     assert 0 <= factor <= 1
     if step < round(warmup * steps):
         assert factor > 0
+
+
+def test_a_run_at_one_size_is_one_phase():
+    assert phases(ScheduleConfig(), (32, 48), 10) == [Phase(0, 10, (32, 48))]
+
+
+@given(
+    starts=st.lists(st.floats(0, 1), max_size=4).map(lambda shares: (0.0, *sorted(shares))),
+    steps=st.integers(1, 1000),
+)
+def test_phases_cover_every_step_once_with_growing_sides(starts, steps):
+    schedule = ScheduleConfig(sides=range(16, 16 + len(starts)), side_starts=starts)
+    found = phases(schedule, (64, 64), steps)
+    covered = [step for phase in found for step in range(phase.start, phase.stop)]
+    assert covered == list(range(steps))
+    assert [phase.size for phase in found] == sorted(phase.size for phase in found)
+
+
+@pytest.mark.parametrize(
+    ("sides", "starts"), [((32, 48), (0.0,)), ((32, 48), (0.5, 0.0)), ((32,), (0.3,))]
+)
+def test_sides_and_starts_must_go_together(sides, starts):
+    with pytest.raises(UserError, match=r"schedule\.side_starts"):
+        ScheduleConfig(sides=sides, side_starts=starts)

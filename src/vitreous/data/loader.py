@@ -4,7 +4,8 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -22,8 +23,8 @@ from vitreous.data.sample import Part
 from vitreous.data.transform import fit_for_test, fit_for_training
 from vitreous.errors import BadImageError, UserError
 
-# A random crop keeps detail where the decoder gives about twice the model's side.
-_DECODE_SIDE = 2
+# A random crop keeps its detail where the decoder gives somewhat more than the model's side.
+_DECODE_MARGIN = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class TrainingLoader:
 
     Args:
         part: Images and labels.
-        rule: Size and interpolation.
+        rule: Interpolation, and the largest size that will be asked for.
         augmentation: What is drawn for each sample from (seed, epoch, index).
         batch_size: B.
         seed: Of order and augmentation.
@@ -71,18 +72,28 @@ class TrainingLoader:
         self.faults = faults
         self.threads = threads or os.cpu_count() or 1
         self.order = Order(len(part.labels), seed)
-        self.cache = PixelCache(part, _DECODE_SIDE * max(rule.size))
+        self.cache = PixelCache(part, int(_DECODE_MARGIN * max(rule.size)))
 
-    def batches(self, start: int, stop: int) -> Iterator[Batch]:
-        """The batches of steps `start` to `stop`, wherever one begins."""
-        for rows in _read_ahead(map(self._samples, range(start, stop)), self._row, self.threads):
-            yield _collate(rows, self.batch_size, self.rule)
+    def batches(
+        self, start: int, stop: int, size: tuple[int, int] | None = None
+    ) -> Iterator[Batch]:
+        """The batches of steps `start` to `stop`, wherever one begins.
+
+        Args:
+            start: First step.
+            stop: The step after the last.
+            size: (H, W) of the images; the rule's where not given.
+        """
+        rule = self.rule if size is None else replace(self.rule, size=size)
+        read = partial(self._row, rule)
+        for rows in _read_ahead(map(self._samples, range(start, stop)), read, self.threads):
+            yield _collate(rows, self.batch_size, rule)
 
     def _samples(self, step: int) -> list[tuple[int, int]]:
         first = step * self.batch_size
         return [self.order[position] for position in range(first, first + self.batch_size)]
 
-    def _row(self, epoch: int, index: int) -> _Row:
+    def _row(self, rule: Preprocessing, epoch: int, index: int) -> _Row:
         draw = np.random.default_rng((self.seed, epoch, index))
         while True:
             try:
@@ -91,7 +102,7 @@ class TrainingLoader:
             except BadImageError as error:
                 self.faults.add(error)
                 index = int(draw.integers(len(self.part.labels)))
-        image = fit_for_training(pixels, self.rule, self.augmentation, draw)
+        image = fit_for_training(pixels, rule, self.augmentation, draw)
         movement = draw_movement(self.augmentation, draw) if self.augmentation.moves else None
         colour = draw_colour(self.augmentation, draw) if self.augmentation.recolours else None
         return _Row(image, index, int(self.part.labels[index]), movement, colour)

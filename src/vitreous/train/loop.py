@@ -1,6 +1,7 @@
 """The training loop: batch, step, log, validate, save."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -21,7 +22,7 @@ from vitreous.train.config import TrainConfig
 from vitreous.train.measure import Journal
 from vitreous.train.optimizer import build_optimizers, set_learning_rate
 from vitreous.train.run_folder import RunFolder
-from vitreous.train.schedule import learning_rate_factor
+from vitreous.train.schedule import learning_rate_factor, phases
 from vitreous.train.state import TrainingState
 from vitreous.train.step import NonFiniteError, StepResult, accumulate, check_and_clip
 from vitreous.train.stop import StoppedError, StopRequest
@@ -64,9 +65,11 @@ class Loop:
             config.augmentation,
             config.label_smoothing,
         )
+        self.phases = phases(config.schedule, config.model.image_size, self.steps)
+        largest = max((phase.size for phase in self.phases), key=max)
         self.loader = TrainingLoader(
             part,
-            replace(config.preprocessing, size=config.model.image_size),
+            replace(config.preprocessing, size=largest),
             config.augmentation,
             batch_size=config.batch_size,
             seed=config.seed,
@@ -92,7 +95,7 @@ class Loop:
         state, saved = self.state, time.perf_counter()
         logged, since = state.seconds, list[StepResult]()
         begin = time.perf_counter()
-        for batch in self.loader.batches(state.step, self.steps):
+        for batch in self._batches():
             since.append(self._step(batch))
             state.seconds += time.perf_counter() - begin  # the wait for data included
             self.log.advance(state.step)
@@ -109,6 +112,13 @@ class Loop:
             if request.asked and not done:
                 raise StoppedError(state.step, request.asked)
             begin = time.perf_counter()
+
+    def _batches(self) -> Iterator[Batch]:
+        """What is left of each phase."""
+        for phase in self.phases:
+            start = max(self.state.step, phase.start)
+            if start < phase.stop:
+                yield from self.loader.batches(start, phase.stop, phase.size)
 
     def _step(self, batch: Batch) -> StepResult:
         state, config = self.state, self.config

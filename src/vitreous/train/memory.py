@@ -13,7 +13,7 @@ _SLACK = 1.3
 _BYTES_PER_PARAMETER = 5 * 4
 
 
-def activation_bytes(config: ViTConfig, engine: Engine) -> int:
+def activation_bytes(config: ViTConfig, engine: Engine, size: tuple[int, int]) -> int:
     """Bytes that autograd keeps of one image until the backward pass.
 
     Per token and block: the float32 inputs of two norms, and in the precision of the products the
@@ -23,17 +23,18 @@ def activation_bytes(config: ViTConfig, engine: Engine) -> int:
     Args:
         config: The model.
         engine: Gives the precision of the products and the device.
+        size: (H, W) of the training images, pixels.
     """
-    h, w = config.grid
+    h, w = config.grid_of(size)
     tokens = config.prefix + h * w
     assert config.head_width is not None
     inner = config.heads * config.head_width
-    size = 2 if engine.precision == "bfloat16" else 4
-    per_token = 2 * 4 * config.width + size * (2 * config.width + 4 * inner + 2 * config.mlp_width)
+    item = 2 if engine.precision == "bfloat16" else 4
+    per_token = 2 * 4 * config.width + item * (2 * config.width + 4 * inner + 2 * config.mlp_width)
     per_block = tokens * per_token
     if engine.device.type == "cpu":
-        per_block += size * config.heads * tokens**2
-    pixels = 4 * config.channels * config.image_size[0] * config.image_size[1]
+        per_block += item * config.heads * tokens**2
+    pixels = 4 * config.channels * size[0] * size[1]
     return config.depth * per_block + 2 * pixels
 
 

@@ -82,7 +82,7 @@ def _parse(name: str, text: str, kind: Any) -> Any:
             return text
         if origin is tuple:
             parts = text.replace("x", ",").split(",")
-            if len(parts) == 1 and arguments[0] is int:
+            if len(parts) == 1 and arguments == (int, int):
                 parts *= 2  # a square
             return tuple(_parse(name, part, arguments[0]) for part in parts)
         if kind is bool:

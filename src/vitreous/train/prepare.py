@@ -37,7 +37,8 @@ def prepare(config: TrainConfig, dataset: Dataset) -> tuple[TrainConfig, Dataset
     config = config.with_length(len(dataset.parts["train"].labels))
     if config.micro_batch is None:
         parameters = sum(p.numel() for p in empty_model(config.model).parameters())
-        needed = activation_bytes(config.model, engine)
+        sizes = [(side, side) for side in config.schedule.sides] or [config.model.image_size]
+        needed = max(activation_bytes(config.model, engine, size) for size in sizes)
         free = free_for_activations(parameters, engine)
         config = replace(config, micro_batch=micro_batch_that_fits(needed, free, config.batch_size))
     return replace(config, device=engine.device.type, precision=engine.precision), dataset

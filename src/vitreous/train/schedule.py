@@ -1,6 +1,7 @@
 """The learning rate as a function of the step."""
 
 import math
+from dataclasses import dataclass
 
 from vitreous.train.config import ScheduleConfig
 
@@ -28,3 +29,36 @@ def learning_rate_factor(schedule: ScheduleConfig, step: int, steps: int) -> flo
         case "constant":
             return 1.0
     return schedule.final + (1 - schedule.final) * share
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of steps at one training size.
+
+    Attributes:
+        start: First step.
+        stop: The step after the last.
+        size: (H, W) of the training images, pixels.
+    """
+
+    start: int
+    stop: int
+    size: tuple[int, int]
+
+
+def phases(schedule: ScheduleConfig, size: tuple[int, int], steps: int) -> list[Phase]:
+    """The whole run in stretches of one training size each.
+
+    Args:
+        schedule: Its sides, and when each begins.
+        size: The model's own, where the schedule has no sides.
+        steps: Of the whole run.
+    """
+    if not schedule.sides:
+        return [Phase(0, steps, size)]
+    starts = [round(start * steps) for start in schedule.side_starts]
+    return [
+        Phase(start, stop, (side, side))
+        for side, start, stop in zip(schedule.sides, starts, [*starts[1:], steps], strict=True)
+        if stop > start
+    ]

@@ -8,7 +8,7 @@ from vitreous.errors import UserError
 
 def test_the_default_changes_nothing() -> None:
     plain = Augmentation()
-    assert not (plain.crops or plain.moves or plain.recolours)
+    assert (plain.crops, plain.moves, plain.recolours) == (False, False, False)
 
 
 @pytest.mark.parametrize(

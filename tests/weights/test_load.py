@@ -64,10 +64,10 @@ def test_what_was_saved_comes_back_bit_for_bit(
     assert len(theirs.canary) == (model.config.num_classes or model.config.width)
 
 
-def test_saving_again_gives_the_same_file(saved: Path, tmp_path: Path) -> None:
-    model = load(saved)
-    model.passport = read_passport(saved)
-    save(model, tmp_path / "again.safetensors")
+def test_saving_again_gives_the_same_file(
+    trained: Trained, saved: Path, tmp_path: Path
+) -> None:
+    save(trained(), tmp_path / "again.safetensors")
     assert (tmp_path / "again.safetensors").read_bytes() == saved.read_bytes()
 
 

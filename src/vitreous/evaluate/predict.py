@@ -19,7 +19,8 @@ from vitreous.model.vit import VisionTransformer
 from vitreous.parallel.device import choose_engine
 from vitreous.weights.passport import passport_of
 
-Picture = str | Path | Image.Image | UInt8[np.ndarray, "H W C"]
+# Arrays are uint8 (H, W, C) or (H, W); others are refused one by one.
+Picture = str | Path | Image.Image | np.ndarray
 
 
 @dataclass(frozen=True)

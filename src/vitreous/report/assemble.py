@@ -79,6 +79,7 @@ def evaluate_part(
         "data": dataset.address,
         "part": part,
         "model": passport.architecture.name,
+        "pooling": passport.architecture.pooling,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "image_size": list(passport.preprocessing.size),
         "precision": engine.precision,

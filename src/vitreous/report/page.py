@@ -23,11 +23,11 @@ def write_report(
         path: Where; a page that is there is replaced once the new one is complete.
         report: The dictionary of `classification_report`, and what is known of these: `run` (its
             name), `model` (its name), `parameters`, `image_size` (side, or height and width, in
-            pixels), `data` (its address), `part` (of the data), `seconds`, and `facts` (labels and
-            texts for the end of the page).
+            pixels), `pooling` (`token` or `mean`), `data` (its address), `part` (of the data),
+            `seconds`, and `facts` (labels and texts for the end of the page).
         history: The lines of `metrics.jsonl`; empty where the training is not known.
         mistakes: Images that were named wrongly, in the order they shall have.
-        attention: Images with the attention of their class token.
+        attention: Images with the attention of the class token, or of the patches' mean.
 
     Raises:
         UserError: The file cannot be written. No part of it is left behind.
@@ -38,7 +38,7 @@ def write_report(
         sections.confusion(report),
         sections.calibration(report),
         sections.mistakes(mistakes),
-        sections.attention(attention),
+        sections.attention(attention, str(report.get("pooling", "token"))),
         sections.provenance(report),
     ]
     title = str(report.get("run") or report.get("model") or "Evaluation")

@@ -1,4 +1,4 @@
-"""Photographs on a page: mistakes, and where the class token looked."""
+"""Photographs on a page: mistakes, and where the model looked."""
 
 import base64
 import io
@@ -35,7 +35,7 @@ class Mistake:
 
 @dataclass(frozen=True)
 class AttentionView:
-    """An image and how much the class token attended to each patch of it.
+    """An image and how much attention each patch of it got.
 
     Attributes:
         name: Its name in the data set.

@@ -102,7 +102,7 @@ def training(history: History) -> Section:
         best = int(accuracy.argmax())
         lead = (
             f"Validation accuracy was highest, {percent(accuracy[best])}, "
-            f"after {epochs[best]:g} epochs."
+            f"after {epochs[best]:.3g} epochs."
         )
     return section("training", "Training", lead, group("pair", drawings))
 
@@ -184,8 +184,13 @@ def mistakes(found: Sequence[Mistake]) -> Section:
     )
 
 
-def attention(views: Sequence[AttentionView]) -> Section:
-    """Show images beside themselves, lit by the attention of the class token."""
+def attention(views: Sequence[AttentionView], pooling: str = "token") -> Section:
+    """Show images beside themselves, lit by the attention of what the head reads."""
+    title = "Where the class token looks"
+    reader = "the class token pays to each patch"
+    if pooling == "mean":
+        title = "Where the model looks"
+        reader = "each patch is paid by all patches, whose mean the head reads"
     cards = []
     for view in views:
         image = enlarge(view.image)
@@ -196,9 +201,9 @@ def attention(views: Sequence[AttentionView]) -> Section:
         )
     return section(
         "attention",
-        "Where the class token looks",
-        "Each image as the model saw it, and the same image lit by the attention that reaches the "
-        "class token.",
+        title,
+        "Each image as the model saw it, and the same image lit by the attention, in the last "
+        f"block, that {reader}.",
         group("views", cards),
     )
 

@@ -1,0 +1,184 @@
+from collections.abc import Callable
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from vitreous.data.batch import normalise
+from vitreous.data.preprocessing import Preprocessing
+from vitreous.data.transform import fit_for_test
+from vitreous.errors import BadImageError, UserError
+from vitreous.evaluate.predict import predict
+from vitreous.model.build import create_model
+from vitreous.model.vit import VisionTransformer
+from vitreous.weights.passport import passport_of
+
+NAMES = ("daisy", "rose", "tulip")
+Model = Callable[..., VisionTransformer]
+
+
+@pytest.fixture
+def model() -> Model:
+    def make(channels: int = 3, num_classes: int = 3) -> VisionTransformer:
+        torch.manual_seed(0)
+        made = create_model(
+            "Ti/16", image_size=32, depth=1, channels=channels, num_classes=num_classes
+        )
+        for parameter in made.parameters():
+            torch.nn.init.normal_(parameter, std=0.2)
+        made.passport = replace(passport_of(made), class_names=NAMES[:num_classes])
+        return made.eval()
+
+    return make
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> list[Path]:
+    draw = np.random.default_rng(0)
+    paths = [tmp_path / f"{number}.png" for number in range(5)]
+    for path in paths:
+        Image.fromarray(draw.integers(0, 256, (40, 50, 3), np.uint8)).save(path)
+    return paths
+
+
+def same(one: dict[str, float], other: dict[str, float]) -> bool:
+    return list(one) == list(other) and list(one.values()) == pytest.approx(list(other.values()))
+
+
+def test_it_is_the_softmax_of_the_model_under_its_own_preprocessing(
+    model: Model, photos: list[Path]
+) -> None:
+    made = model()
+    rule = Preprocessing(size=(32, 32), mean=(0.3, 0.4, 0.5), std=(0.2, 0.2, 0.3), fit="squash")
+    made.passport = replace(passport_of(made), preprocessing=rule)
+    (prediction,) = predict(made, photos[0], precision="float32")
+    pixels = fit_for_test(np.array(Image.open(photos[0])), rule)
+    shares = made(normalise(pixels[None], rule)).softmax(1)[0].tolist()
+    for name, share in zip(NAMES, shares, strict=True):
+        assert prediction.probabilities[name] == pytest.approx(share, abs=1e-5)
+    assert prediction.name == str(photos[0])
+    assert prediction.label == NAMES[int(np.argmax(shares))]
+    assert prediction.confidence == max(prediction.probabilities.values())
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5, 32])
+def test_order_and_names_are_kept_across_batches(
+    model: Model, photos: list[Path], batch_size: int
+) -> None:
+    made = model()
+    many = predict(made, photos, batch_size=batch_size, precision="float32")
+    assert [p.name for p in many] == [str(path) for path in photos]
+    for path, prediction in zip(photos, many, strict=True):
+        (alone,) = predict(made, path, precision="float32")
+        assert same(alone.probabilities, prediction.probabilities)
+        values = list(prediction.probabilities.values())
+        assert values == sorted(values, reverse=True)
+        assert sum(values) == pytest.approx(1, abs=1e-5)
+
+
+def test_paths_pictures_and_arrays_are_alike(model: Model, photos: list[Path]) -> None:
+    made = model()
+    picture = Image.open(photos[0])
+    kinds = [str(photos[0]), photos[0], picture, np.array(picture), np.asarray(picture)]
+    together = predict(made, iter(kinds))
+    assert [p.name for p in together] == [str(photos[0])] * 2 + ["image 2", "image 3", "image 4"]
+    for kind, prediction in zip(kinds, together, strict=True):
+        (alone,) = predict(made, kind)
+        assert same(alone.probabilities, prediction.probabilities)
+        assert same(together[0].probabilities, prediction.probabilities)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "L", "P", "CMYK", "1", "I;16"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pictures_of_any_mode(model: Model, photos: list[Path], mode: str, channels: int) -> None:
+    picture = Image.open(photos[0]).convert("L" if mode == "I;16" else "RGB").convert(mode)
+    assert len(predict(model(channels), picture)) == 1
+
+
+def test_a_picture_stands_upright(model: Model, photos: list[Path]) -> None:
+    made, picture = model(), Image.open(photos[0])
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = BytesIO()
+    picture.rotate(90, expand=True).save(stored, "PNG", exif=exif)
+    turned = Image.open(stored)
+    assert same(predict(made, turned)[0].probabilities, predict(made, picture)[0].probabilities)
+
+
+def test_grey_arrays_may_be_flat(model: Model) -> None:
+    grey = np.random.default_rng(0).integers(0, 256, (40, 50), np.uint8)
+    flat, deep = predict(model(1), [grey, grey[:, :, None]])
+    assert flat.probabilities == deep.probabilities
+
+
+@pytest.mark.parametrize(("top", "named"), [(1, 1), (2, 2), (3, 3), (99, 3)])
+def test_top(model: Model, photos: list[Path], top: int, named: int) -> None:
+    (prediction,) = predict(model(), photos[0], top=top)
+    assert len(prediction.probabilities) == named
+
+
+@pytest.mark.parametrize("option", ["top", "batch_size"])
+@pytest.mark.parametrize("value", [0, -1])
+def test_nothing_at_a_time_is_refused(
+    model: Model, photos: list[Path], option: str, value: int
+) -> None:
+    with pytest.raises(UserError, match=f"{option} is {value}: give at least 1"):
+        predict(model(), photos, **{option: value})
+
+
+@pytest.fixture
+def bad(tmp_path: Path, photos: list[Path]) -> dict[str, object]:
+    cut = tmp_path / "cut.png"
+    cut.write_bytes(photos[0].read_bytes()[:3000])
+    (tmp_path / "text.jpg").write_text("no image")
+    return {
+        str(tmp_path / "none.png"): tmp_path / "none.png",
+        str(tmp_path): tmp_path,
+        str(cut): cut,
+        str(tmp_path / "text.jpg"): str(tmp_path / "text.jpg"),
+        "image 4": np.zeros((4, 4, 3)),
+        "image 5": np.zeros((4, 4, 4), np.uint8),
+        "image 6": np.zeros((4, 4), np.uint8),
+        "image 7": np.zeros((0, 4, 3), np.uint8),
+        "image 8": Image.open(BytesIO(cut.read_bytes())),
+        "image 9": Image.fromarray(np.full((4, 4), 1e6, np.float32)),
+    }
+
+
+def test_bad_images_are_left_out_where_someone_listens(
+    model: Model, photos: list[Path], bad: dict[str, object]
+) -> None:
+    told: list[BadImageError] = []
+    images = [*bad.values(), photos[1]]
+    (prediction,) = predict(model(), images, on_bad=told.append, batch_size=2)
+    assert prediction.name == str(photos[1])
+    assert [error.name for error in told] == list(bad)
+
+
+def test_a_bad_image_is_an_error_where_nobody_listens(
+    model: Model, bad: dict[str, object]
+) -> None:
+    for place, image in enumerate(bad.values()):
+        name = list(bad)[place] if place < 4 else "image 0"
+        with pytest.raises(UserError, match=f"cannot read {name}: .*: give another image"):
+            predict(model(), image)
+
+
+def test_files_for_a_model_of_four_channels(model: Model, photos: list[Path]) -> None:
+    assert len(predict(model(4), np.zeros((9, 9, 4), np.uint8))) == 1
+    for image in (photos[0], Image.new("RGBA", (9, 9))):
+        with pytest.raises(UserError, match=r"give an array of \(H, W, 4\)"):
+            predict(model(4), image)
+
+
+def test_no_image_gives_no_prediction(model: Model) -> None:
+    assert predict(model(), []) == []
+
+
+def test_a_model_without_a_head(model: Model, photos: list[Path]) -> None:
+    with pytest.raises(UserError, match="no head to predict with: load it with num_classes="):
+        predict(model(num_classes=0), photos)

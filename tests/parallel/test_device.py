@@ -1,0 +1,85 @@
+from contextlib import nullcontext
+
+import pytest
+import torch
+
+from vitreous.errors import UserError
+from vitreous.parallel import device as module
+from vitreous.parallel.device import choose_engine
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> None:
+    module._best_precision.cache_clear()
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_what_is_asked_for_is_taken(precision: str) -> None:
+    engine = choose_engine("cpu", precision)
+    assert (engine.device, engine.precision) == (torch.device("cpu"), precision)
+    assert engine.reason == "as asked"
+
+
+def test_auto_takes_a_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert choose_engine("auto", "float32").device.type == (
+        "cuda" if torch.cuda.is_available() else "cpu"
+    )
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_engine("auto", "float32").device.type == "cpu"
+
+
+@pytest.mark.parametrize("name", ["gpu", "", "cuda:77", "xpu", "cpu;"])
+def test_a_device_that_is_not_here(name: str) -> None:
+    with pytest.raises(UserError, match=f"device {name!r} is not to be had here: try device auto"):
+        choose_engine(name)
+
+
+def test_an_unknown_precision() -> None:
+    with pytest.raises(UserError, match="precision 'fp8': choose auto, float32 or bfloat16"):
+        choose_engine("cpu", "fp8")
+
+
+@pytest.mark.parametrize(
+    ("ratio", "precision", "reason"),
+    [
+        (3.14, "bfloat16", "measured 3.1 x float32 on this CPU"),
+        (1.3, "float32", "measured only 1.3 x float32"),
+        (0.2, "float32", "measured only 0.2 x float32"),
+    ],
+)
+def test_a_cpu_takes_what_it_measured(
+    monkeypatch: pytest.MonkeyPatch, ratio: float, precision: str, reason: str
+) -> None:
+    monkeypatch.setattr(module, "_bfloat16_speed_ratio", lambda: ratio)
+    engine = choose_engine("cpu")
+    assert engine.precision == precision
+    assert reason in engine.reason
+
+
+def test_it_measures_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = []
+    monkeypatch.setattr(module, "_bfloat16_speed_ratio", lambda: measured.append(1) or 2.0)
+    assert choose_engine("cpu") == choose_engine("cpu")
+    assert measured == [1]
+
+
+def test_the_measure_is_a_ratio_of_this_machine() -> None:
+    assert 0.01 < module._bfloat16_speed_ratio() < 100
+
+
+@pytest.mark.parametrize(("supported", "precision"), [(True, "bfloat16"), (False, "float32")])
+def test_a_gpu_is_asked_for_its_matrix_units(
+    monkeypatch: pytest.MonkeyPatch, supported: bool, precision: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: supported)
+    assert module._best_precision("cuda")[0] == precision
+    assert module._best_precision("mps") == ("float32", "not measured on this kind of device")
+
+
+def test_autocast_is_on_for_bfloat16_only() -> None:
+    x = torch.ones(2, 2)
+    with choose_engine("cpu", "bfloat16").autocast():
+        assert (x @ x).dtype == torch.bfloat16
+    with choose_engine("cpu", "float32").autocast() as nothing:
+        assert (x @ x).dtype == torch.float32
+    assert nothing is nullcontext().enter_result

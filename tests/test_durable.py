@@ -1,0 +1,74 @@
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from vitreous.durable import write_durably, write_text
+from vitreous.errors import UserError
+
+
+def test_a_file_is_put_in_place_and_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "report.json"
+    write_text(path, "ä\n")
+    assert path.read_bytes() == "ä\n".encode()
+    write_text(path, "second")
+    assert path.read_text() == "second"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_old_file_is_whole_until_the_new_one_is(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    path.write_text("old")
+
+    def write(aside: Path) -> None:
+        aside.write_text("new")
+        assert path.read_text() == "old"
+        assert aside.parent == path.parent, "a rename across disks would not be one step"
+
+    write_durably(path, write)
+    assert path.read_text() == "new"
+
+
+def test_the_file_reaches_the_disk_before_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    fsync, rename = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda fd: calls.append("sync") or fsync(fd))
+    monkeypatch.setattr(os, "replace", lambda *pair: calls.append("rename") or rename(*pair))
+    write_text(tmp_path / "a", "text")
+    assert calls == ["sync", "rename", "sync"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ZeroDivisionError(), MemoryError()])
+def test_whatever_stops_it_leaves_nothing_behind(tmp_path: Path, error: BaseException) -> None:
+    path = tmp_path / "state"
+    path.write_text("old")
+
+    def write(aside: Path) -> None:
+        aside.write_text("half")
+        raise error
+
+    with pytest.raises(type(error)):
+        write_durably(path, write)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    def write(aside: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(UserError, match=f"^cannot write {tmp_path}/a: no space left on the disk: "):
+        write_durably(tmp_path / "a", write)
+    assert not list(tmp_path.iterdir())
+
+
+def test_places_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    for place, words in (("file/below", "(Not a directory|File exists)"), ("folder", "directory")):
+        with pytest.raises(UserError, match=f"cannot write {tmp_path / place}: .*{words}"):
+            write_text(tmp_path / place, "text")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]

@@ -7,12 +7,14 @@ import torch
 from measure import interleave, median_ratio, where
 from torch.nn import functional as F
 
+SHAPES = ((128, 3, 17, 32), (64, 4, 64, 32), (64, 4, 100, 32), (16, 6, 197, 64), (4, 6, 577, 64))
+
 
 def main() -> None:
     print(where())
-    print("| heads x tokens x width | precision | explicit is so many times as fast |")
-    print("|---|---|---|")
-    for shape in ((64, 4, 64, 32), (128, 3, 17, 32), (8, 6, 197, 64)):
+    print("\n| batch x heads x tokens x width | float32 | bfloat16 |\n|---|---|---|")
+    for shape in SHAPES:
+        ratios = []
         for dtype in (torch.float32, torch.bfloat16):
             q, k, v = (torch.randn(shape, dtype=dtype, requires_grad=True) for _ in range(3))
 
@@ -23,10 +25,9 @@ def main() -> None:
                 weights = ((q * q.shape[-1] ** -0.5) @ k.mT).softmax(-1)
                 (weights @ v).sum().backward()
 
-            seconds = interleave({"fused": fused, "explicit": explicit}, 15)
-            ratio = median_ratio(seconds["fused"], seconds["explicit"])
-            batch, heads, tokens, width = shape
-            print(f"| {batch} x {heads} x {tokens} x {width} | {str(dtype)[6:]} | {ratio:.2f} |")
+            seconds = interleave({"fused": fused, "explicit": explicit}, 11)
+            ratios.append(f"{median_ratio(seconds['fused'], seconds['explicit']):.2f}")
+        print(f"| {' x '.join(map(str, shape))} | {' | '.join(ratios)} |")
 
 
 if __name__ == "__main__":

@@ -159,9 +159,7 @@ def test_bad_images_are_left_out_where_someone_listens(
     assert [error.name for error in told] == list(bad)
 
 
-def test_a_bad_image_is_an_error_where_nobody_listens(
-    model: Model, bad: dict[str, object]
-) -> None:
+def test_a_bad_image_is_an_error_where_nobody_listens(model: Model, bad: dict[str, object]) -> None:
     for place, image in enumerate(bad.values()):
         name = list(bad)[place] if place < 4 else "image 0"
         with pytest.raises(UserError, match=f"cannot read {name}: .*: give another image"):

@@ -47,16 +47,28 @@ def test_fused_and_explicit_agree(attention: Attention, x: torch.Tensor, read: i
     torch.testing.assert_close(recorded[:, :read], explicit, atol=1e-12, rtol=0)
 
 
-def test_explicit_where_gradients_are_wanted_on_the_cpu(
+def test_explicit_where_it_is_faster(
     attention: Attention, x: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fused(*_: object, **__: object) -> None:
+    """Training in bfloat16 on the CPU, and nowhere else; the answer is the same but for rounding."""
+    exact = attention(x).detach()
+    attention, x = attention.float(), x.float()
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        fused = attention(x).double()
+
+    def refuse(*_: object, **__: object) -> None:
         raise AssertionError("the fused kernel ran")
 
-    monkeypatch.setattr("torch.nn.functional.scaled_dot_product_attention", fused)
-    attention(x)
-    with torch.no_grad(), pytest.raises(AssertionError, match="fused"):
+    monkeypatch.setattr("torch.nn.functional.scaled_dot_product_attention", refuse)
+    with torch.autocast("cpu", torch.bfloat16):
+        explicit = attention(x).detach().double()
+        with torch.no_grad(), pytest.raises(AssertionError, match="fused"):
+            attention(x)
+    with pytest.raises(AssertionError, match="fused"):
         attention(x)
+    scale = float(exact.abs().max())
+    assert float((explicit - exact).abs().max()) < 0.03 * scale
+    assert float((fused - exact).abs().max()) < 0.03 * scale
 
 
 def test_only_what_is_read_is_made(attention: Attention, x: torch.Tensor) -> None:

@@ -64,9 +64,7 @@ def test_what_was_saved_comes_back_bit_for_bit(
     assert len(theirs.canary) == (model.config.num_classes or model.config.width)
 
 
-def test_saving_again_gives_the_same_file(
-    trained: Trained, saved: Path, tmp_path: Path
-) -> None:
+def test_saving_again_gives_the_same_file(trained: Trained, saved: Path, tmp_path: Path) -> None:
     save(trained(), tmp_path / "again.safetensors")
     assert (tmp_path / "again.safetensors").read_bytes() == saved.read_bytes()
 
@@ -76,7 +74,9 @@ def test_a_run_folder_stands_for_its_model(saved: Path) -> None:
     assert read_passport(saved.parent).class_names == ("daisy", "rose", "tulip")
 
 
-@pytest.mark.parametrize("name", ["head.weight", "patch.bias", "encoder.blocks.1.mlp.expand.weight"])
+@pytest.mark.parametrize(
+    "name", ["head.weight", "patch.bias", "encoder.blocks.1.mlp.expand.weight"]
+)
 def test_one_changed_weight_fails_the_canary(saved: Path, name: str) -> None:
     def change(tensors: dict[str, torch.Tensor]) -> None:
         tensors[name].view(-1)[3] += 0.3
@@ -173,7 +173,10 @@ def test_a_passport_that_lies(
     [
         (lambda t: t.pop("patch.bias"), "lacks 1 tensors of its architecture: patch.bias"),
         (lambda t: t.update(extra=torch.zeros(1)), "has unknown 1 tensors .*: extra"),
-        (lambda t: t.update({"head.bias": torch.zeros(4)}), "another shape of 1 tensors .*: head.b"),
+        (
+            lambda t: t.update({"head.bias": torch.zeros(4)}),
+            "another shape of 1 tensors .*: head.b",
+        ),
         (lambda t: t["head.bias"].fill_(float("nan")), "head.bias holds numbers .* not finite"),
         (lambda t: t["head.bias"].fill_(float("inf")), "head.bias holds numbers .* not finite"),
         (lambda t: t.clear(), "lacks 32 tensors"),

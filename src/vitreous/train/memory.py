@@ -18,7 +18,7 @@ def activation_bytes(config: ViTConfig, engine: Engine, size: tuple[int, int]) -
 
     Per token and block: the float32 inputs of two norms, and in the precision of the products the
     norms' outputs, q, k, v, the heads' outputs, and the MLP's hidden layer before and after its
-    activation; and, where attention is explicit (on the CPU), its k S x S weights.
+    activation; and, where attention is explicit (bfloat16 on the CPU), its k S x S weights.
 
     Args:
         config: The model.
@@ -32,7 +32,7 @@ def activation_bytes(config: ViTConfig, engine: Engine, size: tuple[int, int]) -
     item = 2 if engine.precision == "bfloat16" else 4
     per_token = 2 * 4 * config.width + item * (2 * config.width + 4 * inner + 2 * config.mlp_width)
     per_block = tokens * per_token
-    if engine.device.type == "cpu":
+    if engine.device.type == "cpu" and engine.precision == "bfloat16":
         per_block += item * config.heads * tokens**2
     pixels = 4 * config.channels * size[0] * size[1]
     return config.depth * per_block + 2 * pixels

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 # Models in tests are small: a second thread only waits for the first, all the more beside another
@@ -12,6 +13,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Every signature's shapes and dtypes are checked at run time, in all tests that follow.
 install_import_hook("vitreous", "shapes.check")
+
+# A machine that is busy with something else is no fault of the code.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

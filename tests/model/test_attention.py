@@ -50,7 +50,7 @@ def test_fused_and_explicit_agree(attention: Attention, x: torch.Tensor, read: i
 def test_explicit_where_it_is_faster(
     attention: Attention, x: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Training in bfloat16 on the CPU, and nowhere else; the answer is the same but for rounding."""
+    """Training in bfloat16 on the CPU, and nowhere else; the answers differ by rounding."""
     exact = attention(x).detach()
     attention, x = attention.float(), x.float()
     with torch.autocast("cpu", torch.bfloat16), torch.no_grad():

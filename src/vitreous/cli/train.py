@@ -62,7 +62,9 @@ def run(arguments: Namespace) -> int:
     try:
         report = train(config, dataset, arguments.out, console, resume=arguments.resume)
     except StoppedError as stopped:
-        console.print(f"{stopped}: go on with the same command and --resume", highlight=False)
+        console.print(
+            f"{stopped}: go on with the same command and --resume", highlight=False, soft_wrap=True
+        )
         return 0 if stopped.signal.name == "SIGTERM" else 130
     if report is None:
         print(f"no part to measure on; the model is in {arguments.out}/model.safetensors")

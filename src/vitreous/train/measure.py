@@ -105,6 +105,7 @@ class Journal:
                 f"epoch {line['epoch']:6.1f}   validation accuracy "
                 f"{line['validation_accuracy']:.1%}   loss {line['validation_loss']:.3f}",
                 highlight=False,
+                soft_wrap=True,
             )
 
 

@@ -53,15 +53,39 @@ def train(
         model = initial_model(config, dataset.class_names)
         folder.begin(config, dataset)
     engine = choose_engine(config.device, config.precision)
-    console.print(f"{engine.device.type}, {engine.precision}: {engine.reason}", highlight=False)
     loop = Loop(config, dataset, model, folder, engine, console)
+    _announce(loop)
     for line in folder.checkpoints.restore(loop.state):
-        console.print(line, highlight=False)
+        console.print(line, highlight=False, soft_wrap=True)
     if loop.state.step:
-        console.print(f"resumed at step {loop.state.step} of {config.steps}", highlight=False)
+        console.print(
+            f"resumed at step {loop.state.step} of {config.steps}", highlight=False, soft_wrap=True
+        )
     with loop.journal(), StopRequest() as request:
         loop.fit(request)
+    if faults := loop.loader.faults.reasons:
+        names = ", ".join(list(faults)[:10])
+        console.print(
+            f"{len(faults)} unreadable images were replaced: {names}",
+            highlight=False,
+            soft_wrap=True,
+        )
     return _finish(loop)
+
+
+def _announce(loop: Loop) -> None:
+    """What will be done, before it is."""
+    config, engine = loop.config, loop.engine
+    parameters = sum(parameter.numel() for parameter in loop.state.model.parameters())
+    lines = [
+        *(f"{subject}: {words}" for subject, words in loop.dataset.notes.items()),
+        f"{engine.device.type}, {engine.precision}: {engine.reason}",
+        f"{config.model.name}, {parameters:,} parameters; {_sizes(loop)} images of "
+        f"{loop.dataset.num_classes} classes; {loop.steps:,} steps of {config.batch_size} images"
+        + (f" in pieces of {loop.micro_batch}" if loop.micro_batch < config.batch_size else ""),
+    ]
+    for line in lines:
+        loop.console.print(line, highlight=False, soft_wrap=True)
 
 
 def _finish(loop: Loop) -> dict[str, Any] | None:
@@ -106,12 +130,11 @@ def _finish(loop: Loop) -> dict[str, Any] | None:
 
 
 def _facts(loop: Loop) -> dict[str, str]:
-    config, dataset = loop.config, loop.dataset
-    sizes = ", ".join(f"{len(part.labels):,} {name}" for name, part in dataset.parts.items())
+    config = loop.config
     unreadable = loop.loader.faults.reasons
     return {
         "Recipe": config.recipe,
-        "Images": sizes,
+        "Images": _sizes(loop),
         "Unreadable in training": "; ".join(unreadable) or "none",
         "Length": f"{loop.steps:,} steps of {config.batch_size} images, "
         f"{loop.steps * config.batch_size / loop.images:.1f} epochs",
@@ -120,3 +143,8 @@ def _facts(loop: Loop) -> dict[str, str]:
         "Trained in": loop.engine.precision,
         "Seed": str(config.seed),
     }
+
+
+def _sizes(loop: Loop) -> str:
+    parts = loop.dataset.parts.items()
+    return ", ".join(f"{len(part.labels):,} {name}" for name, part in parts)

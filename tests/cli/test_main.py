@@ -66,7 +66,7 @@ def test_train_evaluate_predict_compare(tmp_path, capsys):
     assert main(["predict", run, picture, "--top", "3", "--json", "-"]) == 0
     (predicted,) = json.loads(capsys.readouterr().out)
     assert predicted["name"] == picture
-    assert len(predicted["probabilities"]) == 3
+    assert len(predicted["classes"]) == 3
 
     page, table = tmp_path / "comparison.html", tmp_path / "comparison.json"
     assert main(["compare", *runs, "--out", str(page), "--json", str(table)]) == 0

@@ -105,6 +105,14 @@ def test_the_seed_changes_the_order_and_the_draws(memory: Memory) -> None:
     assert not torch.equal(one.movement, other.movement)
 
 
+def test_an_image_is_drawn_anew_in_each_epoch(memory: Memory) -> None:
+    first, second = training(memory(4)).batches(0, 2)
+    again = [(first.index == index).nonzero().item() for index in second.index]
+    assert not any(
+        torch.equal(a, b) for a, b in zip(first.movement[again], second.movement, strict=True)
+    )
+
+
 def test_an_unreadable_image_gives_its_place_to_another(memory: Memory) -> None:
     loader = training(memory(bad=(3,)))
     batches = list(loader.batches(0, 10))
@@ -144,6 +152,16 @@ def test_leaving_early_leaves_no_thread(
     assert readers()
     batches.close()
     assert not readers()
+
+
+def test_leaving_early_reads_nothing_more(memory: Memory) -> None:
+    part = memory(100)
+    read = part.read
+    part.read = lambda *arguments: time.sleep(0.01) or read(*arguments)
+    batches = training(part, batch_size=25, threads=1).batches(0, 4)
+    next(batches)
+    batches.close()
+    assert len(part.reads) < 40
 
 
 def test_the_size_may_change_on_the_way(memory: Memory) -> None:

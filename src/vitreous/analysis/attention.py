@@ -3,15 +3,16 @@
 from jaxtyping import Float
 from torch import Tensor
 
+from vitreous.model.config import Pooling
 from vitreous.model.recording import Recording
 
 
-def head_attention(recording: Recording, layer: int) -> Float[Tensor, "B h w"]:
+def head_attention(recording: Recording, layer: int, pooling: Pooling) -> Float[Tensor, "B h w"]:
     """How much of one layer's attention goes to each patch, heads averaged.
 
-    With a class token: its own attention to the patches. Without one, where the head reads the
-    mean of all patches: the mean over patches of what they attend to. Attention to the class
-    token is left out and the rest scaled to sum to one.
+    Where the head reads the class token: its attention to the patches. Where it reads the mean of
+    the patches: the mean of their attention. Attention to the class token is left out and the rest
+    scaled to sum to one.
 
     Source: the paper's section 4.5 looks at attention from the output token to the input; this is
     a single layer of it, not the rollout of Figure 6.
@@ -19,6 +20,7 @@ def head_attention(recording: Recording, layer: int) -> Float[Tensor, "B h w"]:
     Args:
         recording: Of a forward pass that kept the attention of `layer`.
         layer: Counted from 0.
+        pooling: What the head reads.
 
     Returns:
         Shares over the grid, each image's sum is 1.
@@ -28,7 +30,7 @@ def head_attention(recording: Recording, layer: int) -> Float[Tensor, "B h w"]:
     """
     weights = recording.attention[layer].float().mean(1)  # (B, S, S)
     prefix = recording.prefix
-    rows = weights[:, 0] if prefix else weights.mean(1)  # (B, S)
+    rows = weights[:, 0] if pooling == "token" else weights[:, prefix:].mean(1)  # (B, S)
     patches = rows[:, prefix:]
     shares = patches / patches.sum(1, keepdim=True)
     return shares.unflatten(1, recording.grid)

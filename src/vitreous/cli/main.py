@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -47,18 +48,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 1 for a failure, 2 for a mistake of the user's, 130 for Ctrl-C.
     """
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        return _run(sys.argv[1:] if arguments is None else list(arguments))
+    except UserError as error:
+        return _fail(str(error), USER_ERROR)
+    except ArithmeticError as error:
+        return _fail(str(error), FAILURE)
+    except KeyboardInterrupt:
+        return _fail("stopped", INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has left: nothing more can be said, at exit neither.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+
+
+def _run(arguments: list[str]) -> int:
     if arguments and arguments[0] == "--version":
-        print(f"vitreous {__version__}")
+        print(f"vitreous {__version__}", flush=True)
         return OK
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(_help())
+        print(_help(), flush=True)
         return OK
     name, *rest = arguments
     if name not in VERBS:
         nearest = difflib.get_close_matches(name, VERBS, n=1)
         hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(VERBS)}"
-        return _fail(f"unknown verb {name!r}: {hint}", USER_ERROR)
+        raise UserError(f"unknown verb {name!r}: {hint}")
     verb = import_module(f"vitreous.cli.{name}")
     parser = Parser(
         prog=f"vitreous {name}",
@@ -67,18 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         allow_abbrev=False,
     )
     verb.add_arguments(parser)
-    try:
-        code: int = verb.run(parser.parse(rest))
-    except UserError as error:
-        return _fail(str(error), USER_ERROR)
-    except ArithmeticError as error:
-        return _fail(str(error), FAILURE)
-    except KeyboardInterrupt:
-        return _fail("stopped", INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read our output has left; Python must not complain about it at exit.
-        sys.stdout = open("/dev/null", "w")
-        return OK
+    code: int = verb.run(parser.parse(rest))
+    sys.stdout.flush()
     return code
 
 

@@ -49,11 +49,17 @@ def run(arguments: Namespace) -> int:
         precision=arguments.precision,
         on_bad=bad.append,
     )
-    results = [{"name": p.name, "probabilities": p.probabilities} for p in predictions]
+    results = [
+        {
+            "name": p.name,
+            "classes": [{"name": name, "probability": share} for name, share in p.probabilities],
+        }
+        for p in predictions
+    ]
     unreadable = [{"name": error.name, "error": error.reason} for error in bad]
     if not write_json(arguments.json, results + unreadable):
         rows = [
-            (p.name, "  ".join(f"{name} {share:.1%}" for name, share in p.probabilities.items()))
+            (p.name, "  ".join(f"{name} {share:.1%}" for name, share in p.probabilities))
             for p in predictions
         ]
         width = max((len(name) for name, _ in rows), default=0)

@@ -70,7 +70,7 @@ class TrainingLoader:
         self.batch_size = batch_size
         self.seed = seed
         self.faults = faults
-        self.threads = threads or os.cpu_count() or 1
+        self.threads = threads or available_cores()
         self.order = Order(len(part.labels), seed)
         self.cache = PixelCache(part, int(_DECODE_MARGIN * max(rule.size)))
 
@@ -127,7 +127,7 @@ class EvaluationLoader:
         self.rule = rule
         self.batch_size = batch_size
         self.faults = faults
-        self.threads = threads or os.cpu_count() or 1
+        self.threads = threads or available_cores()
 
     def __len__(self) -> int:
         return -(-len(self.part.labels) // self.batch_size)
@@ -148,6 +148,13 @@ class EvaluationLoader:
             self.faults.add(error)
             image = None
         return _Row(image, index, int(self.part.labels[index]))
+
+
+def available_cores() -> int:
+    """Cores that this process may run on, which in a container are fewer than the machine's."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def check_channels(part_channels: int, rule: Preprocessing) -> None:

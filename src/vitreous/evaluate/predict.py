@@ -29,21 +29,22 @@ class Prediction:
 
     Attributes:
         name: The file's path, or the image's place in the call.
-        probabilities: By class name, largest first.
+        probabilities: (Class name, probability), largest first; two classes may share a name, as
+            ImageNet's cranes do.
     """
 
     name: str
-    probabilities: dict[str, float]
+    probabilities: tuple[tuple[str, float], ...]
 
     @property
     def label(self) -> str:
         """The most probable class."""
-        return next(iter(self.probabilities))
+        return self.probabilities[0][0]
 
     @property
     def confidence(self) -> float:
         """The probability of `label`."""
-        return self.probabilities[self.label]
+        return self.probabilities[0][1]
 
 
 def predict(
@@ -98,8 +99,8 @@ def predict(
         for (name, _), values, places in zip(
             chunk, best.values.tolist(), best.indices.tolist(), strict=True
         ):
-            shares = {names[place]: value for place, value in zip(places, values, strict=True)}
-            predictions.append(Prediction(name, shares))
+            labels = [names[place] for place in places]
+            predictions.append(Prediction(name, tuple(zip(labels, values, strict=True))))
     return predictions
 
 

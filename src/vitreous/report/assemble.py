@@ -150,10 +150,10 @@ def _attention_views(
         pixels = fit_for_test(shown["image"], rule)
         with torch.inference_mode():
             model(normalise(pixels[None].to(engine.device), rule), recording=recording)
-        attention = head_attention(recording, model.config.depth - 1)[0].cpu().numpy()
+        shares = head_attention(recording, model.config.depth - 1, model.config.pooling)
         # What the model saw, not what was cut off before.
         shown["image"] = pixels.permute(1, 2, 0).numpy()
-        views.append(AttentionView(**shown, attention=attention))
+        views.append(AttentionView(**shown, attention=shares[0].cpu().numpy()))
     return views
 
 

@@ -7,6 +7,7 @@ from vitreous.errors import UserError
 
 Activation = Literal["gelu", "gelu_tanh", "relu"]
 Pooling = Literal["token", "mean"]
+FinalNorm = Literal["tokens", "pooled"]
 Dialect = Literal["google", "timm", "torchvision", "huggingface", "dinov2"]
 
 
@@ -26,9 +27,19 @@ class ViTConfig:
         head_width: d; D / k where not given.
         num_classes: K; 0 leaves the head out, and the model returns its features (B, D).
         class_token: Whether a learned token is put before the patches (equation 1).
+        registers: Learned tokens between the class token and the patches that no head reads
+            (arXiv 2309.16588); DeiT's distillation token, where only the class token's head is
+            kept, is one.
+        prefix_positions: Whether the class token and the registers have positions too.
         pooling: What the head reads: the class token (equation 4) or the mean of the patches
             (appendix D.3).
         pre_logits: Width of the tanh layer before the head, where there is one.
+        final_norm: Whether the last layer norm is of every token, or of the pooled vector
+            (timm's fc_norm).
+        patch_norms: Whether a layer norm stands before and behind the patch projection, as in
+            vit-pytorch.
+        layer_scale: First value of a learned scale per channel on each residual branch (arXiv
+            2103.17239), where there is one.
         qkv_bias: Whether queries, keys and values have biases.
         activation: Of the MLP. The official code uses the tanh approximation of GELU.
         norm_eps: Added to the variance in every layer norm.
@@ -49,8 +60,13 @@ class ViTConfig:
     head_width: int | None = None
     num_classes: int = 1000
     class_token: bool = True
+    registers: int = 0
+    prefix_positions: bool = True
     pooling: Pooling = "token"
     pre_logits: int | None = None
+    final_norm: FinalNorm = "tokens"
+    patch_norms: bool = False
+    layer_scale: float | None = None
     qkv_bias: bool = True
     activation: Activation = "gelu_tanh"
     norm_eps: float = 1e-6
@@ -65,6 +81,8 @@ class ViTConfig:
                 raise UserError(f"model.{field} is {getattr(self, field)}: give at least 1")
         if self.num_classes < 0:
             raise UserError(f"model.num_classes is {self.num_classes}: give 0 (no head) or more")
+        if self.registers < 0:
+            raise UserError(f"model.registers is {self.registers}: give 0 or more")
         for field in ("dropout", "attention_dropout", "stochastic_depth"):
             if not 0 <= getattr(self, field) < 1:
                 raise UserError(f"model.{field} is {getattr(self, field)}: give a rate in [0, 1)")
@@ -94,8 +112,13 @@ class ViTConfig:
 
     @property
     def prefix(self) -> int:
-        """Tokens before the patches: 1 with a class token, else 0."""
-        return int(self.class_token)
+        """Tokens before the patches: the class token, where there is one, and the registers."""
+        return int(self.class_token) + self.registers
+
+    @property
+    def prefix_rows(self) -> int:
+        """Rows of the position table that belong to no patch."""
+        return self.prefix if self.prefix_positions else 0
 
     def grid_of(self, image_size: tuple[int, int]) -> tuple[int, int]:
         """The grid of patches (h, w) of an image of (H, W) pixels.
@@ -133,6 +156,7 @@ class ViTConfig:
 
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "pooling": get_args(Pooling),
+    "final_norm": get_args(FinalNorm),
     "activation": get_args(Activation),
     "resample": get_args(Dialect),
 }

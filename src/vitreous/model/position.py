@@ -12,8 +12,9 @@ from vitreous.model.resample import resample_table
 class LearnedPosition(nn.Module):
     """E_pos of equation 1: one learned row per token, the class token's first.
 
-    Where the config gives the prefix no positions, the table holds the patches' alone. An image of another size is met by resampling the grid on the way (section 3.2), by the rule
-    that the config names.
+    Where the config gives the prefix no positions, the table holds the patches' alone. An image of
+    another size is met by resampling the grid on the way (section 3.2), by the rule that the config
+    names.
     """
 
     def __init__(self, config: ViTConfig) -> None:

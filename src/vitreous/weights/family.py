@@ -60,6 +60,7 @@ class Family:
         rules: The table, for an architecture.
         objection: Why an architecture cannot be said in this layout, or None.
         config_json: What to write beside the tensors.
+        preprocessor_json: What to write in a `preprocessor_config.json`.
         suffix: Of its files.
     """
 
@@ -70,6 +71,7 @@ class Family:
     rules: Callable[[ViTConfig], Sequence[Rule]]
     objection: Callable[[ViTConfig], str | None]
     config_json: Callable[[Passport], dict[str, Any]] = lambda passport: {}
+    preprocessor_json: Callable[[Passport], dict[str, Any]] = lambda passport: {}
     suffix: Literal[".npz", ".safetensors"] = ".safetensors"
 
     def recognises(self, names: Iterable[str]) -> bool:
@@ -108,7 +110,9 @@ class Evidence:
         if shape is None:
             raise UserError(f"{self.checkpoint.file} lacks {name} of its own family")
         if len(shape) != axes:
-            raise UserError(f"{self.checkpoint.file}: {name} is {shape}, its family has {axes} axes")
+            raise UserError(
+                f"{self.checkpoint.file}: {name} is {shape}, its family has {axes} axes"
+            )
         return shape
 
     def has(self, name: str) -> bool:
@@ -116,7 +120,7 @@ class Evidence:
         return name in self.checkpoint.shapes
 
     def depth(self, pattern: str) -> int:
-        """L: the layers that have a tensor of this pattern, which must be numbered without a gap."""
+        """L: the layers that have a tensor of this pattern, refused where one is skipped."""
         before, after = map(re.escape, pattern.split(LAYER))
         names = re.compile(rf"{before}(\d+){after}")
         layers = {int(m[1]) for name in self.checkpoint.shapes if (m := names.fullmatch(name))}
@@ -187,7 +191,9 @@ class Evidence:
         """The family's preprocessing; half and half where the channels are not three."""
         if len(mean) != config.channels:
             mean = std = (0.5,) * config.channels
-            self.assumed.append(f"normalisation by mean and deviation 0.5 ({config.channels} channels)")
+            self.assumed.append(
+                f"normalisation by mean and deviation 0.5 ({config.channels} channels)"
+            )
         return Preprocessing(
             size=config.image_size, channels=config.channels, mean=mean, std=std, **rule
         )

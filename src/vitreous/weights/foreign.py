@@ -20,8 +20,10 @@ from vitreous.weights.rule import to_ours
 _DIGEST_AT_ONCE = 64 * 2**20
 
 
-def load_foreign(checkpoint: Checkpoint, hints: Hints) -> VisionTransformer:
+def load_foreign(checkpoint: Checkpoint, hints: Hints, *, quiet: bool = False) -> VisionTransformer:
     """A model out of another family's tensors, float32, with a passport.
+
+    What nothing in the file says is logged, unless `quiet`, and stands in the passport's origin.
 
     Raises:
         UserError: Unknown family, or tensors, config and hints that contradict one another.
@@ -32,7 +34,7 @@ def load_foreign(checkpoint: Checkpoint, hints: Hints) -> VisionTransformer:
     tensors = to_ours(family.rules(reading.config), checkpoint, model.state_dict())
     model.load_state_dict(tensors, assign=True)
     model.passport = _passport(family, reading, checkpoint)
-    for assumption in reading.assumed:
+    for assumption in () if quiet else reading.assumed:
         logging.getLogger("vitreous").warning("%s: assumed %s", checkpoint.file, assumption)
     return model
 

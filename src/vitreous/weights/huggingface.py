@@ -23,7 +23,7 @@ from vitreous.weights.family import (
 )
 from vitreous.weights.passport import Passport
 from vitreous.weights.read import Checkpoint
-from vitreous.weights.rule import KEEP, LAYER, Operation, Rule, each_layer, leading
+from vitreous.weights.rule import LAYER, Operation, Rule, each_layer, leading
 
 _ACTIVATIONS: dict[str, Activation] = {
     "gelu": "gelu",
@@ -70,8 +70,8 @@ def _rules(version: str, prefix: str, config: ViTConfig) -> list[Rule]:
         for part in ("weight", "bias")
     ]
     for part in ("weight", "bias") if config.qkv_bias else ("weight",):
-        theirs = tuple(f"{block}.{name}.{part}" for name in _QKV[version])
-        rules.append(Rule(theirs, f"{_OURS}.attention.qkv.{part}", KEEP))
+        packed = tuple(f"{block}.{name}.{part}" for name in _QKV[version])
+        rules.append(Rule(packed, f"{_OURS}.attention.qkv.{part}"))
     tokens: list[tuple[str, str, Operation]] = [
         ("cls_token", "class_token", leading(2)),
         ("position_embeddings", "position.table", leading(1)),
@@ -159,6 +159,8 @@ def _objection(prefix: str, config: ViTConfig) -> str | None:
         return f"head_width {config.head_width} x {config.heads} heads at width {config.width}"
     if config.pre_logits is not None and (config.num_classes or config.pre_logits != config.width):
         return f"pre_logits {config.pre_logits}"
+    if not prefix and config.num_classes:
+        return f"num_classes {config.num_classes}"
     wanted = {
         "class_token": True,
         "registers": int(prefix == "deit."),
@@ -195,6 +197,26 @@ def _config_json(prefix: str, passport: Passport) -> dict[str, Any]:
     }
 
 
+def _preprocessor_json(passport: Passport) -> dict[str, Any]:
+    rule = passport.preprocessing
+    height, width = rule.size
+    size: dict[str, int] = {"height": height, "width": width}
+    crop = rule.fit == "crop"
+    return {
+        "image_processor_type": "DeiTImageProcessor" if crop else "ViTImageProcessor",
+        "do_resize": True,
+        "size": {"shortest_edge": round(min(rule.size) / rule.crop_fraction)} if crop else size,
+        "do_center_crop": crop,
+        "crop_size": size,
+        "resample": 3 if rule.interpolation == "bicubic" else 2,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": list(rule.mean),
+        "image_std": list(rule.std),
+    }
+
+
 def _signature(version: str, prefix: str) -> tuple[str, ...]:
     first = prefix + _BLOCKS[version].replace(LAYER, "0")
     own = (f"{prefix}embeddings.distillation_token",) if prefix == "deit." else ()
@@ -217,6 +239,7 @@ HUGGINGFACE = tuple(
         rules=partial(_rules, version, prefix),
         objection=partial(_objection, prefix),
         config_json=partial(_config_json, prefix),
+        preprocessor_json=_preprocessor_json,
     )
     for prefix in ("vit.", "deit.", "")
     for version in ("4", "5")

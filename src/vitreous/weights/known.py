@@ -62,4 +62,11 @@ def recognise_published(checkpoint: Checkpoint) -> Published | None:
 
 
 # By number of tensors, which rules nearly every other file out at once, and fingerprint.
-_PUBLISHED: dict[tuple[int, str], Published] = {}
+_PUBLISHED: dict[tuple[int, str], Published] = {
+    (74, "67b69c91a452c414de7cea94d5b2521ec76100eabbddedb5fd392120ec2112a1"): Published(
+        source="github.com/researchase/vit-mnist-explorations vit_mnist_gpu.pt",
+        licence="MIT",
+        architecture={"activation": "relu"},
+        preprocessing={"mean": (0.1307,), "std": (0.3081,)},
+    ),
+}

@@ -11,6 +11,8 @@ import math
 from functools import partial
 from typing import Any
 
+from torch import Tensor
+
 from vitreous.errors import UserError
 from vitreous.model.config import Activation, ViTConfig
 from vitreous.weights.family import Evidence, Family, Hints, Reading, first_objection, variant_name
@@ -44,10 +46,10 @@ _ACTIVATIONS: dict[str, Activation] = {"gelu": "gelu", "relu": "relu"}
 def _channels_first(patch: int, channels: int) -> Operation:
     """Flattened patches, (..., P*P*C), to (..., C*P*P)."""
 
-    def ours(x):
+    def ours(x: Tensor) -> Tensor:
         return x.unflatten(-1, (patch, patch, channels)).movedim(-1, -3).flatten(-3)
 
-    def theirs(x):
+    def theirs(x: Tensor) -> Tensor:
         return x.unflatten(-1, (channels, patch, patch)).movedim(-3, -1).flatten(-3)
 
     return Operation(ours, theirs)
@@ -113,9 +115,7 @@ def _understand(layout: str, checkpoint: Checkpoint, hints: Hints) -> Reading:
         raise UserError(f"{checkpoint.file}: activation {activation!r} is not known here")
     config = ViTConfig(
         name=variant_name(width, depth, mlp_width, heads, patch),
-        image_size=evidence.image_size(
-            positions[-2] - class_token, patch, said.get("image_size")
-        ),
+        image_size=evidence.image_size(positions[-2] - class_token, patch, said.get("image_size")),
         patch=patch,
         channels=channels,
         width=width,

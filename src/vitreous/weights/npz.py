@@ -8,8 +8,9 @@ Objects are refused: they would need code to be run.
 import struct
 import zipfile
 from collections.abc import Iterator
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import numpy as np
 import torch
@@ -40,7 +41,7 @@ class NpzArchive:
             with zipfile.ZipFile(file) as archive:
                 for member in archive.infolist():
                     self._index(archive, member)
-        except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+        except (zipfile.BadZipFile, EOFError, OSError, ValueError, struct.error) as error:
             if isinstance(error, UserError):
                 raise
             raise UserError(f"{file} is a damaged or truncated .npz: {error}") from error
@@ -71,9 +72,9 @@ class NpzArchive:
         try:
             with self._open(member) as stream:
                 _read_header(stream)
-                if stream.readinto(memoryview(array.reshape(-1).view(np.uint8))) != array.nbytes:
+                if stream.readinto(array.reshape(-1).view(np.uint8).data) != array.nbytes:
                     raise EOFError("it ends too early")
-        except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+        except (zipfile.BadZipFile, EOFError, OSError, ValueError, struct.error) as error:
             raise UserError(f"{self._file}: {name} cannot be read: {error}") from error
         if fortran:
             array = array.T
@@ -84,9 +85,9 @@ class NpzArchive:
         except TypeError as error:
             raise UserError(f"{self._file}: {name} is of type {dtype}, not of numbers") from error
 
-    def _open(self, member: zipfile.ZipInfo) -> IO[bytes]:
+    def _open(self, member: zipfile.ZipInfo) -> BufferedIOBase:
         if member.compress_type != zipfile.ZIP_STORED:
-            return zipfile.ZipFile(self._file).open(member)
+            return cast(BufferedIOBase, zipfile.ZipFile(self._file).open(member))
         stream = self._file.open("rb")
         stream.seek(member.header_offset)
         lengths = _LOCAL_HEADER.unpack(stream.read(_LOCAL_HEADER.size))
@@ -94,7 +95,7 @@ class NpzArchive:
         return stream
 
 
-def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+def _read_header(stream: IO[bytes] | BufferedIOBase) -> tuple[tuple[int, ...], bool, np.dtype]:
     version = np.lib.format.read_magic(stream)
     if version == (1, 0):
         return np.lib.format.read_array_header_1_0(stream)

@@ -12,7 +12,7 @@ Tensors are read or mapped one by one, when asked for. Nothing that needs code i
 import argparse
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,18 +80,20 @@ def open_checkpoint(path: Path) -> Checkpoint:
         head = stream.read(16)
     if len(head) < 16:
         raise UserError(f"{file} is no checkpoint: it has {len(head)} bytes")
-    beside = {
-        "config": _json(file.with_suffix(".config.json"), file.with_name("config.json")),
-        "preprocessor": _json(file.with_name("preprocessor_config.json")),
-    }
     if head[8:9] == b"{":
-        return _open_safetensors(file, beside)
-    if head.startswith(b"PK") and is_npz(file):
+        checkpoint = _open_safetensors(file)
+    elif head.startswith(b"PK") and is_npz(file):
         archive = NpzArchive(file)
-        return Checkpoint(file, archive.shapes, archive.read, **beside)
-    if head.startswith((b"PK", b"\x80")):
-        return _open_torch(file, beside, mapped=head.startswith(b"PK"))
-    raise UserError(f"{file} is no .safetensors, .npz or .pth file, or a damaged one")
+        checkpoint = Checkpoint(file, archive.shapes, archive.read)
+    elif head.startswith((b"PK", b"\x80")):
+        checkpoint = _open_torch(file, mapped=head.startswith(b"PK"))
+    else:
+        raise UserError(f"{file} is no .safetensors, .npz or .pth file, or a damaged one")
+    return replace(
+        checkpoint,
+        config=_json(file.with_suffix(".config.json"), file.with_name("config.json")),
+        preprocessor=_json(file.with_name("preprocessor_config.json")),
+    )
 
 
 def weights_file(path: Path) -> Path:
@@ -131,17 +133,17 @@ def _json(*candidates: Path) -> dict[str, Any]:
     return {}
 
 
-def _open_safetensors(file: Path, beside: dict[str, Any]) -> Checkpoint:
+def _open_safetensors(file: Path) -> Checkpoint:
     try:
-        archive = safe_open(file, framework="pt")
+        archive: Any = safe_open(file, framework="pt")
         shapes = {name: tuple(archive.get_slice(name).get_shape()) for name in archive.keys()}
         metadata = archive.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise UserError(f"{file} is no safetensors file, or a damaged one: {error}") from error
-    return Checkpoint(file, shapes, archive.get_tensor, metadata=metadata, **beside)
+    return Checkpoint(file, shapes, archive.get_tensor, metadata=metadata)
 
 
-def _open_torch(file: Path, beside: dict[str, Any], *, mapped: bool) -> Checkpoint:
+def _open_torch(file: Path, *, mapped: bool) -> Checkpoint:
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):
             content = torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
@@ -155,7 +157,7 @@ def _open_torch(file: Path, beside: dict[str, Any], *, mapped: bool) -> Checkpoi
         raise UserError(f"{file} is a damaged or truncated PyTorch file: {reason}") from error
     tensors, wrapper = _unwrapped(content, file)
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    return Checkpoint(file, shapes, tensors.__getitem__, wrapper=wrapper, **beside)
+    return Checkpoint(file, shapes, tensors.__getitem__, wrapper=wrapper)
 
 
 def _unwrapped(content: Any, file: Path) -> tuple[Mapping[str, Tensor], str | None]:

@@ -1,6 +1,7 @@
 """Which family a checkpoint is of, told from the names of its tensors."""
 
 from vitreous.errors import UserError
+from vitreous.model.config import ViTConfig
 from vitreous.weights.family import Family
 from vitreous.weights.google import GOOGLE
 from vitreous.weights.huggingface import HUGGINGFACE
@@ -38,19 +39,22 @@ def recognise(checkpoint: Checkpoint) -> Family:
     )
 
 
-def family_to_write(name: str, origin: dict[str, object]) -> Family:
-    """The layout to write: that of the file that the weights came from, or the family's first.
+def family_to_write(name: str, config: ViTConfig, origin: dict[str, object]) -> Family:
+    """The layout to write: that of the file that the weights came from, or the first that can.
 
     Raises:
-        UserError: No such family.
+        UserError: No such family, or none of its layouts can say this architecture.
     """
     layouts = [family for family in FAMILIES if family.name == name]
     if not layouts:
         known = dict.fromkeys(family.name for family in FAMILIES)
         raise UserError(f"unknown family {name!r}: choose vitreous, {', '.join(known)}")
-    same = [
-        layout
-        for layout in layouts
-        if (origin.get("family"), origin.get("layout")) == (layout.name, layout.layout)
-    ]
-    return (same or layouts)[0]
+    layouts.sort(
+        key=lambda layout: (
+            (layout.name, layout.layout) != (origin.get("family"), origin.get("layout"))
+        )
+    )
+    objections = [layout.objection(config) for layout in layouts]
+    if None in objections:
+        return layouts[objections.index(None)]
+    raise UserError(f"the layout of {name} cannot say {objections[0]}: choose another --to")

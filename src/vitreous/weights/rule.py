@@ -5,7 +5,7 @@ A rule says which tensors of a foreign checkpoint make which one of ours, and by
 `to_theirs`. Whatever no rule speaks of, on either side, is listed and refused.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from vitreous.errors import UserError
 from vitreous.weights.read import Checkpoint
 
 LAYER = "{layer}"
+_NONE: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def to_theirs(rules: Sequence[Rule], ours: Mapping[str, Tensor]) -> Iterator[tup
             yield name, rule.operation.theirs(part).contiguous()
 
 
-def refuse_leftovers(file: Path, *, lacks: set[str] | None = None, has: set[str] | None = None):
+def refuse_leftovers(file: Path, *, lacks: Set[str] = _NONE, has: Set[str] = _NONE) -> None:
     """One line that lists what is missing, or what nobody asked for."""
     if lacks:
         raise UserError(f"{file} lacks {_listed(lacks)} of the architecture that it seems to be")
@@ -153,11 +154,13 @@ def refuse_leftovers(file: Path, *, lacks: set[str] | None = None, has: set[str]
         )
 
 
-def _listed(names: set[str]) -> str:
+def _listed(names: Set[str]) -> str:
     shown = ", ".join(sorted(names)[:5]) + (", ..." if len(names) > 5 else "")
     return f"{len(names)} tensor{'s' if len(names) > 1 else ''} ({shown})"
 
 
 def _misfit(checkpoint: Checkpoint, rule: Rule, shape: tuple[int, ...]) -> UserError:
     found = ", ".join(f"{name} {checkpoint.shapes[name]}" for name in rule.names)
-    return UserError(f"{checkpoint.file}: {found} does not fit {rule.ours} {shape} of its own model")
+    return UserError(
+        f"{checkpoint.file}: {found} does not fit {rule.ours} {shape} of its own model"
+    )

@@ -1,8 +1,8 @@
 """timm's `VisionTransformer`, whose names the `.pth` files of DeiT, DINO and MAE share.
 
-Prefix tokens stand as [class token, registers]. Where the position table has a row for each of
-them it is added behind the concatenation; where it has the patches' alone (`no_embed_class`), before.
-With the norm after the pool (`fc_norm`) there is no other final norm.
+Prefix tokens stand as [class token, registers]. Where the position table has rows for them, it is
+added after they are put in front; where it has the patches' alone (`no_embed_class`), before. With
+the norm after the pool (`fc_norm`) there is no other final norm.
 
 Source: timm 1.0, models/vision_transformer.py.
 """
@@ -10,7 +10,7 @@ Source: timm 1.0, models/vision_transformer.py.
 from typing import Any
 
 from vitreous.errors import UserError
-from vitreous.model.config import Activation, ViTConfig
+from vitreous.model.config import Activation, FinalNorm, ViTConfig
 from vitreous.weights.family import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -94,7 +94,7 @@ def _understand(checkpoint: Checkpoint, hints: Hints) -> Reading:
     rows, prefix = evidence.shape("pos_embed", 3)[1], int(class_token) + registers
     size = model.get("img_size", trained.get("input_size"))
     prefix_positions = _prefix_has_positions(model, size or hints.image_size, rows, prefix, patch)
-    final_norm = "pooled" if evidence.has("fc_norm.weight") else "tokens"
+    final_norm: FinalNorm = "pooled" if evidence.has("fc_norm.weight") else "tokens"
     pool = model.get("global_pool", "token" if class_token and final_norm == "tokens" else "avg")
     if pool not in ("token", "avg"):
         raise UserError(f"{checkpoint.file}: pooling {pool!r} of timm is not known here")

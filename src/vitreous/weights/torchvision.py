@@ -6,6 +6,8 @@ is `heads.pre_logits`, followed by tanh.
 Source: torchvision 0.28, models/vision_transformer.py.
 """
 
+from typing import Any
+
 from vitreous.model.config import ViTConfig
 from vitreous.weights.family import (
     IMAGENET_MEAN,
@@ -17,6 +19,7 @@ from vitreous.weights.family import (
     first_objection,
     variant_name,
 )
+from vitreous.weights.passport import Passport
 from vitreous.weights.read import Checkpoint
 from vitreous.weights.rule import LAYER, Rule, each_layer, leading
 
@@ -111,7 +114,7 @@ def _objection(config: ViTConfig) -> str | None:
     return first_objection(config, wanted)
 
 
-def _config_json(passport):
+def _config_json(passport: Passport) -> dict[str, Any]:
     config = passport.architecture
     return {
         "image_size": config.image_size[0],

@@ -132,10 +132,23 @@ class Evidence:
             )
         return len(layers)
 
-    def heads(self, inner: int, said: int | None) -> int:
-        """k: the caller's, the config's, or else heads 64 wide, which is noted as assumed."""
+    def heads(self, inner: int, said: int | None, sizes: tuple[int, int, int]) -> int:
+        """k: the caller's, the config's, a named variant's of these sizes, or 64 wide each.
+
+        Args:
+            inner: k * d.
+            said: By the config.
+            sizes: Width, depth and MLP width.
+
+        Raises:
+            UserError: Nothing says it, or it does not divide the width.
+        """
+        named = {row[:3]: row[3] for row in SIZES.values() if row[0] == inner}
         heads = self.hints.heads or said
-        if heads is None:
+        if heads is None and sizes in named:
+            heads = named[sizes]
+            self.assumed.append(f"{heads} heads, as the named variant of these sizes has")
+        elif heads is None:
             if inner % 64:
                 raise UserError(
                     f"{self.checkpoint.file} does not say its number of heads, and width {inner} "

@@ -60,7 +60,7 @@ def _rules(version: str, prefix: str, config: ViTConfig) -> list[Rule]:
     }
     for theirs, ours in (_PARTS[version] | _NORMS).items():
         modules[f"{block}.{theirs}"] = f"{_OURS}.{ours}"
-    if config.pre_logits is not None:
+    if config.pre_logits is not None:  # of a bare model only; with a head the pooler is not run
         modules[f"{prefix}pooler.dense"] = "pre_logits.0"
     if config.num_classes:
         modules["classifier"] = "head"
@@ -96,7 +96,7 @@ def _understand(version: str, prefix: str, checkpoint: Checkpoint, hints: Hints)
     has_head = evidence.has("classifier.weight")
     num_classes = evidence.shape("classifier.weight", 2)[0] if has_head else 0
     pooler = f"{prefix}pooler.dense.weight"
-    heads = evidence.heads(width, said.get("num_attention_heads"))
+    heads = evidence.heads(width, said.get("num_attention_heads"), (width, depth, mlp_width))
     names = said.get("id2label") or {}
     for what, found in (
         ("hidden_size", width),
@@ -126,7 +126,7 @@ def _understand(version: str, prefix: str, checkpoint: Checkpoint, hints: Hints)
         heads=heads,
         num_classes=num_classes,
         registers=registers,
-        pre_logits=evidence.shape(pooler, 2)[0] if evidence.has(pooler) else None,
+        pre_logits=evidence.shape(pooler, 2)[0] if not prefix and evidence.has(pooler) else None,
         qkv_bias=evidence.has(f"{first}.{_QKV[version][0]}.bias"),
         activation=_ACTIVATIONS[activation],
         norm_eps=said.get("layer_norm_eps", 1e-12),
@@ -157,7 +157,7 @@ def _objection(prefix: str, config: ViTConfig) -> str | None:
     assert config.head_width is not None
     if config.head_width * config.heads != config.width:
         return f"head_width {config.head_width} x {config.heads} heads at width {config.width}"
-    if config.pre_logits is not None and (config.num_classes or config.pre_logits != config.width):
+    if config.pre_logits is not None and (prefix or config.pre_logits != config.width):
         return f"pre_logits {config.pre_logits}"
     if not prefix and config.num_classes:
         return f"num_classes {config.num_classes}"

@@ -15,7 +15,15 @@ from torch import Tensor
 
 from vitreous.errors import UserError
 from vitreous.model.config import Activation, ViTConfig
-from vitreous.weights.family import Evidence, Family, Hints, Reading, first_objection, variant_name
+from vitreous.weights.family import (
+    Evidence,
+    Family,
+    Hints,
+    Reading,
+    first_objection,
+    pair,
+    variant_name,
+)
 from vitreous.weights.passport import Passport
 from vitreous.weights.read import Checkpoint
 from vitreous.weights.rule import KEEP, LAYER, Operation, Rule, each_layer, leading
@@ -96,11 +104,13 @@ def _understand(layout: str, checkpoint: Checkpoint, hints: Hints) -> Reading:
     parts = {ours: theirs for theirs, ours in _PARTS[layout].items()}
     width, patch_dim = evidence.shape(f"{_PATCH[layout]}.weight", 2)
     patch, channels = _patch_of(checkpoint, patch_dim, said)
+    if "patch_size" in said:
+        evidence.agree("patch_size", (patch, patch), pair(said["patch_size"]))
     depth = evidence.depth(f"{_BLOCK}.{_QKV[layout]}")
     first = _BLOCK.replace(LAYER, "0")
     mlp_width = evidence.shape(f"{first}.{parts['mlp.expand']}.weight", 2)[0]
     inner = evidence.shape(f"{first}.{_QKV[layout]}", 2)[0] // 3
-    heads = evidence.heads(inner, said.get("heads"))
+    heads = evidence.heads(inner, said.get("heads"), (width, depth, mlp_width))
     evidence.agree("dim_head", inner // heads, said.get("dim_head"))
     token_shape = evidence.shape("cls_token", 2 if layout == "current" else 3)
     class_token = token_shape[-2] > 0

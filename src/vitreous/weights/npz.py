@@ -1,16 +1,18 @@
 """NumPy archives as checkpoints: one tensor at a time, straight from the file's bytes.
 
 `numpy.load` would read each member through the zip layer, piece by piece. An archive that
-`numpy.savez` wrote stores its members plainly, so here their bytes go into the array in one read.
-Objects are refused: they would need code to be run.
+`numpy.savez` wrote stores its members plainly, so here their bytes go in one read into memory that
+is used again and again. Objects are refused: they would need code to be run.
 """
 
+import math
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,6 +21,7 @@ from torch import Tensor
 from vitreous.errors import UserError
 
 _LOCAL_HEADER = struct.Struct("<26xHH")  # of a zip member: lengths of its name and extra field
+_DAMAGE = (zipfile.BadZipFile, EOFError, OSError, ValueError, struct.error, zlib.error)
 
 
 class NpzArchive:
@@ -36,48 +39,53 @@ class NpzArchive:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._members: dict[str, tuple[zipfile.ZipInfo, np.dtype, bool]] = {}
+        self._scratch = np.empty(0, np.uint8)
         self.shapes = {}
         try:
-            with zipfile.ZipFile(file) as archive:
-                for member in archive.infolist():
-                    self._index(archive, member)
-        except (zipfile.BadZipFile, EOFError, OSError, ValueError, struct.error) as error:
+            self._archive = zipfile.ZipFile(file)
+            for member in self._archive.infolist():
+                self._index(member)
+        except _DAMAGE as error:
             if isinstance(error, UserError):
                 raise
             raise UserError(f"{file} is a damaged or truncated .npz: {error}") from error
 
-    def _index(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
+    def _index(self, member: zipfile.ZipInfo) -> None:
         name = member.filename.removesuffix(".npy")
-        with archive.open(member) as stream:
+        with self._archive.open(member) as stream:
             shape, fortran, dtype = _read_header(stream)
         if dtype.hasobject:
             raise UserError(
                 f"{self._file}: {name} holds Python objects, and unpickling them would run code: "
                 "save the plain arrays"
             )
-        bytes_needed = int(np.prod(shape, dtype=object)) * dtype.itemsize
-        if bytes_needed > member.file_size:
+        if _bytes(shape, dtype) > member.file_size:
             raise UserError(f"{self._file}: {name} is shorter than its shape {shape} says")
         self._members[name] = (member, dtype, fortran)
         self.shapes[name] = shape
 
     def read(self, name: str) -> Tensor:
-        """One array as a tensor of its own; bfloat16, which NumPy lacks, is known by its void type.
+        """One array as a tensor, whose memory the next call uses again.
+
+        bfloat16, which NumPy lacks, is known by its void type.
 
         Raises:
             UserError: Its bytes are damaged, or no tensor can hold its type.
         """
         member, dtype, fortran = self._members[name]
-        array = np.empty(self.shapes[name][:: -1 if fortran else 1], dtype)
+        count = _bytes(self.shapes[name], dtype)
+        if len(self._scratch) < count:
+            self._scratch = np.empty(count, np.uint8)
+        raw = self._scratch[:count]
         try:
             with self._open(member) as stream:
                 _read_header(stream)
-                if stream.readinto(array.reshape(-1).view(np.uint8).data) != array.nbytes:
+                if stream.readinto(raw.data) != count:
                     raise EOFError("it ends too early")
-        except (zipfile.BadZipFile, EOFError, OSError, ValueError, struct.error) as error:
+        except _DAMAGE as error:
             raise UserError(f"{self._file}: {name} cannot be read: {error}") from error
-        if fortran:
-            array = array.T
+        array = raw.view(dtype).reshape(self.shapes[name][:: -1 if fortran else 1])
+        array = array.T if fortran else array
         if dtype.kind == "V" and dtype.itemsize == 2:
             return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
         try:
@@ -87,7 +95,7 @@ class NpzArchive:
 
     def _open(self, member: zipfile.ZipInfo) -> BufferedIOBase:
         if member.compress_type != zipfile.ZIP_STORED:
-            return cast(BufferedIOBase, zipfile.ZipFile(self._file).open(member))
+            return cast(BufferedIOBase, self._archive.open(member))
         stream = self._file.open("rb")
         stream.seek(member.header_offset)
         lengths = _LOCAL_HEADER.unpack(stream.read(_LOCAL_HEADER.size))
@@ -95,7 +103,11 @@ class NpzArchive:
         return stream
 
 
-def _read_header(stream: IO[bytes] | BufferedIOBase) -> tuple[tuple[int, ...], bool, np.dtype]:
+def _bytes(shape: tuple[int, ...], dtype: np.dtype) -> int:
+    return math.prod(shape) * dtype.itemsize
+
+
+def _read_header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
     version = np.lib.format.read_magic(stream)
     if version == (1, 0):
         return np.lib.format.read_array_header_1_0(stream)

@@ -38,6 +38,7 @@ class Checkpoint:
         config: The JSON beside the file, empty where there is none.
         preprocessor: Hugging Face's `preprocessor_config.json`, the same.
         metadata: Of a safetensors header.
+        lasting: Whether a tensor stays as it is when the next one is read.
         wrapper: The key of a `.pth` under which the weights lay, where they did.
     """
 
@@ -47,6 +48,7 @@ class Checkpoint:
     config: dict[str, Any] = field(default_factory=dict)
     preprocessor: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, str] = field(default_factory=dict)
+    lasting: bool = True
     wrapper: str | None = None
 
     def tensor(self, name: str) -> Tensor:
@@ -84,7 +86,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
         checkpoint = _open_safetensors(file)
     elif head.startswith(b"PK") and is_npz(file):
         archive = NpzArchive(file)
-        checkpoint = Checkpoint(file, archive.shapes, archive.read)
+        checkpoint = Checkpoint(file, archive.shapes, archive.read, lasting=False)
     elif head.startswith((b"PK", b"\x80")):
         checkpoint = _open_torch(file, mapped=head.startswith(b"PK"))
     else:

@@ -10,7 +10,7 @@ from vitreous.weights.read import Checkpoint
 from vitreous.weights.timm import TIMM
 from vitreous.weights.torchvision import TORCHVISION
 
-FAMILIES: tuple[Family, ...] = (*GOOGLE, TIMM, *HUGGINGFACE, TORCHVISION, *LUCIDRAINS)
+FAMILIES: tuple[Family, ...] = (*GOOGLE, TIMM, *HUGGINGFACE, *TORCHVISION, *LUCIDRAINS)
 """Every layout; the first of a family is the one to write."""
 
 

@@ -114,17 +114,27 @@ def to_ours(
         if rule.ours is None:
             continue
         shape = tuple(expected[rule.ours].shape)
+        tensors[rule.ours] = _joined(rule, checkpoint, shape)
+    return tensors
+
+
+def _joined(rule: Rule, checkpoint: Checkpoint, shape: tuple[int, ...]) -> Tensor:
+    """The foreign tensors of one rule as one of ours, each copied once, into its place."""
+    count = len(rule.names)
+    whole = None if count == 1 and checkpoint.lasting else torch.empty(shape)
+    part_shape = (shape[0] // count, *shape[1:])
+    for place, name in enumerate(rule.names):
         try:
-            parts = [rule.operation.ours(checkpoint.tensor(name)) for name in rule.names]
-            fits = sum(len(part) for part in parts) == shape[0] if len(parts) > 1 else True
-            fits = fits and all(tuple(part.shape[1:]) == shape[1:] for part in parts)
-            tensor = torch.cat(parts) if len(parts) > 1 else parts[0].contiguous()
+            part = rule.operation.ours(checkpoint.tensor(name))
         except (RuntimeError, IndexError) as error:
             raise _misfit(checkpoint, rule, shape) from error
-        if not fits or tuple(tensor.shape) != shape:
+        if tuple(part.shape) != part_shape:
             raise _misfit(checkpoint, rule, shape)
-        tensors[rule.ours] = tensor
-    return tensors
+        if whole is None:
+            return part.contiguous()
+        whole.chunk(count)[place].copy_(part)
+    assert whole is not None
+    return whole
 
 
 def to_theirs(rules: Sequence[Rule], ours: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:

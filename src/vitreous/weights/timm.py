@@ -79,7 +79,7 @@ def _understand(checkpoint: Checkpoint, hints: Hints) -> Reading:
     depth = evidence.depth(f"{_BLOCK}.norm1.weight")
     mlp_width = evidence.shape("blocks.0.mlp.fc1.weight", 2)[0]
     num_classes = evidence.shape("head.weight", 2)[0] if evidence.has("head.weight") else 0
-    heads = evidence.heads(width, model.get("num_heads"))
+    heads = evidence.heads(width, model.get("num_heads"), (width, depth, mlp_width))
     for what, found in (
         ("num_classes", num_classes),
         ("embed_dim", width),

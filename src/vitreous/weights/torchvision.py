@@ -1,11 +1,13 @@
 """torchvision's `VisionTransformer`.
 
 Its attention is PyTorch's own, with a packed in-projection; a representation layer before the head
-is `heads.pre_logits`, followed by tanh.
+is `heads.pre_logits`, followed by tanh. The published files call the layers of the MLP linear_1 and
+linear_2; newer saves number them, and torchvision reads both.
 
 Source: torchvision 0.28, models/vision_transformer.py.
 """
 
+from functools import partial
 from typing import Any
 
 from vitreous.model.config import ViTConfig
@@ -28,14 +30,15 @@ _PARTS = {
     "ln_1": "norm_attention",
     "self_attention.out_proj": "attention.projection",
     "ln_2": "norm_mlp",
-    "mlp.0": "mlp.expand",
-    "mlp.3": "mlp.contract",
 }
+_MLP = {"numbered": ("mlp.0", "mlp.3"), "published": ("mlp.linear_1", "mlp.linear_2")}
 
 
-def _rules(config: ViTConfig) -> list[Rule]:
+def _rules(layout: str, config: ViTConfig) -> list[Rule]:
+    expand, contract = _MLP[layout]
+    parts = _PARTS | {expand: "mlp.expand", contract: "mlp.contract"}
     modules = {"conv_proj": "patch", "encoder.ln": "encoder.norm"}
-    modules |= {f"{_BLOCK}.{theirs}": f"{_OURS}.{ours}" for theirs, ours in _PARTS.items()}
+    modules |= {f"{_BLOCK}.{theirs}": f"{_OURS}.{ours}" for theirs, ours in parts.items()}
     if config.pre_logits is not None:
         modules["heads.pre_logits"] = "pre_logits.0"
     if config.num_classes:
@@ -54,12 +57,12 @@ def _rules(config: ViTConfig) -> list[Rule]:
     return list(each_layer(rules, config.depth))
 
 
-def _understand(checkpoint: Checkpoint, hints: Hints) -> Reading:
+def _understand(layout: str, checkpoint: Checkpoint, hints: Hints) -> Reading:
     evidence = Evidence(checkpoint, hints)
     said = checkpoint.config
     width, channels, patch, _ = evidence.shape("conv_proj.weight", 4)
     depth = evidence.depth(f"{_BLOCK}.ln_1.weight")
-    mlp_width = evidence.shape(f"{_BLOCK}.mlp.0.weight".replace(LAYER, "0"), 2)[0]
+    mlp_width = evidence.shape(f"{_BLOCK}.{_MLP[layout][0]}.weight".replace(LAYER, "0"), 2)[0]
     has_head = evidence.has("heads.head.weight")
     num_classes = evidence.shape("heads.head.weight", 2)[0] if has_head else 0
     has_pre_logits = evidence.has("heads.pre_logits.weight")
@@ -71,7 +74,7 @@ def _understand(checkpoint: Checkpoint, hints: Hints) -> Reading:
         ("num_classes", num_classes),
     ):
         evidence.agree(what, found, said.get(what))
-    heads = evidence.heads(width, said.get("num_heads"))
+    heads = evidence.heads(width, said.get("num_heads"), (width, depth, mlp_width))
     patches = evidence.shape("encoder.pos_embedding", 3)[1] - 1
     config = ViTConfig(
         name=variant_name(width, depth, mlp_width, heads, patch),
@@ -127,17 +130,21 @@ def _config_json(passport: Passport) -> dict[str, Any]:
     }
 
 
-TORCHVISION = Family(
-    name="torchvision",
-    signature=(
-        "conv_proj.weight",
-        "class_token",
-        "encoder.pos_embedding",
-        "encoder.layers.encoder_layer_0.self_attention.in_proj_weight",
-        "encoder.layers.encoder_layer_0.mlp.0.weight",
-    ),
-    understand=_understand,
-    rules=_rules,
-    objection=_objection,
-    config_json=_config_json,
+TORCHVISION = tuple(
+    Family(
+        name="torchvision",
+        layout=layout,
+        signature=(
+            "conv_proj.weight",
+            "class_token",
+            "encoder.pos_embedding",
+            "encoder.layers.encoder_layer_0.self_attention.in_proj_weight",
+            f"encoder.layers.encoder_layer_0.{_MLP[layout][0]}.weight",
+        ),
+        understand=partial(_understand, layout),
+        rules=partial(_rules, layout),
+        objection=_objection,
+        config_json=_config_json,
+    )
+    for layout in _MLP
 )

@@ -13,6 +13,8 @@ from vitreous.weights.convert import convert
 from vitreous.weights.read import open_checkpoint
 
 NAMES = [
+    "google_hybrid_stem.npz",
+    "google_hybrid_two_stages.npz",
     "google_vit_gap.npz",
     "google_vit_token.npz",
     "google_vit_token_representation.npz",

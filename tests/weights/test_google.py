@@ -64,9 +64,18 @@ def test_without_a_head_it_gives_features(make, write) -> None:
     assert model(torch.randn(1, 3, 16, 16)).shape == (1, 64)
 
 
-def test_a_hybrid_is_refused_by_what_is_left_over(golden: Path) -> None:
-    with pytest.raises(UserError, match="conv_root/kernel"):
-        vitreous.load(golden / "google_hybrid_stem.npz")
+def test_a_hybrids_stages_are_counted(golden: Path, tmp_path: Path) -> None:
+    config = vitreous.load(golden / "google_hybrid_two_stages.npz").config
+    assert (config.stem, config.patch, config.image_size) == ((1, 1), 8, (64, 64))
+    assert vitreous.load(golden / "google_hybrid_stem.npz").config.stem == ()
+
+
+def test_a_hybrid_with_a_gap_is_refused(golden: Path, tmp_path: Path) -> None:
+    with np.load(golden / "google_hybrid_two_stages.npz") as archive:
+        arrays = {name.replace("block2/unit1", "block3/unit1"): archive[name] for name in archive}
+    np.savez(tmp_path / "x.npz", **arrays)
+    with pytest.raises(UserError, match="block2/unit1"):
+        vitreous.load(tmp_path / "x.npz")
 
 
 def test_a_missing_layer_is_named(make, write) -> None:

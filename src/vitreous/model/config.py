@@ -46,6 +46,9 @@ class ViTConfig:
         dropout: Rate after each dense layer but qkv, and after the position embedding.
         attention_dropout: Rate on the attention weights; the paper's is 0.
         stochastic_depth: Rate of the last block's residual branches; grows linearly from 0.
+        stem: Units in each stage of a ResNet before the patches; none is its root alone, and
+            None no ResNet. `patch` counts pixels of the image all the same.
+        stem_width: Channels of the root.
         resample: The rule by which the position grid is resampled to another image size.
     """
 
@@ -73,6 +76,8 @@ class ViTConfig:
     dropout: float = 0.0
     attention_dropout: float = 0.0
     stochastic_depth: float = 0.0
+    stem: tuple[int, ...] | None = None
+    stem_width: int = 64
     resample: Dialect = "google"
 
     def __post_init__(self) -> None:
@@ -81,6 +86,14 @@ class ViTConfig:
                 raise UserError(f"model.{field} is {getattr(self, field)}: give at least 1")
         if self.num_classes < 0:
             raise UserError(f"model.num_classes is {self.num_classes}: give 0 (no head) or more")
+        if self.stem is not None:
+            object.__setattr__(self, "stem", tuple(self.stem))
+            if self.patch % self.stem_stride or self.stem_width % 32 or 0 in self.stem:
+                raise UserError(
+                    f"model.stem {self.stem} has a stride of {self.stem_stride} and GroupNorms of "
+                    f"32: give a model.patch that is a multiple, not {self.patch}, a "
+                    "model.stem_width of 64, and at least one unit a stage"
+                )
         if self.registers < 0:
             raise UserError(f"model.registers is {self.registers}: give 0 or more")
         for field in ("dropout", "attention_dropout", "stochastic_depth"):
@@ -119,6 +132,18 @@ class ViTConfig:
     def prefix_rows(self) -> int:
         """Rows of the position table that belong to no patch."""
         return self.prefix if self.prefix_positions else 0
+
+    @property
+    def stem_stride(self) -> int:
+        """Pixels from one position of the map that is cut into patches to the next."""
+        return 1 if self.stem is None else 4 * 2 ** max(len(self.stem) - 1, 0)
+
+    @property
+    def stem_channels(self) -> int:
+        """Channels of the map that is cut into patches: the image's own without a stem."""
+        if self.stem is None:
+            return self.channels
+        return 4 * self.stem_width * 2 ** (len(self.stem) - 1) if self.stem else self.stem_width
 
     def grid_of(self, image_size: tuple[int, int]) -> tuple[int, int]:
         """The grid of patches (h, w) of an image of (H, W) pixels.

@@ -18,9 +18,9 @@ class PatchEmbedding(nn.Module):
 
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
-        side = config.patch
+        side = config.patch // config.stem_stride
         self.patch = side
-        self.weight = nn.Parameter(torch.empty(config.width, config.channels, side, side))
+        self.weight = nn.Parameter(torch.empty(config.width, config.stem_channels, side, side))
         self.bias = nn.Parameter(torch.empty(config.width))
         self.norm_pixels: nn.Module = nn.Identity()
         self.norm_tokens: nn.Module = nn.Identity()

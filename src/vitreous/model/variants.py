@@ -27,6 +27,24 @@ _LISTED_PATCHES = {
     "g": (14,),
 }
 
+# Units of the ResNet's stages by its name and the total stride. At 16 the fourth stage of R50 is
+# folded into the third (section 3.1; google-research/vision_transformer, issue 88).
+STEMS: dict[tuple[str, int], tuple[int, ...]] = {
+    ("R", 16): (),
+    ("R26", 32): (2, 2, 2, 2),
+    ("R50", 16): (3, 4, 9),
+    ("R50", 32): (3, 4, 6, 3),
+}
+
+_LISTED_HYBRIDS = (
+    "R+ViT-Ti/16",
+    "R26+ViT-S/32",
+    "R26+ViT-B/32",
+    "R50+ViT-B/16",
+    "R50+ViT-L/16",
+    "R50+ViT-L/32",
+)
+
 _SPELLINGS = {
     "ti": "Ti",
     "tiny": "Ti",
@@ -43,15 +61,16 @@ _SPELLINGS = {
 }
 
 _NAME = re.compile(
-    r"(?:vit[-_ /]?)?(?P<size>tiny|small|base|large|huge|giant|ti|s|b|l|h|g)"
+    r"(?:(?P<stem>R\d*)[+_])?(?:vit[-_ /]?)?(?P<size>tiny|small|base|large|huge|giant|ti|s|b|l|h|g)"
     r"[-_ /]?(?:patch|p)?[-_ /]?(?P<patch>\d{1,3})(?:[-_ @](?P<side>\d{2,4}))?",
     re.IGNORECASE,
 )
 
 
 def list_models() -> list[str]:
-    """Every named variant, smallest first; any other patch side is spelt the same way."""
-    return [f"ViT-{size}/{patch}" for size in SIZES for patch in _LISTED_PATCHES[size]]
+    """Every named variant, the hybrids last; any other patch side is spelt the same way."""
+    plain = [f"ViT-{size}/{patch}" for size in SIZES for patch in _LISTED_PATCHES[size]]
+    return [*plain, *_LISTED_HYBRIDS]
 
 
 def variant_config(name: str, **overrides: Any) -> ViTConfig:
@@ -73,9 +92,13 @@ def variant_config(name: str, **overrides: Any) -> ViTConfig:
         )
     size, patch = _SPELLINGS[match["size"].lower()], int(match["patch"])
     width, depth, mlp_width, heads = SIZES[size]
+    stem = (match["stem"] or "").upper()
+    if stem and (stem, patch) not in STEMS:
+        raise UserError(f"unknown model {name!r}: hybrids are {', '.join(_LISTED_HYBRIDS)}")
     side = int(match["side"]) if match["side"] else _side_near_224(patch)
     values: dict[str, Any] = {
-        "name": f"ViT-{size}/{patch}",
+        "name": f"{stem}{'+' * bool(stem)}ViT-{size}/{patch}",
+        "stem": STEMS[stem, patch] if stem else None,
         "image_size": (side, side),
         "patch": patch,
         "width": width,

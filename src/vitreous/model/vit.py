@@ -10,10 +10,11 @@ from vitreous.model.patch import PatchEmbedding
 from vitreous.model.pool import ClassTokenPool, MeanPool
 from vitreous.model.position import LearnedPosition
 from vitreous.model.recording import Recording
+from vitreous.model.stem import ResNetStem
 
 
 class VisionTransformer(nn.Module):
-    """patches -> class token -> positions -> encoder -> pool -> head.
+    """(stem ->) patches -> class token -> positions -> encoder -> pool -> head.
 
     Source: the paper, section 3.1; the order and the initial values are vit_jax's. With a class
     token the last block computes only what the head reads, which gives identical logits.
@@ -23,6 +24,7 @@ class VisionTransformer(nn.Module):
         super().__init__()
         self.config = config
         self.passport: object | None = None  # set by whoever loads or trains: weights/passport.py
+        self.stem = nn.Identity() if config.stem is None else ResNetStem(config)
         self.patch = PatchEmbedding(config)
         self.class_token = nn.Parameter(torch.empty(config.width)) if config.class_token else None
         self.registers = None
@@ -45,7 +47,8 @@ class VisionTransformer(nn.Module):
     @torch.no_grad()
     def reset_parameters(self) -> None:
         """The paper's initial values: see each part; class token and head start at zero."""
-        for module in self.modules():
+        # Parts before wholes: a whole overrules the defaults of PyTorch's layers inside it.
+        for module in reversed(list(self.modules())):
             reset = getattr(module, "reset_parameters", None)
             if module is not self and callable(reset):
                 reset()
@@ -88,7 +91,7 @@ class VisionTransformer(nn.Module):
         grid = self.config.grid_of((images.shape[2], images.shape[3]))
         if recording is not None:
             recording.begin(self.config.depth, grid, self.config.prefix)
-        x = self.patch(images)  # (B, N, D)
+        x = self.patch(self.stem(images))  # (B, N, D)
         if self.config.prefix:
             x = torch.cat([*self._prefix(x), x], dim=1)  # (B, S, D)
         x = self.dropout(self.position(x, grid))

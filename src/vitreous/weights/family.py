@@ -9,7 +9,7 @@ from typing import Any, Literal
 from vitreous.data.preprocessing import Interpolation, Preprocessing
 from vitreous.errors import UserError
 from vitreous.model.config import ViTConfig
-from vitreous.model.variants import SIZES
+from vitreous.model.variants import SIZES, STEMS
 from vitreous.weights.passport import Passport
 from vitreous.weights.read import Checkpoint
 from vitreous.weights.rule import LAYER, Rule
@@ -220,12 +220,20 @@ def pair(value: Any) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def variant_name(width: int, depth: int, mlp_width: int, heads: int, patch: int) -> str:
+def variant_name(
+    width: int,
+    depth: int,
+    mlp_width: int,
+    heads: int,
+    patch: int,
+    stem: tuple[int, ...] | None = None,
+) -> str:
     """The paper's name of these sizes, or just ViT."""
-    for size, sizes in SIZES.items():
-        if sizes == (width, depth, mlp_width, heads):
-            return f"ViT-{size}/{patch}"
-    return "ViT"
+    sizes = {row: size for size, row in SIZES.items()}
+    stems = {(units, side): f"{name}+" for (name, side), units in STEMS.items()}
+    prefix = "" if stem is None else stems.get((stem, patch))
+    size = sizes.get((width, depth, mlp_width, heads))
+    return "ViT" if prefix is None or size is None else f"{prefix}ViT-{size}/{patch}"
 
 
 def interpolation(name: str | None) -> Interpolation:

@@ -8,6 +8,9 @@ Source: google-research/vision_transformer, vit_jax/models_vit.py and checkpoint
 google-research/big_vision, models/vit.py.
 """
 
+import re
+from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 
 from vitreous.model.config import ViTConfig
@@ -18,6 +21,7 @@ from vitreous.weights.rule import (
     KEEP,
     LAYER,
     TRANSPOSE,
+    Operation,
     Rule,
     each_layer,
     heads_into,
@@ -69,6 +73,7 @@ def _rules(layout: tuple[str, str], config: ViTConfig) -> list[Rule]:
         Rule("Transformer/encoder_norm/scale", "encoder.norm.weight"),
         Rule("Transformer/encoder_norm/bias", "encoder.norm.bias"),
     ]
+    rules += _stem_rules(layout, config)
     if config.class_token:
         rules.append(Rule("cls", "class_token", leading(2)))
     for present, theirs, ours in (
@@ -81,10 +86,47 @@ def _rules(layout: tuple[str, str], config: ViTConfig) -> list[Rule]:
     return list(each_layer(rules, config.depth))
 
 
+def _stem_rules(layout: tuple[str, str], config: ViTConfig) -> Iterator[Rule]:
+    """Of a hybrid's ResNet, whose norms were saved as (1, 1, 1, C) once, and are (C) today."""
+    if config.stem is None:
+        return
+    shape = (1, 1, 1, -1) if layout[1] == "released" else (-1,)
+    flat = Operation(lambda x: x.flatten(), lambda x: x.view(shape))
+    modules = {"conv_root": "stem.root", "gn_root": "stem.root_norm"}
+    for stage, units in enumerate(config.stem):
+        for unit in range(units):
+            theirs, ours = f"block{stage + 1}/unit{unit + 1}", f"stem.stages.{stage}.{unit}"
+            for number in (1, 2, 3):
+                modules[f"{theirs}/conv{number}"] = f"{ours}.conv{number}"
+                modules[f"{theirs}/gn{number}"] = f"{ours}.norm{number}"
+            if unit == 0:
+                modules[f"{theirs}/conv_proj"] = f"{ours}.shortcut.0"
+                modules[f"{theirs}/gn_proj"] = f"{ours}.shortcut.1"
+    for theirs, ours in modules.items():
+        if "conv" in theirs:
+            yield Rule(f"{theirs}/kernel", f"{ours}.weight", HWIO_KERNEL)
+        else:
+            yield Rule(f"{theirs}/scale", f"{ours}.weight", flat)
+            yield Rule(f"{theirs}/bias", f"{ours}.bias", flat)
+
+
+def _stem_of(checkpoint: Checkpoint) -> tuple[int, ...] | None:
+    """The units of each stage, counted; leftovers and gaps come out when the table is applied."""
+    if "conv_root/kernel" not in checkpoint.shapes:
+        return None
+    found = [re.fullmatch(r"block(\d+)/unit\d+/conv1/kernel", name) for name in checkpoint.shapes]
+    units = Counter(int(match[1]) for match in found if match)
+    return tuple(units[stage] for stage in sorted(units))
+
+
 def _understand(layout: tuple[str, str], checkpoint: Checkpoint, hints: Hints) -> Reading:
     attention, _, mlp, position = _LAYOUTS[layout]
     evidence = Evidence(checkpoint, hints)
     patch, _, channels, _ = evidence.shape("embedding/kernel", 4)
+    stem, stem_width = _stem_of(checkpoint), 64
+    if stem is not None:
+        _, _, channels, stem_width = evidence.shape("conv_root/kernel", 4)
+        patch *= 4 * 2 ** max(len(stem) - 1, 0)
     first = _BLOCK.replace(LAYER, "0")
     width, heads, head_width = evidence.shape(
         f"{first}/MultiHeadDotProductAttention_{attention}/query/kernel", 3
@@ -96,7 +138,7 @@ def _understand(layout: tuple[str, str], checkpoint: Checkpoint, hints: Hints) -
     patches = evidence.shape(position, 3)[1] - (class_token and prefix_positions)
     has_pre_logits = evidence.has("pre_logits/kernel")
     config = ViTConfig(
-        name=variant_name(width, depth, mlp_width, heads, patch),
+        name=variant_name(width, depth, mlp_width, heads, patch, stem),
         image_size=evidence.image_size(patches, patch),
         patch=patch,
         channels=channels,
@@ -112,6 +154,8 @@ def _understand(layout: tuple[str, str], checkpoint: Checkpoint, hints: Hints) -
         pre_logits=evidence.shape("pre_logits/kernel", 2)[1] if has_pre_logits else None,
         activation="gelu_tanh",
         norm_eps=1e-6,
+        stem=stem,
+        stem_width=stem_width,
         resample="google",
     )
     half = (0.5, 0.5, 0.5)
@@ -122,6 +166,7 @@ def _understand(layout: tuple[str, str], checkpoint: Checkpoint, hints: Hints) -
 def _objection(layout: tuple[str, str], config: ViTConfig) -> str | None:
     with_positions = layout[0] == "google" or not config.class_token
     wanted = {
+        **({} if layout[0] == "google" else {"stem": None}),
         "registers": 0,
         "prefix_positions": (True, False) if not config.class_token else with_positions,
         "pooling": "token" if config.class_token else "mean",

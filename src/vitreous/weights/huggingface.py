@@ -162,6 +162,7 @@ def _objection(prefix: str, config: ViTConfig) -> str | None:
     if not prefix and config.num_classes:
         return f"num_classes {config.num_classes}"
     wanted = {
+        "stem": None,
         "class_token": True,
         "registers": int(prefix == "deit."),
         "prefix_positions": True,

@@ -163,6 +163,7 @@ def _patch_of(checkpoint: Checkpoint, patch_dim: int, said: dict[str, Any]) -> t
 
 def _objection(layout: str, config: ViTConfig) -> str | None:
     wanted = {
+        "stem": None,
         "registers": 0,
         "prefix_positions": True,
         "pooling": "token" if config.class_token else "mean",

@@ -166,7 +166,7 @@ def _objection(config: ViTConfig) -> str | None:
     assert config.head_width is not None
     if config.head_width * config.heads != config.width:
         return f"head_width {config.head_width} x {config.heads} heads at width {config.width}"
-    return first_objection(config, {"pre_logits": None, "patch_norms": False})
+    return first_objection(config, {"stem": None, "pre_logits": None, "patch_norms": False})
 
 
 def _config_json(passport: Passport) -> dict[str, Any]:

@@ -104,6 +104,7 @@ def _objection(config: ViTConfig) -> str | None:
     if config.image_size[0] != config.image_size[1]:
         return f"image_size {config.image_size}"
     wanted = {
+        "stem": None,
         "class_token": True,
         "registers": 0,
         "prefix_positions": True,

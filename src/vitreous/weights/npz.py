@@ -7,6 +7,7 @@ is used again and again. Objects are refused: they would need code to be run.
 
 import math
 import struct
+import threading
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -39,7 +40,7 @@ class NpzArchive:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._members: dict[str, tuple[zipfile.ZipInfo, np.dtype, bool]] = {}
-        self._scratch = np.empty(0, np.uint8)
+        self._scratch = threading.local()
         self.shapes = {}
         try:
             self._archive = zipfile.ZipFile(file)
@@ -65,7 +66,7 @@ class NpzArchive:
         self.shapes[name] = shape
 
     def read(self, name: str) -> Tensor:
-        """One array as a tensor, whose memory the next call uses again.
+        """One array as a tensor, whose memory the next call of the same thread uses again.
 
         bfloat16, which NumPy lacks, is known by its void type.
 
@@ -74,9 +75,9 @@ class NpzArchive:
         """
         member, dtype, fortran = self._members[name]
         count = _bytes(self.shapes[name], dtype)
-        if len(self._scratch) < count:
-            self._scratch = np.empty(count, np.uint8)
-        raw = self._scratch[:count]
+        if len(getattr(self._scratch, "bytes", b"")) < count:
+            self._scratch.bytes = np.empty(count, np.uint8)
+        raw = self._scratch.bytes[:count]
         try:
             with self._open(member) as stream:
                 _read_header(stream)

@@ -6,7 +6,9 @@ A rule says which tensors of a foreign checkpoint make which one of ours, and by
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,6 +18,7 @@ from vitreous.errors import UserError
 from vitreous.weights.read import Checkpoint
 
 LAYER = "{layer}"
+_THREADS = 4
 _NONE: frozenset[str] = frozenset()
 
 
@@ -98,7 +101,7 @@ def to_ours(
 
     Args:
         rules: Of every layer.
-        checkpoint: The foreign tensors; each is read once, and freed before the next.
+        checkpoint: The foreign tensors; each is read once, and few at a time.
         expected: Our state dict, for its names and shapes; may be on `meta`.
 
     Raises:
@@ -109,16 +112,15 @@ def to_ours(
     refuse_leftovers(checkpoint.file, lacks=spoken - set(checkpoint.shapes))
     refuse_leftovers(checkpoint.file, has=set(checkpoint.shapes) - spoken)
     refuse_leftovers(checkpoint.file, lacks=set(expected) - ours)
-    tensors = {}
-    for rule in rules:
-        if rule.ours is None:
-            continue
-        shape = tuple(expected[rule.ours].shape)
-        tensors[rule.ours] = _joined(rule, checkpoint, shape)
-    return tensors
+    kept = {rule.ours: rule for rule in rules if rule.ours is not None}
+    shapes = (tuple(expected[name].shape) for name in kept)
+    # Most of the time goes into first touches of new memory, which threads share well.
+    with ThreadPoolExecutor(_THREADS, "vitreous-weights") as pool:
+        joined = pool.map(partial(_joined, checkpoint), kept.values(), shapes)
+        return dict(zip(kept, joined, strict=True))
 
 
-def _joined(rule: Rule, checkpoint: Checkpoint, shape: tuple[int, ...]) -> Tensor:
+def _joined(checkpoint: Checkpoint, rule: Rule, shape: tuple[int, ...]) -> Tensor:
     """The foreign tensors of one rule as one of ours, each copied once, into its place."""
     count = len(rule.names)
     whole = None if count == 1 and checkpoint.lasting else torch.empty(shape)

@@ -59,7 +59,7 @@ def _load_own(checkpoint: Checkpoint) -> VisionTransformer:
     passport = _own_passport(checkpoint)
     model = empty_model(passport.architecture)
     _check_names(model, checkpoint)
-    tensors = {name: checkpoint.read(name) for name in checkpoint.shapes}
+    tensors = {name: checkpoint.read(name).float() for name in checkpoint.shapes}
     for name, tensor in tensors.items():
         check_finite(tensor, name, checkpoint.file)
     model.load_state_dict(tensors, assign=True)
@@ -69,7 +69,10 @@ def _load_own(checkpoint: Checkpoint) -> VisionTransformer:
 
 
 def _own_passport(checkpoint: Checkpoint) -> Passport:
-    passport = Passport.from_json(checkpoint.metadata[_OWN])
+    try:
+        passport = Passport.from_json(checkpoint.metadata[_OWN])
+    except UserError as error:
+        raise UserError(f"{checkpoint.file}: {error}") from error
     # Weights that were converted keep the name of the file that they came from.
     return replace(passport, origin={"file": str(checkpoint.file)} | passport.origin)
 

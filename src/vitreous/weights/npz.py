@@ -121,7 +121,9 @@ def is_npz(file: Path) -> bool:
         with zipfile.ZipFile(file) as archive:
             return all(name.endswith(".npy") for name in archive.namelist())
     except zipfile.BadZipFile as error:
-        raise UserError(f"{file} is a damaged or truncated archive: {error}") from error
+        raise UserError(
+            f"{file} is no safetensors file, but a damaged or truncated archive: {error}"
+        ) from error
 
 
 def write_npz(file: Path, tensors: Iterator[tuple[str, Tensor]]) -> None:

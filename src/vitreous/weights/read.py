@@ -87,8 +87,6 @@ def open_checkpoint(path: Path) -> Checkpoint:
     file = weights_file(path)
     with file.open("rb") as stream:
         head = stream.read(16)
-    if len(head) < 16:
-        raise UserError(f"{file} is no checkpoint: it has {len(head)} bytes")
     if head[8:9] == b"{":
         checkpoint = _open_safetensors(file)
     elif head.startswith(b"PK") and is_npz(file):
@@ -97,7 +95,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
     elif head.startswith((b"PK", b"\x80")):
         checkpoint = _open_torch(file, mapped=head.startswith(b"PK"))
     else:
-        raise UserError(f"{file} is no .safetensors, .npz or .pth file, or a damaged one")
+        raise UserError(f"{file} is no safetensors file, or a damaged one, nor an .npz or .pth")
     return replace(
         checkpoint,
         config=_json(file.with_suffix(".config.json"), file.with_name("config.json")),
@@ -124,7 +122,7 @@ def weights_file(path: Path) -> Path:
         return path / found[0]
     if found:
         raise UserError(f"{path} holds {', '.join(found[:5])}: give one of them")
-    unfinished = (path / "config.json").is_file() and (path / "checkpoints").is_dir()
+    unfinished = (path / "config.json").is_file()
     fix = "finish it with vitreous train --resume" if unfinished else "give a run folder"
     raise UserError(f"{path} holds no model.safetensors: {fix}")
 

@@ -34,7 +34,7 @@ def recognise(checkpoint: Checkpoint) -> Family:
         hint = f"nearest is {nearest.name} ({likeness:.0%} of the names), but {lacking} is missing"
     shown = ", ".join(f"{name} {checkpoint.shapes[name]}" for name in names[:3])
     raise UserError(
-        f"{checkpoint.file} is of no family that is known here: {len(names)} tensors "
+        f"{checkpoint.file} has no passport and is of no family known here: {len(names)} tensors "
         f"({shown}{', ...' if len(names) > 3 else ''}); {hint}"
     )
 

@@ -6,18 +6,23 @@ from vitreous.model.build import create_model, empty_model
 from vitreous.model.config import ViTConfig
 from vitreous.model.standardized import StandardizedConv
 from vitreous.model.variants import list_models, variant_config
+from vitreous.weights.family import variant_name
 
 
 @pytest.mark.parametrize(
     ("name", "parameters"),
-    [("R50+ViT-B/16", 98_659_112), ("R26+ViT-S/32", 36_431_912), ("R+ViT-Ti/16", None)],
+    [
+        ("R50+ViT-B/16", 98_659_112),
+        ("R26+ViT-S/32", 36_431_912),
+        # Ti/16 with 8x8x64 patches for 16x16x3, 50 tokens for 197, and the root.
+        (
+            "R+ViT-Ti/16",
+            5_717_416 + (8 * 8 * 64 - 16 * 16 * 3 - 147) * 192 + 7 * 7 * 3 * 64 + 2 * 64,
+        ),
+    ],
 )
-def test_hybrids_have_the_published_number_of_parameters(name: str, parameters: int | None) -> None:
+def test_hybrids_have_the_published_number_of_parameters(name: str, parameters: int) -> None:
     model = empty_model(variant_config(name))
-    if parameters is None:
-        # The root is 7*7*3*64 and two vectors of 64; patches are 4x4 of its 64 channels.
-        plain = sum(p.numel() for p in empty_model(variant_config("ViT-Ti/16")).parameters())
-        parameters = plain + 7 * 7 * 3 * 64 + 128 + (4 * 4 * 64 - 16 * 16 * 3) * 192
     assert sum(p.numel() for p in model.parameters()) == parameters
 
 
@@ -26,7 +31,10 @@ def test_every_listed_hybrid_is_a_variant() -> None:
     assert len(hybrids) == 6
     for name in hybrids:
         assert variant_config(name).name == name
-        assert name in (variant_config(name.lower()).name, name)
+        assert variant_config(name.lower()).name == name
+        config = variant_config(name)
+        sizes = (config.width, config.depth, config.mlp_width, config.heads)
+        assert variant_name(*sizes, config.patch, config.stem) == name
     assert variant_config("R50+L/32").stem == (3, 4, 6, 3)
     with pytest.raises(UserError, match=r"hybrids are R\+ViT-Ti/16"):
         variant_config("R50+ViT-B/8")

@@ -27,13 +27,15 @@ _LISTED_PATCHES = {
     "g": (14,),
 }
 
-# Units of the ResNet's stages by its name and the total stride. At 16 the fourth stage of R50 is
-# folded into the third (section 3.1; google-research/vision_transformer, issue 88).
-STEMS: dict[tuple[str, int], tuple[int, ...]] = {
-    ("R", 16): (),
-    ("R26", 32): (2, 2, 2, 2),
-    ("R50", 16): (3, 4, 9),
-    ("R50", 32): (3, 4, 6, 3),
+# By a hybrid's ResNet and the number in its name: units of the stages, and pixels of a patch. At
+# 16 the fourth stage of R50 is folded into the third (section 3.1; google-research/
+# vision_transformer, issue 88). R+ViT-Ti/16 puts 8x8 patches on the root's map as it was published
+# (vit_jax/configs/models.py): that map has a stride of 4, so that a patch is 32 pixels wide.
+STEMS: dict[tuple[str, int], tuple[tuple[int, ...], int]] = {
+    ("R", 16): ((), 32),
+    ("R26", 32): ((2, 2, 2, 2), 32),
+    ("R50", 16): ((3, 4, 9), 16),
+    ("R50", 32): ((3, 4, 6, 3), 32),
 }
 
 _LISTED_HYBRIDS = (
@@ -95,12 +97,13 @@ def variant_config(name: str, **overrides: Any) -> ViTConfig:
     stem = (match["stem"] or "").upper()
     if stem and (stem, patch) not in STEMS:
         raise UserError(f"unknown model {name!r}: hybrids are {', '.join(_LISTED_HYBRIDS)}")
-    side = int(match["side"]) if match["side"] else _side_near_224(patch)
+    units, pixels = STEMS[stem, patch] if stem else (None, patch)
+    side = int(match["side"]) if match["side"] else _side_near_224(pixels)
     values: dict[str, Any] = {
         "name": f"{stem}{'+' * bool(stem)}ViT-{size}/{patch}",
-        "stem": STEMS[stem, patch] if stem else None,
+        "stem": units,
         "image_size": (side, side),
-        "patch": patch,
+        "patch": pixels,
         "width": width,
         "depth": depth,
         "mlp_width": mlp_width,

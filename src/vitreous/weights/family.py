@@ -230,10 +230,10 @@ def variant_name(
 ) -> str:
     """The paper's name of these sizes, or just ViT."""
     sizes = {row: size for size, row in SIZES.items()}
-    stems = {(units, side): f"{name}+" for (name, side), units in STEMS.items()}
-    prefix = "" if stem is None else stems.get((stem, patch))
+    stems = {spec: (f"{name}+", number) for (name, number), spec in STEMS.items()}
+    prefix, number = ("", patch) if stem is None else stems.get((stem, patch), (None, 0))
     size = sizes.get((width, depth, mlp_width, heads))
-    return "ViT" if prefix is None or size is None else f"{prefix}ViT-{size}/{patch}"
+    return "ViT" if prefix is None or size is None else f"{prefix}ViT-{size}/{number}"
 
 
 def interpolation(name: str | None) -> Interpolation:

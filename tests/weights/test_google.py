@@ -83,5 +83,5 @@ def test_a_missing_layer_is_named(make, write) -> None:
         return {name.replace("block_1", "block_2"): t for name, t in tensors.items()}
 
     file = write(make(), "google", "released", without_first_block)
-    with pytest.raises(UserError, match="lacks layer 1: its last is 2"):
+    with pytest.raises(UserError, match="lacks layer 1 of the encoder"):
         vitreous.load(file)

@@ -57,13 +57,28 @@ def test_heads_that_nothing_says(make, write) -> None:
         ({"model_args": {"img_size": 64}}, "images of 64x64"),
         ({"model_args": {"act_layer": "mish"}}, "activation 'mish'"),
         ({"global_pool": "max"}, "pooling 'max'"),
+        ({"model_args": None}, "do not go together"),
+        ({"model_args": {"num_heads": "three"}}, "do not go together"),
+        ({"model_args": {"num_heads": 0}}, "0 heads"),
+        ({"model_args": {"img_size": [1]}}, "do not go together"),
+        ({"pretrained_cfg": {"mean": 0.5}}, "do not go together"),
+        ({"pretrained_cfg": {"crop_pct": 3}}, "crop_fraction is 3"),
         ({"architecture": "vit_base_patch16_clip_quickgelu_224"}, "activation"),
     ],
 )
 def test_a_lying_config_is_refused(make, write, config, complaint: str) -> None:
     file = beside(write(make(), "timm"), **config)
-    with pytest.raises(UserError, match=complaint):
+    with pytest.raises(UserError, match=complaint) as caught:
         vitreous.load(file)
+    assert str(file) in str(caught.value)
+
+
+def test_a_layer_number_out_of_all_bounds(make, write) -> None:
+    def far(tensors):
+        return tensors | {"blocks.999999999999.norm1.weight": torch.ones(64)}
+
+    with pytest.raises(UserError, match=r"no place for: 1 tensor|lacks layer 2"):
+        vitreous.load(write(make(), "timm", change=far))
 
 
 def test_a_grid_that_is_not_square(make, write) -> None:

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, Literal
 
 from vitreous.data.preprocessing import Interpolation, Preprocessing
@@ -124,11 +125,11 @@ class Evidence:
         before, after = map(re.escape, pattern.split(LAYER))
         names = re.compile(rf"{before}(\d+){after}")
         layers = {int(m[1]) for name in self.checkpoint.shapes if (m := names.fullmatch(name))}
-        if missing := set(range(max(layers, default=0) + 1)) - layers:
+        missing = next(layer for layer in count() if layer not in layers)
+        if missing != len(layers) or not layers:
             raise UserError(
-                f"{self.checkpoint.file} lacks layer {min(missing)}: its last is {max(layers)}"
-                if layers
-                else f"{self.checkpoint.file} has no encoder layers"
+                f"{self.checkpoint.file} lacks layer {missing} of the encoder, which has "
+                f"{len(layers)} tensors named {pattern}"
             )
         return len(layers)
 
@@ -144,7 +145,7 @@ class Evidence:
             UserError: Nothing says it, or it does not divide the width.
         """
         named = {row[:3]: row[3] for row in SIZES.values() if row[0] == inner}
-        heads = self.hints.heads or said
+        heads = said if self.hints.heads is None else self.hints.heads
         if heads is None and sizes in named:
             heads = named[sizes]
             self.assumed.append(f"{heads} heads, as the named variant of these sizes has")

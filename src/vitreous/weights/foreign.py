@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from vitreous.errors import UserError
 from vitreous.model.build import empty_model
 from vitreous.model.vit import VisionTransformer
 from vitreous.weights.family import Family, Hints, Reading
@@ -61,7 +62,14 @@ def with_digest(passport: Passport) -> Passport:
 
 
 def _understand(family: Family, checkpoint: Checkpoint, hints: Hints) -> Reading:
-    reading = family.understand(checkpoint, hints)
+    try:
+        reading = family.understand(checkpoint, hints)
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, UserError) and str(checkpoint.file) in str(error):
+            raise
+        raise UserError(
+            f"{checkpoint.file}: tensors and config do not go together: {error}"
+        ) from error
     published = recognise_published(checkpoint)
     return reading if published is None else published.correct(reading)
 

@@ -6,7 +6,7 @@ from vitreous.model.build import create_model, empty_model
 from vitreous.model.config import ViTConfig
 from vitreous.model.standardized import StandardizedConv
 from vitreous.model.variants import list_models, variant_config
-from vitreous.weights.family import variant_name
+from vitreous.weights.evidence import variant_name
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import torch
 
 import vitreous
 from vitreous.errors import UserError
-from vitreous.weights.family import Evidence, Hints
+from vitreous.weights.evidence import Evidence
+from vitreous.weights.family import Hints
 from vitreous.weights.read import Checkpoint
 
 

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from functools import partial
 
 from vitreous.model.config import ViTConfig
-from vitreous.weights.family import Evidence, Family, Hints, Reading, first_objection, variant_name
+from vitreous.weights.evidence import Evidence, variant_name
+from vitreous.weights.family import Family, Hints, Reading, first_objection
 from vitreous.weights.read import Checkpoint
 from vitreous.weights.rule import (
     HWIO_KERNEL,

@@ -15,15 +15,8 @@ from torch import Tensor
 
 from vitreous.errors import UserError
 from vitreous.model.config import Activation, ViTConfig
-from vitreous.weights.family import (
-    Evidence,
-    Family,
-    Hints,
-    Reading,
-    first_objection,
-    pair,
-    variant_name,
-)
+from vitreous.weights.evidence import Evidence, pair, variant_name
+from vitreous.weights.family import Family, Hints, Reading, first_objection
 from vitreous.weights.passport import Passport
 from vitreous.weights.read import Checkpoint
 from vitreous.weights.rule import KEEP, LAYER, Operation, Rule, each_layer, leading

@@ -11,18 +11,15 @@ from typing import Any
 
 from vitreous.errors import UserError
 from vitreous.model.config import Activation, FinalNorm, ViTConfig
-from vitreous.weights.family import (
+from vitreous.weights.evidence import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     Evidence,
-    Family,
-    Hints,
-    Reading,
-    first_objection,
     interpolation,
     pair,
     variant_name,
 )
+from vitreous.weights.family import Family, Hints, Reading, first_objection
 from vitreous.weights.passport import Passport
 from vitreous.weights.read import Checkpoint
 from vitreous.weights.rule import LAYER, Rule, each_layer, leading

@@ -11,16 +11,8 @@ from functools import partial
 from typing import Any
 
 from vitreous.model.config import ViTConfig
-from vitreous.weights.family import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    Evidence,
-    Family,
-    Hints,
-    Reading,
-    first_objection,
-    variant_name,
-)
+from vitreous.weights.evidence import IMAGENET_MEAN, IMAGENET_STD, Evidence, variant_name
+from vitreous.weights.family import Family, Hints, Reading, first_objection
 from vitreous.weights.passport import Passport
 from vitreous.weights.read import Checkpoint
 from vitreous.weights.rule import LAYER, Rule, each_layer, leading

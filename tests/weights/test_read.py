@@ -1,5 +1,6 @@
 import argparse
 import os
+import random
 import struct
 from pathlib import Path
 
@@ -94,6 +95,21 @@ def test_npz_compressed_column_major_big_endian_and_bfloat16(tmp_path: Path) -> 
     checkpoint = open_checkpoint(tmp_path / "x.npz")
     for name in checkpoint.shapes:
         assert torch.equal(checkpoint.tensor(name), torch.from_numpy(values)), name
+
+
+@pytest.mark.parametrize("kind", ["npz", "safetensors", "pth"])
+def test_flipped_bytes_never_crash(tmp_path: Path, kind: str) -> None:
+    whole, file = tmp_path / f"whole.{kind}", tmp_path / f"x.{kind}"
+    write(whole, {"a": torch.randn(3, 5), "b": torch.randn(7)})
+    content, chance = whole.read_bytes(), random.Random(0)
+    for _ in range(300):
+        damaged = bytearray(content)
+        for _ in range(chance.choice([1, 3, 10])):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        file.write_bytes(damaged)
+        with pytest.raises(UserError) as caught:  # at best, a family that nobody knows
+            vitreous.load(file)
+        assert "\n" not in str(caught.value)
 
 
 def test_npz_that_promises_more_than_it_holds(tmp_path: Path) -> None:

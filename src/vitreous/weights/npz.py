@@ -8,6 +8,7 @@ is used again and again. Objects are refused: they would need code to be run.
 import math
 import struct
 import threading
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -22,7 +23,20 @@ from torch import Tensor
 from vitreous.errors import UserError
 
 _LOCAL_HEADER = struct.Struct("<26xHH")  # of a zip member: lengths of its name and extra field
-_DAMAGE = (zipfile.BadZipFile, EOFError, OSError, ValueError, struct.error, zlib.error)
+# What zipfile and NumPy's header reader raise on damaged bytes, all met in fuzzing.
+_DAMAGE = (
+    EOFError,
+    MemoryError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    SyntaxError,
+    ValueError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 class NpzArchive:
@@ -120,7 +134,7 @@ def is_npz(file: Path) -> bool:
     try:
         with zipfile.ZipFile(file) as archive:
             return all(name.endswith(".npy") for name in archive.namelist())
-    except zipfile.BadZipFile as error:
+    except _DAMAGE as error:
         raise UserError(
             f"{file} is no safetensors file, but a damaged or truncated archive: {error}"
         ) from error

@@ -18,6 +18,12 @@ PARAMETERS = {
     "ViT-L/16": 304_326_632,
     "ViT-H/14": 632_045_800,
     "ViT-g/14": 1_012_611_432,
+    "R+ViT-Ti/16": 6_337_704,
+    "R26+ViT-S/32": 36_431_912,
+    "R26+ViT-B/32": 101_383_976,
+    "R50+ViT-B/16": 98_659_112,
+    "R50+ViT-L/16": 316_483_624,
+    "R50+ViT-L/32": 328_994_856,
 }
 
 
@@ -75,7 +81,12 @@ def test_any_patch_side_takes_the_size_nearest_to_224() -> None:
 
 @pytest.mark.parametrize(
     ("name", "nearest"),
-    [("ViT-X/16", "ViT-B/16"), ("vit-b/0", "ViT-B/8"), ("resnet50", "ViT-Ti/16"), ("", "ViT-H/14")],
+    [
+        ("ViT-X/16", "ViT-B/16"),
+        ("vit-b/0", "ViT-B/8"),
+        ("resnet50", "R50\\+ViT-B/16"),
+        ("", "ViT-H/14"),
+    ],
 )
 def test_an_unknown_name_is_told_the_nearest(name: str, nearest: str) -> None:
     with pytest.raises(UserError, match=f"unknown model {name!r}: nearest are .*{nearest}"):

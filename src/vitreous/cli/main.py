@@ -16,6 +16,7 @@ VERBS = {
     "evaluate": "measure a model on a data set",
     "predict": "name what is on images",
     "compare": "put runs side by side, class by class",
+    "convert": "write a model in another family's format, and prove it",
 }
 
 OK, FAILURE, USER_ERROR, INTERRUPTED = 0, 1, 2, 130

@@ -7,6 +7,7 @@ from vitreous.errors import UserError
 
 Activation = Literal["gelu", "gelu_tanh", "relu"]
 Pooling = Literal["token", "mean"]
+FinalNorm = Literal["tokens", "pooled"]
 Dialect = Literal["google", "timm", "torchvision", "huggingface", "dinov2"]
 
 
@@ -26,15 +27,28 @@ class ViTConfig:
         head_width: d, of one head; D / k where not given.
         num_classes: K; 0 leaves the head out, and the model returns its features (B, D).
         class_token: Whether a learned token is put before the patches (equation 1).
+        registers: Learned tokens between the class token and the patches that no head reads
+            (arXiv 2309.16588); DeiT's distillation token, where only the class token's head is
+            kept, is one.
+        prefix_positions: Whether the class token and the registers have positions too.
         pooling: What the head reads: the class token (equation 4) or the mean of the patches
             (appendix D.3).
         pre_logits: Width of the tanh layer before the head, where there is one.
+        final_norm: Whether the last layer norm is of every token, or of the pooled vector
+            (timm's fc_norm).
+        patch_norms: Whether a layer norm stands before and behind the patch projection, as in
+            vit-pytorch.
+        layer_scale: First value of a learned scale per channel on each residual branch (arXiv
+            2103.17239), where there is one.
         qkv_bias: Whether queries, keys and values have biases.
         activation: Of the MLP. The official code uses the tanh approximation of GELU.
         norm_eps: Added to the variance in every layer norm.
         dropout: Rate after each dense layer but qkv, and after the position embedding.
         attention_dropout: Rate on the attention weights; the paper's is 0.
         stochastic_depth: Rate of the last block's residual branches; grows linearly from 0.
+        stem: Units in each stage of a ResNet before the patches; none is its root alone, and
+            None no ResNet. `patch` counts pixels of the image all the same.
+        stem_width: Channels of the root.
         resample: The rule by which the position grid is resampled to another image size.
     """
 
@@ -49,14 +63,21 @@ class ViTConfig:
     head_width: int | None = None
     num_classes: int = 1000
     class_token: bool = True
+    registers: int = 0
+    prefix_positions: bool = True
     pooling: Pooling = "token"
     pre_logits: int | None = None
+    final_norm: FinalNorm = "tokens"
+    patch_norms: bool = False
+    layer_scale: float | None = None
     qkv_bias: bool = True
     activation: Activation = "gelu_tanh"
     norm_eps: float = 1e-6
     dropout: float = 0.0
     attention_dropout: float = 0.0
     stochastic_depth: float = 0.0
+    stem: tuple[int, ...] | None = None
+    stem_width: int = 64
     resample: Dialect = "google"
 
     def __post_init__(self) -> None:
@@ -75,6 +96,16 @@ class ViTConfig:
             raise UserError(f"model.num_classes is {self.num_classes!r}: give 0 (no head) or more")
         if not self.norm_eps > 0:
             raise UserError(f"model.norm_eps is {self.norm_eps}: give a number over 0")
+        if self.stem is not None:
+            object.__setattr__(self, "stem", tuple(self.stem))
+            if self.patch % self.stem_stride or self.stem_width % 32 or 0 in self.stem:
+                raise UserError(
+                    f"model.stem {self.stem} has a stride of {self.stem_stride} and GroupNorms of "
+                    f"32: give a model.patch that is a multiple, not {self.patch}, a "
+                    "model.stem_width of 64, and at least one unit a stage"
+                )
+        if not _counts(self.registers, least=0):
+            raise UserError(f"model.registers is {self.registers!r}: give 0 or more")
         for field in ("dropout", "attention_dropout", "stochastic_depth"):
             if not 0 <= getattr(self, field) < 1:
                 raise UserError(f"model.{field} is {getattr(self, field)}: give a rate in [0, 1)")
@@ -106,8 +137,25 @@ class ViTConfig:
 
     @property
     def prefix(self) -> int:
-        """Tokens before the patches: 1 with a class token, else 0."""
-        return int(self.class_token)
+        """Tokens before the patches: the class token, where there is one, and the registers."""
+        return int(self.class_token) + self.registers
+
+    @property
+    def prefix_rows(self) -> int:
+        """Rows of the position table that belong to no patch."""
+        return self.prefix if self.prefix_positions else 0
+
+    @property
+    def stem_stride(self) -> int:
+        """Pixels from one position of the map that is cut into patches to the next."""
+        return 1 if self.stem is None else 4 * 2 ** max(len(self.stem) - 1, 0)
+
+    @property
+    def stem_channels(self) -> int:
+        """Channels of the map that is cut into patches: the image's own without a stem."""
+        if self.stem is None:
+            return self.channels
+        return 4 * self.stem_width * 2 ** (len(self.stem) - 1) if self.stem else self.stem_width
 
     def grid_of(self, image_size: tuple[int, int]) -> tuple[int, int]:
         """The grid of patches (h, w) of an image of (H, W) pixels.
@@ -149,6 +197,7 @@ def _counts(value: object, least: int) -> bool:
 
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "pooling": get_args(Pooling),
+    "final_norm": get_args(FinalNorm),
     "activation": get_args(Activation),
     "resample": get_args(Dialect),
 }

@@ -39,15 +39,46 @@ class MLP(nn.Module):
         return out
 
 
+class LayerScale(nn.Module):
+    """A learned scale per channel on a residual branch.
+
+    Source: Touvron et al. 2021, "Going deeper with image transformers", arXiv 2103.17239.
+    """
+
+    def __init__(self, width: int, initial: float) -> None:
+        super().__init__()
+        self.initial = initial
+        self.gamma = nn.Parameter(torch.empty(width))
+
+    def reset_parameters(self) -> None:
+        """All channels at the config's first value."""
+        nn.init.constant_(self.gamma, self.initial)
+
+    def forward(self, x: Float[Tensor, "B S D"]) -> Float[Tensor, "B S D"]:
+        """Scale."""
+        return x * self.gamma
+
+
+def _layer_scale(config: ViTConfig) -> nn.Module:
+    if config.layer_scale is None:
+        return nn.Identity()
+    return LayerScale(config.width, config.layer_scale)
+
+
 class Block(nn.Module):
-    """x + attention(norm(x)), then x + mlp(norm(x)), each branch under stochastic depth."""
+    """x + attention(norm(x)), then x + mlp(norm(x)), each branch under stochastic depth.
+
+    With LayerScale each branch has a learned scale.
+    """
 
     def __init__(self, config: ViTConfig, drop_rate: float) -> None:
         super().__init__()
         self.norm_attention = nn.LayerNorm(config.width, config.norm_eps)
         self.attention = Attention(config)
+        self.scale_attention = _layer_scale(config)
         self.norm_mlp = nn.LayerNorm(config.width, config.norm_eps)
         self.mlp = MLP(config)
+        self.scale_mlp = _layer_scale(config)
         self.dropout = nn.Dropout(config.dropout)
         self.drop_rate = drop_rate
 
@@ -70,13 +101,15 @@ class Block(nn.Module):
         def attend(x: Tensor) -> Tensor:
             y = self.norm_attention(x)
             if keep_attention is None:
-                return self.dropout(self.attention(y, read))
+                return self.dropout(self.scale_attention(self.attention(y, read)))
             out, weights = self.attention.forward_with_weights(y)
             keep_attention(weights)
-            return self.dropout(out[:, :read])
+            return self.dropout(self.scale_attention(out[:, :read]))
 
         x = self._residual(x, attend, read)
-        return self._residual(x, lambda x: self.dropout(self.mlp(self.norm_mlp(x))), read)
+        return self._residual(
+            x, lambda x: self.dropout(self.scale_mlp(self.mlp(self.norm_mlp(x)))), read
+        )
 
     def _residual(
         self, x: Tensor, branch: Callable[[Tensor], Tensor], read: int | None
@@ -94,13 +127,15 @@ class Block(nn.Module):
 
 
 class Encoder(nn.Module):
-    """L blocks and the final layer norm."""
+    """L blocks and the final layer norm, where it is of every token."""
 
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
         rates = torch.linspace(0, config.stochastic_depth, config.depth, device="cpu").tolist()
         self.blocks = nn.ModuleList(Block(config, rate) for rate in rates)
-        self.norm = nn.LayerNorm(config.width, config.norm_eps)
+        self.norm: nn.Module = nn.Identity()
+        if config.final_norm == "tokens":
+            self.norm = nn.LayerNorm(config.width, config.norm_eps)
 
     def forward(
         self,

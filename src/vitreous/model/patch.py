@@ -13,15 +13,20 @@ class PatchEmbedding(nn.Module):
 
     The kernel is kept as a convolution's, (D, C, P, P), as every checkpoint family writes it; the
     product is one matrix multiplication over patches, which is faster than a strided convolution
-    in both directions.
+    in both directions. With `patch_norms` a layer norm stands before it and behind it.
     """
 
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
-        side = config.patch
+        side = config.patch // config.stem_stride
         self.patch = side
-        self.weight = nn.Parameter(torch.empty(config.width, config.channels, side, side))
+        self.weight = nn.Parameter(torch.empty(config.width, config.stem_channels, side, side))
         self.bias = nn.Parameter(torch.empty(config.width))
+        self.norm_pixels: nn.Module = nn.Identity()
+        self.norm_tokens: nn.Module = nn.Identity()
+        if config.patch_norms:
+            self.norm_pixels = nn.LayerNorm(self.weight[0].numel(), config.norm_eps)
+            self.norm_tokens = nn.LayerNorm(config.width, config.norm_eps)
 
     def reset_parameters(self) -> None:
         """Flax's default for a convolution: LeCun normal kernel (truncated), zero bias."""
@@ -38,4 +43,6 @@ class PatchEmbedding(nn.Module):
         x = images.view(B, C, H // P, P, W // P, P)
         x = x.permute(0, 2, 4, 1, 3, 5)  # (B, h, w, C, P, P)
         x = x.reshape(B, (H // P) * (W // P), C * P * P)  # (B, N, C*P*P)
-        return F.linear(x, self.weight.flatten(1), self.bias)
+        x = F.linear(self.norm_pixels(x), self.weight.flatten(1), self.bias)
+        projected: Tensor = self.norm_tokens(x)
+        return projected

@@ -3,6 +3,7 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from vitreous.model.config import ViTConfig
 from vitreous.model.resample import resample_table
@@ -11,8 +12,9 @@ from vitreous.model.resample import resample_table
 class LearnedPosition(nn.Module):
     """E_pos of equation 1: one learned row per token, the class token's first.
 
-    An image of another size is met by resampling the grid on the way (section 3.2), by the rule
-    that the config names.
+    Where the config gives the prefix no positions, the table holds the patches' alone. An image of
+    another size is met by resampling the grid on the way (section 3.2), by the rule that the config
+    names.
     """
 
     def __init__(self, config: ViTConfig) -> None:
@@ -20,8 +22,9 @@ class LearnedPosition(nn.Module):
         h, w = config.grid
         self.grid = config.grid
         self.prefix = config.prefix
+        self.rows = config.prefix_rows
         self.dialect = config.resample
-        self.table = nn.Parameter(torch.empty(self.prefix + h * w, config.width))
+        self.table = nn.Parameter(torch.empty(self.rows + h * w, config.width))
 
     def reset_parameters(self) -> None:
         """Normal with deviation 0.02, as the official code."""
@@ -29,4 +32,7 @@ class LearnedPosition(nn.Module):
 
     def forward(self, x: Float[Tensor, "B S D"], grid: tuple[int, int]) -> Float[Tensor, "B S D"]:
         """Add the position of each token; `grid` is the (h, w) of these images."""
-        return x + resample_table(self.table, self.grid, grid, self.prefix, self.dialect)
+        table = resample_table(self.table, self.grid, grid, self.rows, self.dialect)
+        if self.rows < self.prefix:
+            table = F.pad(table, (0, 0, self.prefix, 0))  # the prefix stands at zero
+        return x + table

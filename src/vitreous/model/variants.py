@@ -27,6 +27,26 @@ _LISTED_PATCHES = {
     "g": (14,),
 }
 
+# By a hybrid's ResNet and the number in its name: units of the stages, and pixels of a patch. At
+# 16 the fourth stage of R50 is folded into the third (section 3.1; google-research/
+# vision_transformer, issue 88). R+ViT-Ti/16 puts 8x8 patches on the root's map as it was published
+# (vit_jax/configs/models.py): that map has a stride of 4, so that a patch is 32 pixels wide.
+STEMS: dict[tuple[str, int], tuple[tuple[int, ...], int]] = {
+    ("R", 16): ((), 32),
+    ("R26", 32): ((2, 2, 2, 2), 32),
+    ("R50", 16): ((3, 4, 9), 16),
+    ("R50", 32): ((3, 4, 6, 3), 32),
+}
+
+_LISTED_HYBRIDS = (
+    "R+ViT-Ti/16",
+    "R26+ViT-S/32",
+    "R26+ViT-B/32",
+    "R50+ViT-B/16",
+    "R50+ViT-L/16",
+    "R50+ViT-L/32",
+)
+
 _SPELLINGS = {
     "ti": "Ti",
     "tiny": "Ti",
@@ -43,15 +63,16 @@ _SPELLINGS = {
 }
 
 _NAME = re.compile(
-    r"(?:vit[-_ /]?)?(?P<size>tiny|small|base|large|huge|giant|ti|s|b|l|h|g)"
+    r"(?:(?P<stem>R\d*)[+_])?(?:vit[-_ /]?)?(?P<size>tiny|small|base|large|huge|giant|ti|s|b|l|h|g)"
     r"[-_ /]?(?:patch|p)?[-_ /]?(?P<patch>\d{1,3})(?:[-_ @](?P<side>\d{2,4}))?",
     re.IGNORECASE,
 )
 
 
 def list_models() -> list[str]:
-    """Every named variant, smallest first; any other patch side is spelt the same way."""
-    return [f"ViT-{size}/{patch}" for size in SIZES for patch in _LISTED_PATCHES[size]]
+    """Every named variant, the hybrids last; any other patch side is spelt the same way."""
+    plain = [f"ViT-{size}/{patch}" for size in SIZES for patch in _LISTED_PATCHES[size]]
+    return [*plain, *_LISTED_HYBRIDS]
 
 
 def variant_config(name: str, **overrides: Any) -> ViTConfig:
@@ -74,11 +95,16 @@ def variant_config(name: str, **overrides: Any) -> ViTConfig:
         raise UserError(f"unknown model {name!r}: nearest are {listed}")
     size, patch = _SPELLINGS[match["size"].lower()], int(match["patch"])
     width, depth, mlp_width, heads = SIZES[size]
-    side = int(match["side"]) if match["side"] else _side_near_224(patch)
+    stem = (match["stem"] or "").upper()
+    if stem and (stem, patch) not in STEMS:
+        raise UserError(f"unknown model {name!r}: hybrids are {', '.join(_LISTED_HYBRIDS)}")
+    units, pixels = STEMS[stem, patch] if stem else (None, patch)
+    side = int(match["side"]) if match["side"] else _side_near_224(pixels)
     values: dict[str, Any] = {
-        "name": f"ViT-{size}/{patch}",
+        "name": f"{stem}{'+' * bool(stem)}ViT-{size}/{patch}",
+        "stem": units,
         "image_size": (side, side),
-        "patch": patch,
+        "patch": pixels,
         "width": width,
         "depth": depth,
         "mlp_width": mlp_width,

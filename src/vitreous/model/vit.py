@@ -10,10 +10,11 @@ from vitreous.model.patch import PatchEmbedding
 from vitreous.model.pool import ClassTokenPool, MeanPool
 from vitreous.model.position import LearnedPosition
 from vitreous.model.recording import Recording
+from vitreous.model.stem import ResNetStem
 
 
 class VisionTransformer(nn.Module):
-    """patches -> class token -> positions -> encoder -> pool -> head.
+    """(stem ->) patches -> class token -> positions -> encoder -> pool -> head.
 
     Source: the paper, section 3.1; the order and the initial values are vit_jax's. With a class
     token the last block computes only what the head reads, which gives identical logits.
@@ -23,12 +24,19 @@ class VisionTransformer(nn.Module):
         super().__init__()
         self.config = config
         self.passport: object | None = None  # set by whoever loads or trains: weights/passport.py
+        self.stem = nn.Identity() if config.stem is None else ResNetStem(config)
         self.patch = PatchEmbedding(config)
         self.class_token = nn.Parameter(torch.empty(config.width)) if config.class_token else None
+        self.registers = None
+        if config.registers:
+            self.registers = nn.Parameter(torch.empty(config.registers, config.width))
         self.position = LearnedPosition(config)
         self.dropout = nn.Dropout(config.dropout)
         self.encoder = Encoder(config)
         self.pool = ClassTokenPool() if config.pooling == "token" else MeanPool(config.prefix)
+        self.pooled_norm: nn.Module = nn.Identity()
+        if config.final_norm == "pooled":
+            self.pooled_norm = nn.LayerNorm(config.width, config.norm_eps)
         self.pre_logits = nn.Sequential()
         features = config.width
         if config.pre_logits is not None:
@@ -46,6 +54,8 @@ class VisionTransformer(nn.Module):
                 reset()
         if self.class_token is not None:
             nn.init.zeros_(self.class_token)
+        if self.registers is not None:
+            nn.init.normal_(self.registers, std=1e-6)
         for linear in self.pre_logits:
             if isinstance(linear, nn.Linear):
                 nn.init.xavier_uniform_(linear.weight)
@@ -81,10 +91,17 @@ class VisionTransformer(nn.Module):
         grid = self.config.grid_of((images.shape[2], images.shape[3]))
         if recording is not None:
             recording.begin(self.config.depth, grid, self.config.prefix)
-        x = self.patch(images)  # (B, N, D)
-        if self.class_token is not None:
-            token = self.class_token.expand(len(x), 1, -1)
-            x = torch.cat([token.to(x.dtype), x], dim=1)  # (B, S, D)
+        x = self.patch(self.stem(images))  # (B, N, D)
+        if self.config.prefix:
+            x = torch.cat([*self._prefix(x), x], dim=1)  # (B, S, D)
         x = self.dropout(self.position(x, grid))
         x = self.encoder(x, self.pool.read, recording)  # (B, 1 or S, D)
-        return self.pre_logits(self.pool(x))
+        return self.pre_logits(self.pooled_norm(self.pool(x)))
+
+    def _prefix(self, x: Float[Tensor, "B N D"]) -> list[Float[Tensor, "B R D"]]:
+        """The class token, then the registers: those that the model has."""
+        return [
+            token.view(-1, x.shape[2]).expand(len(x), -1, -1).to(x.dtype)
+            for token in (self.class_token, self.registers)
+            if token is not None
+        ]

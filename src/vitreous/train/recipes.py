@@ -186,7 +186,7 @@ def _photos(facts: Facts) -> TrainConfig:
         stochastic_depth=0.1,
     )
     ours = facts.model is None
-    epochs, batch_size = _epochs(facts, 340_000), 64
+    epochs, batch_size = _epochs(facts, 275_000), 64
     test = replace(model, image_size=(80, 80)) if ours else model
     return TrainConfig(
         recipe="scratch",
@@ -262,5 +262,5 @@ _PHOTO_AUGMENTATION = Augmentation(
     saturation=0.3,
     mixup=0.4,
     cutmix=1.0,
-    mix_probability=0.65,
+    mix_probability=0.7,
 )

@@ -52,7 +52,7 @@ def adapt(
             tensors["head.weight"] = like.new_zeros(num_classes, config.width)
             tensors["head.bias"] = like.new_zeros(num_classes)
     tensors["position.table"] = resample_table(
-        tensors["position.table"], old.grid, config.grid, old.prefix, old.resample
+        tensors["position.table"], old.grid, config.grid, old.prefix_rows, old.resample
     )
     adapted = empty_model(config)
     adapted.load_state_dict(tensors, assign=True)

@@ -7,6 +7,7 @@ from safetensors.torch import save_file
 
 from vitreous.durable import write_durably
 from vitreous.model.vit import VisionTransformer
+from vitreous.weights.foreign import with_digest
 from vitreous.weights.passport import Passport, canary_logits, passport_of
 
 
@@ -21,7 +22,7 @@ def save(model: VisionTransformer, path: str | Path, passport: Passport | None =
     Raises:
         UserError: The file cannot be written.
     """
-    passport = passport or passport_of(model)
+    passport = with_digest(passport or passport_of(model))
     canary = canary_logits(model, passport.preprocessing).tolist()
     passport = replace(passport, architecture=model.config, canary=tuple(canary))
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}

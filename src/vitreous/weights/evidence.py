@@ -1,0 +1,172 @@
+"""How an architecture is inferred: from the shapes of tensors, their config, and hints."""
+
+import math
+import re
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from vitreous.data.preprocessing import Interpolation, Preprocessing
+from vitreous.errors import UserError
+from vitreous.model.config import ViTConfig
+from vitreous.model.variants import SIZES, STEMS
+from vitreous.weights.family import Hints
+from vitreous.weights.read import Checkpoint
+from vitreous.weights.rule import LAYER
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass
+class Evidence:
+    """Gathers what a checkpoint says of its architecture, and what has to be assumed.
+
+    Attributes:
+        checkpoint: The tensors.
+        hints: The caller's.
+        assumed: See `Reading`.
+    """
+
+    checkpoint: Checkpoint
+    hints: Hints
+    assumed: list[str] = field(default_factory=list)
+
+    def shape(self, name: str, axes: int) -> tuple[int, ...]:
+        """A tensor's shape, refused where it has another number of axes.
+
+        Raises:
+            UserError: There is no such tensor, or not of so many axes.
+        """
+        shape = self.checkpoint.shapes.get(name)
+        if shape is None:
+            raise UserError(f"{self.checkpoint.file} lacks {name} of its own family")
+        if len(shape) != axes:
+            raise UserError(
+                f"{self.checkpoint.file}: {name} is {shape}, its family has {axes} axes"
+            )
+        return shape
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a tensor."""
+        return name in self.checkpoint.shapes
+
+    def depth(self, pattern: str) -> int:
+        """L: the layers that have a tensor of this pattern, refused where one is skipped."""
+        before, after = map(re.escape, pattern.split(LAYER))
+        names = re.compile(rf"{before}(\d+){after}")
+        layers = {int(m[1]) for name in self.checkpoint.shapes if (m := names.fullmatch(name))}
+        missing = next(layer for layer in count() if layer not in layers)
+        if missing != len(layers) or not layers:
+            raise UserError(
+                f"{self.checkpoint.file} lacks layer {missing} of the encoder, which has "
+                f"{len(layers)} tensors named {pattern}"
+            )
+        return len(layers)
+
+    def heads(self, inner: int, said: int | None, sizes: tuple[int, int, int]) -> int:
+        """k: the caller's, the config's, a named variant's of these sizes, or 64 wide each.
+
+        Args:
+            inner: k * d.
+            said: By the config.
+            sizes: Width, depth and MLP width.
+
+        Raises:
+            UserError: Nothing says it, or it does not divide the width.
+        """
+        named = {row[:3]: row[3] for row in SIZES.values() if row[0] == inner}
+        heads = said if self.hints.heads is None else self.hints.heads
+        if heads is None and sizes in named:
+            heads = named[sizes]
+            self.assumed.append(f"{heads} heads, as the named variant of these sizes has")
+        elif heads is None:
+            if inner % 64:
+                raise UserError(
+                    f"{self.checkpoint.file} does not say its number of heads, and width {inner} "
+                    "is no multiple of 64: give heads="
+                )
+            heads = inner // 64
+            self.assumed.append(f"{heads} heads, each 64 wide")
+        if heads < 1 or inner % heads:
+            raise UserError(
+                f"{self.checkpoint.file}: {heads} heads do not divide the width {inner}"
+            )
+        return heads
+
+    def image_size(self, patches: int, patch: int, said: Any = None) -> tuple[int, int]:
+        """(H, W), pixels: the config's, a square, or else the caller's."""
+        if said is not None:
+            size = pair(said)
+            if (size[0] // patch) * (size[1] // patch) != patches:
+                raise UserError(
+                    f"{self.checkpoint.file}: its config says images of {size[0]}x{size[1]}, its "
+                    f"position table has {patches} patches of {patch}x{patch}"
+                )
+            return size[0] // patch * patch, size[1] // patch * patch
+        side = math.isqrt(max(patches, 0))
+        if patches > 0 and side * side == patches:
+            return side * patch, side * patch
+        size = self.hints.image_size or (0, 0)
+        if patches > 0 and (size[0] // patch) * (size[1] // patch) == patches:
+            return size
+        raise UserError(
+            f"{self.checkpoint.file}: a position table of {patches} patches is no square grid: "
+            "give image_size=(H, W)"
+        )
+
+    def agree(self, what: str, found: object, said: object) -> None:
+        """Refuse a config that says something else than the tensors.
+
+        Raises:
+            UserError: It does.
+        """
+        if said is not None and said != found:
+            raise UserError(
+                f"{self.checkpoint.file}: its config says {what} {said}, its tensors say {found}"
+            )
+
+    def preprocessing(
+        self,
+        config: ViTConfig,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        **rule: Any,
+    ) -> Preprocessing:
+        """The family's preprocessing; half and half where the channels are not three."""
+        if len(mean) != config.channels:
+            mean = std = (0.5,) * config.channels
+            self.assumed.append(
+                f"normalisation by mean and deviation 0.5 ({config.channels} channels)"
+            )
+        return Preprocessing(
+            size=config.image_size, channels=config.channels, mean=mean, std=std, **rule
+        )
+
+
+def pair(value: Any) -> tuple[int, int]:
+    """A side, or [H, W], or [C, H, W], as (H, W)."""
+    if isinstance(value, int):
+        return value, value
+    height, width = value[-2:]
+    return int(height), int(width)
+
+
+def variant_name(
+    width: int,
+    depth: int,
+    mlp_width: int,
+    heads: int,
+    patch: int,
+    stem: tuple[int, ...] | None = None,
+) -> str:
+    """The paper's name of these sizes, or just ViT."""
+    sizes = {row: size for size, row in SIZES.items()}
+    stems = {spec: (f"{name}+", number) for (name, number), spec in STEMS.items()}
+    prefix, number = ("", patch) if stem is None else stems.get((stem, patch), (None, 0))
+    size = sizes.get((width, depth, mlp_width, heads))
+    return "ViT" if prefix is None or size is None else f"{prefix}ViT-{size}/{number}"
+
+
+def interpolation(name: str | None) -> Interpolation:
+    """A library's word for a filter; bicubic where it says none, or one that we lack."""
+    return "bilinear" if name == "bilinear" else "bicubic"

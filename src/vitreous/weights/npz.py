@@ -1,0 +1,148 @@
+"""NumPy archives as checkpoints: one tensor at a time, straight from the file's bytes.
+
+`numpy.load` would read each member through the zip layer, piece by piece. An archive that
+`numpy.savez` wrote stores its members plainly, so here their bytes go in one read into memory that
+is used again and again. Objects are refused: they would need code to be run.
+"""
+
+import math
+import struct
+import threading
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Iterator
+from io import BufferedIOBase
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vitreous.errors import UserError
+
+_LOCAL_HEADER = struct.Struct("<26xHH")  # of a zip member: lengths of its name and extra field
+# What zipfile and NumPy's header reader raise on damaged bytes, all met in fuzzing.
+_DAMAGE = (
+    EOFError,
+    MemoryError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    SyntaxError,
+    ValueError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+class NpzArchive:
+    """The arrays of an `.npz`, by name; each is read when asked for.
+
+    Attributes:
+        shapes: Shape of each array.
+
+    Raises:
+        UserError: A truncated or damaged archive, a member that is no array, or one of objects.
+    """
+
+    shapes: dict[str, tuple[int, ...]]
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._members: dict[str, tuple[zipfile.ZipInfo, np.dtype, bool]] = {}
+        self._scratch = threading.local()
+        self.shapes = {}
+        try:
+            self._archive = zipfile.ZipFile(file)
+            for member in self._archive.infolist():
+                self._index(member)
+        except _DAMAGE as error:
+            if isinstance(error, UserError):
+                raise
+            raise UserError(f"{file} is a damaged or truncated .npz: {error}") from error
+
+    def _index(self, member: zipfile.ZipInfo) -> None:
+        name = member.filename.removesuffix(".npy")
+        with self._archive.open(member) as stream:
+            shape, fortran, dtype = _read_header(stream)
+        if dtype.hasobject:
+            raise UserError(
+                f"{self._file}: {name} holds Python objects, and unpickling them would run code: "
+                "save the plain arrays"
+            )
+        if _bytes(shape, dtype) > member.file_size:
+            raise UserError(f"{self._file}: {name} is shorter than its shape {shape} says")
+        self._members[name] = (member, dtype, fortran)
+        self.shapes[name] = shape
+
+    def read(self, name: str) -> Tensor:
+        """One array as a tensor, whose memory the next call of the same thread uses again.
+
+        bfloat16, which NumPy lacks, is known by its void type.
+
+        Raises:
+            UserError: Its bytes are damaged, or no tensor can hold its type.
+        """
+        member, dtype, fortran = self._members[name]
+        count = _bytes(self.shapes[name], dtype)
+        if len(getattr(self._scratch, "bytes", b"")) < count:
+            self._scratch.bytes = np.empty(count, np.uint8)
+        raw = self._scratch.bytes[:count]
+        try:
+            with self._open(member) as stream:
+                _read_header(stream)
+                if stream.readinto(raw.data) != count:
+                    raise EOFError("it ends too early")
+        except _DAMAGE as error:
+            raise UserError(f"{self._file}: {name} cannot be read: {error}") from error
+        array = raw.view(dtype).reshape(self.shapes[name][:: -1 if fortran else 1])
+        array = array.T if fortran else array
+        if dtype.kind == "V" and dtype.itemsize == 2:
+            return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+        try:
+            return torch.from_numpy(array.astype(dtype.newbyteorder("="), copy=False))
+        except TypeError as error:
+            raise UserError(f"{self._file}: {name} is of type {dtype}, not of numbers") from error
+
+    def _open(self, member: zipfile.ZipInfo) -> BufferedIOBase:
+        if member.compress_type != zipfile.ZIP_STORED:
+            return cast(BufferedIOBase, self._archive.open(member))
+        stream = self._file.open("rb")
+        stream.seek(member.header_offset)
+        lengths = _LOCAL_HEADER.unpack(stream.read(_LOCAL_HEADER.size))
+        stream.seek(sum(lengths), 1)
+        return stream
+
+
+def _bytes(shape: tuple[int, ...], dtype: np.dtype) -> int:
+    return math.prod(shape) * dtype.itemsize
+
+
+def _read_header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
+    version = np.lib.format.read_magic(stream)
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(stream)
+    return np.lib.format.read_array_header_2_0(stream)
+
+
+def is_npz(file: Path) -> bool:
+    """Whether a zip archive holds arrays, and not a PyTorch checkpoint."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return all(name.endswith(".npy") for name in archive.namelist())
+    except _DAMAGE as error:
+        raise UserError(
+            f"{file} is no safetensors file, but a damaged or truncated archive: {error}"
+        ) from error
+
+
+def write_npz(file: Path, tensors: Iterator[tuple[str, Tensor]]) -> None:
+    """Write tensors one by one, stored plainly, as `numpy.savez` does."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, tensor in tensors:
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, tensor.numpy(), allow_pickle=False)

@@ -1,0 +1,60 @@
+"""Which family a checkpoint is of, told from the names of its tensors."""
+
+from vitreous.errors import UserError
+from vitreous.model.config import ViTConfig
+from vitreous.weights.family import Family
+from vitreous.weights.google import GOOGLE
+from vitreous.weights.huggingface import HUGGINGFACE
+from vitreous.weights.lucidrains import LUCIDRAINS
+from vitreous.weights.read import Checkpoint
+from vitreous.weights.timm import TIMM
+from vitreous.weights.torchvision import TORCHVISION
+
+FAMILIES: tuple[Family, ...] = (*GOOGLE, TIMM, *HUGGINGFACE, *TORCHVISION, *LUCIDRAINS)
+"""Every layout; the first of a family is the one to write."""
+
+
+def recognise(checkpoint: Checkpoint) -> Family:
+    """The layout of a checkpoint.
+
+    Raises:
+        UserError: None that is known; says what was found and which family is nearest.
+    """
+    for family in FAMILIES:
+        if family.recognises(checkpoint.shapes):
+            return family
+    names = sorted(checkpoint.shapes)
+    if not names:
+        raise UserError(f"{checkpoint.file} holds no tensors")
+    nearest = max(FAMILIES, key=lambda family: family.likeness(names))
+    likeness = nearest.likeness(names)
+    hint = f"nothing like any of {', '.join(dict.fromkeys(f.name for f in FAMILIES))}"
+    if likeness:
+        lacking = next(name for name in nearest.signature if name not in checkpoint.shapes)
+        hint = f"nearest is {nearest.name} ({likeness:.0%} of the names), but {lacking} is missing"
+    shown = ", ".join(f"{name} {checkpoint.shapes[name]}" for name in names[:3])
+    raise UserError(
+        f"{checkpoint.file} has no passport and is of no family known here: {len(names)} tensors "
+        f"({shown}{', ...' if len(names) > 3 else ''}); {hint}"
+    )
+
+
+def family_to_write(name: str, config: ViTConfig, origin: dict[str, object]) -> Family:
+    """The layout to write: that of the file that the weights came from, or the first that can.
+
+    Raises:
+        UserError: No such family, or none of its layouts can say this architecture.
+    """
+    layouts = [family for family in FAMILIES if family.name == name]
+    if not layouts:
+        known = dict.fromkeys(family.name for family in FAMILIES)
+        raise UserError(f"unknown family {name!r}: choose vitreous, {', '.join(known)}")
+    layouts.sort(
+        key=lambda layout: (
+            (layout.name, layout.layout) != (origin.get("family"), origin.get("layout"))
+        )
+    )
+    objections = [layout.objection(config) for layout in layouts]
+    if None in objections:
+        return layouts[objections.index(None)]
+    raise UserError(f"the layout of {name} cannot say {objections[0]}: choose another --to")

@@ -1,0 +1,120 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import vitreous
+from vitreous.errors import UserError
+from vitreous.weights.convert import convert
+
+VERSION_4 = [
+    (r"vit\.layers\.(\d+)\.", r"vit.encoder.layer.\1."),
+    (r"attention\.q_proj", "attention.attention.query"),
+    (r"attention\.k_proj", "attention.attention.key"),
+    (r"attention\.v_proj", "attention.attention.value"),
+    (r"attention\.o_proj", "attention.output.dense"),
+    (r"mlp\.fc1", "intermediate.dense"),
+    (r"mlp\.fc2", "output.dense"),
+]
+
+
+@pytest.fixture
+def folder(golden: Path, tmp_path: Path) -> Path:
+    """A model as the hub has it, in the names of version 4."""
+    tensors = {}
+    for name, tensor in load_file(golden / "hf_vit.safetensors").items():
+        for old, new in VERSION_4:
+            name = re.sub(old, new, name)
+        tensors[name] = tensor
+    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((golden / "hf_vit.config.json").read_text())
+    config["id2label"] = {str(i): f"class {i}" for i in range(10)}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    return tmp_path
+
+
+def test_a_folder_in_the_names_of_version_4(golden: Path, folder: Path) -> None:
+    model, newer = vitreous.load(folder), vitreous.load(golden / "hf_vit.safetensors")
+    assert model.passport.origin["layout"] == "version 4"
+    assert (model.config.norm_eps, model.config.resample) == (1e-12, "huggingface")
+    assert model.passport.class_names[3] == "class 3"
+    assert newer.passport.class_names[3] == "3"  # LABEL_3 is a placeholder
+    images = torch.randn(2, 3, 32, 32)
+    with torch.inference_mode():
+        assert torch.equal(model(images), newer(images))
+
+
+def test_the_preprocessor_is_read(folder: Path) -> None:
+    (folder / "preprocessor_config.json").write_text(
+        json.dumps(
+            {
+                "image_mean": [0.1, 0.2, 0.3],
+                "image_std": [0.4, 0.5, 0.6],
+                "resample": 3,
+                "do_center_crop": True,
+                "size": {"shortest_edge": 40},
+            }
+        )
+    )
+    rule = vitreous.load(folder).passport.preprocessing
+    assert (rule.mean, rule.std) == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    assert (rule.interpolation, rule.fit, rule.crop_fraction) == ("bicubic", "crop", 0.8)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "complaint"),
+    [
+        ("hidden_size", 64, "hidden_size 64, its tensors say 48"),
+        ("num_hidden_layers", 12, "num_hidden_layers 12, its tensors say 3"),
+        ("intermediate_size", 100, "intermediate_size 100"),
+        ("patch_size", 16, "patch_size"),
+        ("image_size", 224, "images of 224x224"),
+        ("num_attention_heads", 5, "5 heads do not divide"),
+        ("id2label", {"0": "a"}, "number of id2label 1, its tensors say 10"),
+        ("hidden_act", "swish", "activation 'swish'"),
+    ],
+)
+def test_a_lying_config_is_refused(folder: Path, field: str, value: object, complaint: str) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {field: value}))
+    with pytest.raises(UserError, match=complaint):
+        vitreous.load(folder)
+
+
+def test_a_bare_model_has_its_pooler_for_pre_logits(make, tmp_path: Path) -> None:
+    model = make(num_classes=0, pre_logits=64)
+    convert(model, tmp_path / "bare", "huggingface")
+    names = set(load_file(tmp_path / "bare" / "model.safetensors"))
+    assert {"pooler.dense.weight", "embeddings.cls_token"} <= names
+    again = vitreous.load(tmp_path / "bare")
+    assert (again.config.pre_logits, again.config.num_classes) == (64, 0)
+
+
+def test_a_pooler_that_no_head_reads_is_left_over(make, write) -> None:
+    def pooled(tensors):
+        return tensors | {"vit.pooler.dense.weight": torch.ones(64, 64)}
+
+    with pytest.raises(UserError, match=r"vit\.pooler\.dense\.weight"):
+        vitreous.load(write(make(activation="gelu"), "huggingface", "version 4", pooled))
+
+
+def test_deits_distillation_token_is_a_register(make, tmp_path: Path) -> None:
+    model = make(registers=1)
+    convert(model, tmp_path / "deit", "huggingface")
+    tensors = load_file(tmp_path / "deit" / "model.safetensors")
+    assert tensors["deit.embeddings.distillation_token"].shape == (1, 1, 64)
+    assert tensors["deit.embeddings.position_embeddings"].shape == (1, 18, 64)
+    assert json.loads((tmp_path / "deit" / "config.json").read_text())["model_type"] == "deit"
+    assert vitreous.load(tmp_path / "deit").config.registers == 1
+
+
+def test_preprocessing_and_names_come_back_from_a_folder(folder: Path, tmp_path: Path) -> None:
+    model = vitreous.load(folder)
+    proof = convert(model, tmp_path / "out", "huggingface")
+    assert proof.lost == ()
+    passport = vitreous.load(tmp_path / "out").passport
+    assert passport.class_names == model.passport.class_names
+    assert passport.preprocessing == model.passport.preprocessing

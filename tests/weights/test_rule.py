@@ -1,0 +1,112 @@
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vitreous.errors import UserError
+from vitreous.weights.read import Checkpoint
+from vitreous.weights.rule import (
+    HWIO_KERNEL,
+    TRANSPOSE,
+    Rule,
+    each_layer,
+    heads_into,
+    heads_out_of,
+    leading,
+    to_ours,
+    to_theirs,
+)
+
+sides = st.integers(1, 5)
+
+
+@given(sides, sides, sides)
+def test_operations_are_invertible(a: int, b: int, c: int) -> None:
+    cases = [
+        (TRANSPOSE, (a, b), (b, a)),
+        (HWIO_KERNEL, (a, a, b, c), (c, b, a, a)),
+        (leading(2), (1, 1, a), (a,)),
+        (heads_out_of(b), (a, b, c), (b * c, a)),
+        (heads_out_of(b), (b, c), (b * c,)),
+        (heads_into(b), (b, c, a), (a, b * c)),
+    ]
+    for operation, theirs, ours in cases:
+        x = torch.randn(theirs)
+        y = operation.ours(x)
+        assert tuple(y.shape) == ours
+        assert torch.equal(operation.theirs(y), x)
+
+
+def test_heads_keep_their_order() -> None:
+    kernel = torch.arange(24.0).view(2, 3, 4)  # (D, k, d)
+    ours = heads_out_of(3).ours(kernel)
+    assert torch.equal(ours[1 * 4 + 2], kernel[:, 1, 2])
+    back = kernel.permute(1, 2, 0)  # (k, d, D)
+    assert torch.equal(heads_into(3).ours(back)[:, 1 * 4 + 2], back[1, 2])
+
+
+RULES = list(
+    each_layer(
+        [
+            Rule("in/kernel", "in.weight", TRANSPOSE),
+            Rule(("q_{layer}", "k_{layer}", "v_{layer}"), "blocks.{layer}.qkv"),
+            Rule("nothing", None, empty_shape=(0, 2)),
+        ],
+        depth=2,
+    )
+)
+
+
+def checkpoint(**tensors: torch.Tensor) -> Checkpoint:
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    return Checkpoint(Path("file"), shapes, tensors.__getitem__)
+
+
+def foreign() -> dict[str, torch.Tensor]:
+    names = [f"{part}_{layer}" for layer in range(2) for part in "qkv"]
+    tensors = {name: torch.full((2, 3), float(i)) for i, name in enumerate(names)}
+    return tensors | {"in/kernel": torch.randn(4, 3), "nothing": torch.empty(0, 2)}
+
+
+EXPECTED = {
+    "in.weight": torch.empty(3, 4),
+    "blocks.0.qkv": torch.empty(6, 3),
+    "blocks.1.qkv": torch.empty(6, 3),
+}
+
+
+def test_one_table_reads_both_ways() -> None:
+    tensors = foreign()
+    ours = to_ours(RULES, checkpoint(**tensors), EXPECTED)
+    assert ours["blocks.1.qkv"][:, 0].tolist() == [3, 3, 4, 4, 5, 5]
+    again = dict(to_theirs(RULES, ours))
+    assert set(again) == set(tensors)
+    assert all(torch.equal(again[name], tensor) for name, tensor in tensors.items())
+
+
+def test_leftovers_on_either_side_are_listed() -> None:
+    tensors = foreign()
+    with pytest.raises(UserError, match=r"no place for: 2 tensors \(left, over\)"):
+        to_ours(RULES, checkpoint(**tensors, left=torch.ones(1), over=torch.ones(1)), EXPECTED)
+    tensors.pop("k_1")
+    with pytest.raises(UserError, match=r"lacks 1 tensor \(k_1\)"):
+        to_ours(RULES, checkpoint(**tensors), EXPECTED)
+    with pytest.raises(UserError, match=r"lacks 1 tensor \(more\)"):
+        to_ours(RULES, checkpoint(**foreign()), EXPECTED | {"more": torch.empty(1)})
+    ours = to_ours(RULES, checkpoint(**foreign()), EXPECTED)
+    with pytest.raises(UserError, match=r"no place for 1 tensor \(more\)"):
+        dict(to_theirs(RULES, ours | {"more": torch.ones(1)}))
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (4,), (4, 3, 1), (4, 2)])
+def test_a_tensor_of_another_shape_is_named(shape: tuple[int, ...]) -> None:
+    with pytest.raises(UserError, match=r"in/kernel .* does not fit in\.weight \(3, 4\)"):
+        to_ours(RULES, checkpoint(**foreign() | {"in/kernel": torch.ones(shape)}), EXPECTED)
+
+
+def test_parts_of_unequal_length_do_not_fit() -> None:
+    odd = {"q_0": torch.ones(1, 3), "k_0": torch.ones(3, 3)}
+    with pytest.raises(UserError, match="q_0 .* does not fit"):
+        to_ours(RULES, checkpoint(**foreign() | odd), EXPECTED)

@@ -177,6 +177,15 @@ def test_a_finished_run_is_not_overwritten(make_config, digits, console, run_fol
     assert (run_folder / "model.safetensors").read_bytes() == before
 
 
+def test_what_was_resolved_stays_resolved(make_config, digits, console, run_folder):
+    """Open fields of the same config take the run's own values when it is gone on with."""
+    asked = make_config(steps=None, epochs=0.1, micro_batch=None, precision="auto")
+    train(asked, digits, run_folder, console)
+    (run_folder / "model.safetensors").unlink()
+    train(asked, digits, run_folder, console, resume=True)
+    assert (run_folder / "model.safetensors").is_file()
+
+
 def test_a_folder_of_something_else_is_left_alone(make_config, digits, console, run_folder):
     run_folder.mkdir()
     (run_folder / "thesis.txt").write_text("chapter one")

@@ -3,7 +3,7 @@
   vitreous evaluate runs/digits
   vitreous evaluate runs/photos new_photos/ --out reports/new --json -
 
-MODEL is a run folder or a .safetensors file. Without DATA, or with the data of the run itself,
+MODEL is a run folder or a checkpoint of any known family. Without DATA, or with the data of the run itself,
 the run's own test or validation images are measured. Classes are matched by name.
 """
 
@@ -16,7 +16,7 @@ from vitreous.errors import UserError
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The verb's options."""
-    parser.add_argument("model", metavar="MODEL", help="run folder or .safetensors file")
+    parser.add_argument("model", metavar="MODEL", help="run folder or checkpoint")
     parser.add_argument(
         "data", metavar="DATA", nargs="?", help="the data set; the run's own if not given"
     )

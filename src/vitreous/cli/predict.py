@@ -3,8 +3,8 @@
   vitreous predict runs/photos a.jpg b.png
   vitreous predict runs/photos folder/ --top 3 --json -
 
-MODEL is a run folder or a .safetensors file. Folders are searched for images, deeply. An image
-that cannot be read is named on stderr, the others go on, and the exit code is 1.
+MODEL is a run folder or a checkpoint of any known family. Folders are searched for images, deeply.
+An image that cannot be read is named on stderr, the others go on, and the exit code is 1.
 """
 
 import sys
@@ -18,7 +18,7 @@ from vitreous.errors import BadImageError, UserError
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The verb's options."""
-    parser.add_argument("model", metavar="MODEL", help="run folder or .safetensors file")
+    parser.add_argument("model", metavar="MODEL", help="run folder or checkpoint")
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="image files or folders")
     parser.add_argument("--top", metavar="INT", type=int, default=5, help="classes to name")
     parser.add_argument("--batch_size", metavar="INT", type=int, default=32, help="images at once")

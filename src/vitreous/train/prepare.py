@@ -10,7 +10,7 @@ from vitreous.data.split import apply_split, with_validation
 from vitreous.errors import UserError
 from vitreous.model.build import create_model, empty_model
 from vitreous.model.vit import VisionTransformer
-from vitreous.parallel.device import choose_engine
+from vitreous.parallel.device import Engine
 from vitreous.train.config import TrainConfig
 from vitreous.train.memory import activation_bytes, free_for_activations, micro_batch_that_fits
 from vitreous.train.run_folder import RunFolder, check_same
@@ -18,8 +18,13 @@ from vitreous.weights.adapt import adapt
 from vitreous.weights.load import load
 
 
-def prepare(config: TrainConfig, dataset: Dataset) -> tuple[TrainConfig, Dataset]:
+def prepare(config: TrainConfig, dataset: Dataset, engine: Engine) -> tuple[TrainConfig, Dataset]:
     """Split the data and fill in what the config leaves open; nothing is written.
+
+    Args:
+        config: As it was asked for.
+        dataset: As it is stored.
+        engine: Device and precision that the config asked for.
 
     Raises:
         UserError: Data and config do not fit together, or the machine cannot hold the run.
@@ -33,7 +38,6 @@ def prepare(config: TrainConfig, dataset: Dataset) -> tuple[TrainConfig, Dataset
     dataset = with_validation(dataset, config.validation_fraction, config.seed)
     if "train" not in dataset.parts:
         raise UserError(f"{config.data} has no train part: it has {', '.join(dataset.parts)}")
-    engine = choose_engine(config.device, config.precision)
     config = config.with_length(len(dataset.parts["train"].labels))
     if config.micro_batch is None:
         parameters = sum(p.numel() for p in empty_model(config.model).parameters())
@@ -44,17 +48,20 @@ def prepare(config: TrainConfig, dataset: Dataset) -> tuple[TrainConfig, Dataset
     return replace(config, device=engine.device.type, precision=engine.precision), dataset
 
 
-def begun_before(config: TrainConfig, dataset: Dataset, folder: RunFolder) -> Dataset:
-    """The data of a run that is gone on with, split as it was.
+def begun_before(
+    config: TrainConfig, dataset: Dataset, folder: RunFolder
+) -> tuple[TrainConfig, Dataset]:
+    """The resolved config of a run that is gone on with, and its data, split as it was.
 
     Raises:
         UserError: The config is not the run's, or the data has changed.
     """
-    check_same(config, folder.read_config())
+    begun = folder.read_config()
+    check_same(config, begun)
     class_names, parts = folder.read_split()
     if class_names != dataset.class_names:
         raise UserError(f"{config.data} has other classes now than when this run began")
-    return apply_split(dataset, parts)
+    return begun, apply_split(dataset, parts)
 
 
 def initial_model(config: TrainConfig, class_names: tuple[str, ...]) -> VisionTransformer:

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from vitreous.data.sample import Dataset
 from vitreous.model.vit import VisionTransformer
-from vitreous.parallel.device import choose_engine
+from vitreous.parallel.device import Engine, choose_engine
 from vitreous.report.assemble import evaluate_part, write_run_report
 from vitreous.train.config import TrainConfig
 from vitreous.train.loop import Loop
@@ -45,14 +45,15 @@ def train(
         StoppedError: The run was asked to stop and its state is on disk.
     """
     folder = RunFolder(out)
-    if folder.check_free(resume=resume):
-        dataset = begun_before(config, dataset, folder)
-        model = initial_model(config, dataset.class_names)
-    else:
-        config, dataset = prepare(config, dataset)
-        model = initial_model(config, dataset.class_names)
-        folder.begin(config, dataset)
+    begun = folder.check_free(resume=resume)
+    if begun:
+        config, dataset = begun_before(config, dataset, folder)
     engine = choose_engine(config.device, config.precision)
+    if not begun:
+        config, dataset = prepare(config, dataset, engine)
+    model = initial_model(config, dataset.class_names)
+    if not begun:
+        folder.begin(config, dataset)
     loop = Loop(config, dataset, model, folder, engine, console)
     _announce(loop)
     for line in folder.checkpoints.restore(loop.state):
@@ -110,8 +111,7 @@ def _finish(loop: Loop) -> dict[str, Any] | None:
     if part is None:
         save(model, folder.model)
         return None
-    # Float32, so that the numbers are the model's and not the machine's.
-    engine = choose_engine(loop.engine.device.type, "float32")
+    engine = Engine(loop.engine.device, "float32", "the numbers are the model's own")
     report, answers = evaluate_part(model, dataset, part, engine, bad_limit=config.bad_limit)
     report |= {"run": folder.path.name, "seconds": state.seconds}
     measured = {name: report[name] for name in ("part", "accuracy", "loss", "num_images")}

@@ -3,8 +3,8 @@
   vitreous evaluate runs/digits
   vitreous evaluate runs/photos new_photos/ --out reports/new --json -
 
-MODEL is a run folder or a checkpoint of any known family. Without DATA, or with the data of the run itself,
-the run's own test or validation images are measured. Classes are matched by name.
+MODEL is a run folder or a checkpoint of any known family. Without DATA, or with the data of the run
+itself, the run's own test or validation images are measured. Classes are matched by name.
 """
 
 from argparse import ArgumentParser, Namespace

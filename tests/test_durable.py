@@ -30,6 +30,22 @@ def test_the_old_file_is_whole_until_the_new_one_is(tmp_path: Path) -> None:
     assert path.read_text() == "new"
 
 
+def test_the_old_file_is_whole_until_the_rename(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut in the last moment: the new file is complete aside, and not yet in place."""
+    path = tmp_path / "state"
+    path.write_text("old")
+
+    def cut(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", cut)
+    with pytest.raises(KeyboardInterrupt):
+        write_text(path, "new")
+    assert path.read_text() == "old"
+
+
 def test_the_file_reaches_the_disk_before_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -114,7 +114,7 @@ def test_a_file_cut_short(saved: Path, size: int) -> None:
 def test_another_kind_of_file(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "model.pt"
     path.write_bytes(content)
-    with pytest.raises(UserError, match="is no safetensors file"):
+    with pytest.raises(UserError, match="is no safetensors file|is a damaged or truncated archive"):
         load(path)
 
 

@@ -136,7 +136,7 @@ def is_npz(file: Path) -> bool:
             return all(name.endswith(".npy") for name in archive.namelist())
     except _DAMAGE as error:
         raise UserError(
-            f"{file} is no safetensors file, but a damaged or truncated archive: {error}"
+            f"{file} is a damaged or truncated archive ({error}): fetch it again"
         ) from error
 
 

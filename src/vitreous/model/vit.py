@@ -4,26 +4,28 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from vitreous.model.config import ViTConfig
+from vitreous.model.classifier import Classifier
+from vitreous.model.config import ModelConfig, ViTConfig
 from vitreous.model.encoder import Encoder
 from vitreous.model.patch import PatchEmbedding
 from vitreous.model.pool import ClassTokenPool, MeanPool
 from vitreous.model.position import LearnedPosition
 from vitreous.model.recording import Recording
+from vitreous.model.resample import resample_table
 from vitreous.model.stem import ResNetStem
 
 
-class VisionTransformer(nn.Module):
+class VisionTransformer(Classifier):
     """(stem ->) patches -> class token -> positions -> encoder -> pool -> head.
 
     Source: the paper, section 3.1; the order and the initial values are vit_jax's. With a class
     token the last block computes only what the head reads, which gives identical logits.
     """
 
+    config: ViTConfig
+
     def __init__(self, config: ViTConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.passport: object | None = None  # set by whoever loads or trains: weights/passport.py
+        super().__init__(config)
         self.stem = nn.Identity() if config.stem is None else ResNetStem(config)
         self.patch = PatchEmbedding(config)
         self.class_token = nn.Parameter(torch.empty(config.width)) if config.class_token else None
@@ -64,29 +66,17 @@ class VisionTransformer(nn.Module):
             nn.init.zeros_(self.head.weight)
             nn.init.zeros_(self.head.bias)
 
-    def forward(
+    def embed(
         self, images: Float[Tensor, "B C H W"], recording: Recording | None = None
-    ) -> Float[Tensor, "B K"]:
-        """Classify.
+    ) -> Float[Tensor, "B R"]:
+        """What the head reads: pooled and, where the model has it, through the pre-logits layer.
 
-        Args:
-            images: Normalised pixels. H and W may differ from the config's size: positions are
-                resampled on the way.
-            recording: What to keep of the inside; see `Recording`.
-
-        Returns:
-            Logits (B, K), or features (B, D) of a model without a head.
+        On images of another size than the config's, positions are resampled on the way.
 
         Raises:
             UserError: A side of the images is no multiple of the patch side, or the number of
                 channels is not the model's.
         """
-        return self.head(self.embed(images, recording))
-
-    def embed(
-        self, images: Float[Tensor, "B C H W"], recording: Recording | None = None
-    ) -> Float[Tensor, "B R"]:
-        """What the head reads: pooled and, where the model has it, through the pre-logits layer."""
         self.config.check_channels(images.shape[1])
         grid = self.config.grid_of((images.shape[2], images.shape[3]))
         if recording is not None:
@@ -97,6 +87,15 @@ class VisionTransformer(nn.Module):
         x = self.dropout(self.position(x, grid))
         x = self.encoder(x, self.pool.read, recording)  # (B, 1 or S, D)
         return self.pre_logits(self.pooled_norm(self.pool(x)))
+
+    def tensors_for(self, config: ModelConfig) -> dict[str, Tensor]:
+        """The state dict, with positions resampled for another image size."""
+        tensors = super().tensors_for(config)
+        own = self.config
+        tensors["position.table"] = resample_table(
+            tensors["position.table"], own.grid, config.grid, own.prefix_rows, own.resample
+        )
+        return tensors
 
     def _prefix(self, x: Float[Tensor, "B N D"]) -> list[Float[Tensor, "B R D"]]:
         """The class token, then the registers: those that the model has."""

@@ -1,10 +1,15 @@
-"""How much memory a training step keeps, by arithmetic."""
+"""How much memory a training step keeps, told before it is run."""
+
+from typing import Any
 
 import torch
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 
 from vitreous.data.cache import free_memory
 from vitreous.errors import UserError
-from vitreous.model.config import ViTConfig
+from vitreous.model.build import empty_model
+from vitreous.model.config import ModelConfig, ViTConfig
 from vitreous.parallel.device import Engine
 
 # Temporaries of the backward pass and the allocator's slack, over what autograd keeps.
@@ -13,17 +18,27 @@ _SLACK = 1.3
 _BYTES_PER_PARAMETER = 5 * 4
 
 
-def activation_bytes(config: ViTConfig, engine: Engine, size: tuple[int, int]) -> int:
+def activation_bytes(config: ModelConfig, engine: Engine, size: tuple[int, int]) -> int:
     """Bytes that autograd keeps of one image until the backward pass.
-
-    Per token and block: the float32 inputs of two norms, and in the precision of the products the
-    norms' outputs, q, k, v, the heads' outputs, and the MLP's hidden layer before and after its
-    activation; and, where attention is explicit (bfloat16 on the CPU), its k S x S weights.
 
     Args:
         config: The model.
         engine: Gives the precision of the products and the device.
         size: (H, W) of the training images, pixels.
+    """
+    return int(_ESTIMATES[config.kind](config, engine, size)) + 2 * _pixels(config, size)
+
+
+def _pixels(config: ModelConfig, size: tuple[int, int]) -> int:
+    return 4 * config.channels * size[0] * size[1]
+
+
+def _transformer(config: ViTConfig, engine: Engine, size: tuple[int, int]) -> int:
+    """By arithmetic, and what the ResNet of a hybrid keeps.
+
+    Per token and block: the float32 inputs of two norms, and in the precision of the products the
+    norms' outputs, q, k, v, the heads' outputs, and the MLP's hidden layer before and after its
+    activation; and, where attention is explicit (bfloat16 on the CPU), its k S x S weights.
     """
     h, w = config.grid_of(size)
     tokens = config.prefix + h * w
@@ -34,8 +49,31 @@ def activation_bytes(config: ViTConfig, engine: Engine, size: tuple[int, int]) -
     per_block = tokens * per_token
     if engine.device.type == "cpu" and engine.precision == "bfloat16":
         per_block += item * config.heads * tokens**2
-    pixels = 4 * config.channels * size[0] * size[1]
-    return config.depth * per_block + 2 * pixels
+    stem = empty_model(config).get_submodule("stem")
+    return config.depth * per_block + _convolutions(stem, config, engine, size)
+
+
+def _resnet(config: ModelConfig, engine: Engine, size: tuple[int, int]) -> int:
+    return _convolutions(empty_model(config), config, engine, size)
+
+
+def _convolutions(
+    module: nn.Module, config: ModelConfig, engine: Engine, size: tuple[int, int]
+) -> int:
+    """By a forward pass without numbers, which says what autograd would keep."""
+    own = {parameter.untyped_storage()._cdata for parameter in module.parameters()}
+    kept: dict[int, Tensor] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage()._cdata] = tensor
+        return tensor
+
+    with saved_tensors_hooks(keep, lambda tensor: tensor):
+        module(torch.empty(1, config.channels, *size, device="meta"))
+    return sum(tensor.untyped_storage().nbytes() for key, tensor in kept.items() if key not in own)
+
+
+_ESTIMATES: dict[str, Any] = {"vit": _transformer, "bit": _resnet}
 
 
 def free_for_activations(parameters: int, engine: Engine) -> int:

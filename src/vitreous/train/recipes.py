@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from vitreous.data.augmentation import Augmentation
 from vitreous.data.preprocessing import Preprocessing
 from vitreous.errors import UserError
-from vitreous.model.config import ViTConfig
+from vitreous.model.config import ModelConfig, ViTConfig
 from vitreous.train.config import OptimizerConfig, ScheduleConfig, TrainConfig
 
 
@@ -33,9 +33,9 @@ class Facts:
     channels: int
     image_size: tuple[int, int] | None = None
     gpu: bool = False
-    model: ViTConfig | None = None
+    model: ModelConfig | None = None
     weights: str | None = None
-    trained: tuple[ViTConfig, Preprocessing] | None = None
+    trained: tuple[ModelConfig, Preprocessing] | None = None
 
 
 Recipe = Callable[[Facts], TrainConfig]
@@ -65,7 +65,7 @@ def finetune(facts: Facts) -> TrainConfig:
         raise UserError("recipe finetune starts from weights: give --weights FILE, or use scratch")
     trained, preprocessing = facts.trained
     size = _finetuning_size(trained)
-    model = replace(trained, image_size=size, num_classes=facts.num_classes, pre_logits=None)
+    model = replace(trained.with_classes(facts.num_classes), image_size=size)
     steps = 500 if facts.num_images < 20_000 else 10_000 if facts.num_images < 500_000 else 20_000
     return TrainConfig(
         recipe="finetune",
@@ -97,10 +97,10 @@ def find_recipe(name: str) -> Recipe:
     raise UserError(f"unknown recipe {name!r}: {hint}there are {', '.join(RECIPES)}")
 
 
-def _finetuning_size(trained: ViTConfig) -> tuple[int, int]:
+def _finetuning_size(trained: ModelConfig) -> tuple[int, int]:
     """384 for a model of 224 pixels, and 12 / 7 of any smaller side; a larger one stays."""
     height, width = (
-        max(side, min(side * 12 // 7, 384)) // trained.patch * trained.patch
+        max(side, min(side * 12 // 7, 384)) // trained.side_step * trained.side_step
         for side in trained.image_size
     )
     return height, width
@@ -111,7 +111,7 @@ def _are_glyphs(facts: Facts) -> bool:
     return facts.channels == 1 and facts.image_size is not None and max(facts.image_size) <= 32
 
 
-def _preprocessing(model: ViTConfig, crop_fraction: float = 1.0) -> Preprocessing:
+def _preprocessing(model: ModelConfig, crop_fraction: float = 1.0) -> Preprocessing:
     half = (0.5,) * model.channels
     return Preprocessing(
         size=model.image_size,
@@ -202,7 +202,7 @@ def _photos_on_gpu(facts: Facts) -> TrainConfig:
 
 def _with_muon(
     facts: Facts,
-    model: ViTConfig,
+    model: ModelConfig,
     rule: Preprocessing,
     augmentation: Augmentation,
     *,

@@ -6,19 +6,18 @@ import torch
 
 from vitreous.errors import UserError
 from vitreous.model.build import empty_model
-from vitreous.model.resample import resample_table
-from vitreous.model.vit import VisionTransformer
+from vitreous.model.classifier import Classifier
 from vitreous.weights.passport import passport_of
 
 
 @torch.no_grad()
 def adapt(
-    model: VisionTransformer,
+    model: Classifier,
     *,
     num_classes: int | None = None,
     image_size: int | tuple[int, int] | None = None,
     class_names: tuple[str, ...] = (),
-) -> VisionTransformer:
+) -> Classifier:
     """The same weights for another task.
 
     Args:
@@ -36,25 +35,19 @@ def adapt(
     old = model.config
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
     config = replace(old, image_size=size or old.image_size)
-    tensors = dict(model.state_dict())
     if num_classes is not None:
         if class_names and len(class_names) != num_classes:
             raise UserError(f"{len(class_names)} class names for a head of {num_classes} classes")
-        config = replace(config, num_classes=num_classes, pre_logits=None)
+        config = config.with_classes(num_classes)
         passport = replace(passport, class_names=())
-        tensors = {
-            name: tensor
-            for name, tensor in tensors.items()
-            if not name.startswith(("head.", "pre_logits."))
-        }
-        if num_classes:
-            like = tensors["position.table"]
-            tensors["head.weight"] = like.new_zeros(num_classes, config.width)
-            tensors["head.bias"] = like.new_zeros(num_classes)
-    tensors["position.table"] = resample_table(
-        tensors["position.table"], old.grid, config.grid, old.prefix_rows, old.resample
-    )
     adapted = empty_model(config)
+    tensors = model.tensors_for(config)
+    if num_classes is not None:
+        like = next(iter(tensors.values()))
+        tensors = {
+            name: like.new_zeros(empty.shape) if name.startswith("head.") else tensors[name]
+            for name, empty in adapted.state_dict().items()
+        }
     adapted.load_state_dict(tensors, assign=True)
     names = class_names or passport.class_names or tuple(map(str, range(config.num_classes)))
     rule = passport.preprocessing

@@ -12,7 +12,7 @@ from torch import Tensor
 from vitreous.data.batch import normalise
 from vitreous.durable import write_durably, write_text
 from vitreous.errors import UserError
-from vitreous.model.vit import VisionTransformer
+from vitreous.model.classifier import Classifier
 from vitreous.weights.family import Family, Hints
 from vitreous.weights.foreign import load_foreign
 from vitreous.weights.load import load
@@ -50,7 +50,7 @@ class Proof:
     lost: tuple[str, ...]
 
 
-def convert(model: VisionTransformer, out: str | Path, to: str) -> Proof:
+def convert(model: Classifier, out: str | Path, to: str) -> Proof:
     """Write a model as a checkpoint of a family; nothing is left there where the proof fails.
 
     Args:
@@ -108,9 +108,7 @@ def _place(out: Path, family: Family | None) -> tuple[Path, bool]:
     return file, folder
 
 
-def _prove(
-    model: VisionTransformer, again: VisionTransformer, file: Path, family: str, layout: str
-) -> Proof:
+def _prove(model: Classifier, again: Classifier, file: Path, family: str, layout: str) -> Proof:
     ours, theirs = model.state_dict(), again.state_dict()
     for name, tensor in ours.items():
         if name not in theirs or not torch.equal(tensor, theirs[name]):

@@ -8,7 +8,7 @@ from typing import Any
 
 from vitreous.errors import UserError
 from vitreous.model.build import empty_model
-from vitreous.model.vit import VisionTransformer
+from vitreous.model.classifier import Classifier
 from vitreous.weights.family import Family, Hints, Reading
 from vitreous.weights.known import recognise_published
 from vitreous.weights.passport import Passport
@@ -21,7 +21,7 @@ from vitreous.weights.rule import to_ours
 _DIGEST_AT_ONCE = 64 * 2**20
 
 
-def load_foreign(checkpoint: Checkpoint, hints: Hints, *, quiet: bool = False) -> VisionTransformer:
+def load_foreign(checkpoint: Checkpoint, hints: Hints, *, quiet: bool = False) -> Classifier:
     """A model out of another family's tensors, float32, with a passport.
 
     What nothing in the file says is logged, unless `quiet`, and stands in the passport's origin.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vitreous.errors import UserError
 from vitreous.model.build import empty_model
-from vitreous.model.vit import VisionTransformer
+from vitreous.model.classifier import Classifier
 from vitreous.weights.adapt import adapt
 from vitreous.weights.family import Hints
 from vitreous.weights.foreign import foreign_passport, load_foreign
@@ -21,7 +21,7 @@ def load(
     num_classes: int | None = None,
     image_size: int | tuple[int, int] | None = None,
     heads: int | None = None,
-) -> VisionTransformer:
+) -> Classifier:
     """A model, ready to use, with its `passport`.
 
     >>> model = load("runs/flowers")
@@ -55,7 +55,7 @@ def load(
     return model.eval()
 
 
-def _load_own(checkpoint: Checkpoint) -> VisionTransformer:
+def _load_own(checkpoint: Checkpoint) -> Classifier:
     passport = _own_passport(checkpoint)
     model = empty_model(passport.architecture)
     _check_names(model, checkpoint)
@@ -77,7 +77,7 @@ def _own_passport(checkpoint: Checkpoint) -> Passport:
     return replace(passport, origin={"file": str(checkpoint.file)} | passport.origin)
 
 
-def _check_names(model: VisionTransformer, checkpoint: Checkpoint) -> None:
+def _check_names(model: Classifier, checkpoint: Checkpoint) -> None:
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     found = checkpoint.shapes
     for problem, names in (

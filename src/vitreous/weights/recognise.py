@@ -1,7 +1,7 @@
 """Which family a checkpoint is of, told from the names of its tensors."""
 
 from vitreous.errors import UserError
-from vitreous.model.config import ViTConfig
+from vitreous.model.config import ModelConfig
 from vitreous.weights.family import Family
 from vitreous.weights.google import GOOGLE
 from vitreous.weights.huggingface import HUGGINGFACE
@@ -39,7 +39,7 @@ def recognise(checkpoint: Checkpoint) -> Family:
     )
 
 
-def family_to_write(name: str, config: ViTConfig, origin: dict[str, object]) -> Family:
+def family_to_write(name: str, config: ModelConfig, origin: dict[str, object]) -> Family:
     """The layout to write: that of the file that the weights came from, or the first that can.
 
     Raises:
@@ -54,7 +54,12 @@ def family_to_write(name: str, config: ViTConfig, origin: dict[str, object]) -> 
             (layout.name, layout.layout) != (origin.get("family"), origin.get("layout"))
         )
     )
-    objections = [layout.objection(config) for layout in layouts]
+    objections = [
+        layout.objection(config)
+        if isinstance(config, layout.architecture)
+        else f"a model of kind {config.kind!r}"
+        for layout in layouts
+    ]
     if None in objections:
         return layouts[objections.index(None)]
     raise UserError(f"the layout of {name} cannot say {objections[0]}: choose another --to")

@@ -50,6 +50,7 @@ class ViTConfig:
             None no ResNet. `patch` counts pixels of the image all the same.
         stem_width: Channels of the root.
         resample: The rule by which the position grid is resampled to another image size.
+        fixed_size: Whether images of another size are refused, and not met by resampling.
     """
 
     name: str = "ViT"
@@ -79,6 +80,7 @@ class ViTConfig:
     stem: tuple[int, ...] | None = None
     stem_width: int = 64
     resample: Dialect = "google"
+    fixed_size: bool = False
 
     def __post_init__(self) -> None:
         for field in ("patch", "channels", "width", "depth", "mlp_width", "heads"):

@@ -72,8 +72,12 @@ def initial_model(config: TrainConfig, class_names: tuple[str, ...]) -> VisionTr
     model = adapt(
         load(config.weights),
         num_classes=len(class_names),
-        image_size=config.model.image_size,
         class_names=class_names,
+        image_size=config.model.image_size,
+        resample=config.model.resample,
+        patch=config.model.patch,
+        channels=config.model.channels,
+        share=True,
     )
     # Built anew, for the config's dropout and stochastic depth.
     fresh = empty_model(config.model, device="cpu")

@@ -1,4 +1,5 @@
 import torch
+from torch import nn
 
 from vitreous.analysis.randomisation import cascading_randomisation
 from vitreous.analysis.rollout import rollout
@@ -25,7 +26,7 @@ def test_every_model(model: VisionTransformer, pictures: torch.Tensor) -> None:
         return {"image": pictures[0, 0, :3, :3], "rollout": rolled}
 
     found = cascading_randomisation(model, draw_maps)
-    assert list(found) == ["head", "block 2", "block 1", "block 0", "patches"]
+    assert list(found) == ["head", "block 3", "block 2", "block 1", "patches"]
     assert all(abs(row["image"] - 1) < 1e-9 for row in found.values())
     assert abs(found["head"]["rollout"] - 1) < 1e-9
     assert found["patches"]["rollout"] < 0.99
@@ -40,3 +41,12 @@ def test_it_repeats_itself(model: VisionTransformer) -> None:
         return {"kernel": network.patch.weight[:4, 0, :, 0]}
 
     assert cascading_randomisation(model, draw_maps) == cascading_randomisation(model, draw_maps)
+
+
+def test_a_model_without_blocks() -> None:
+    """Its parts from the last to the first; those without weights are no stations."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(4, 9), nn.ReLU(), nn.Linear(9, 16))
+    found = cascading_randomisation(network, lambda net: {"out": net(torch.ones(4)).view(4, 4)})
+    assert list(found) == ["2", "0"]
+    assert found["0"]["out"] < 0.99

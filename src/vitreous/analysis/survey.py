@@ -26,6 +26,9 @@ class Survey:
     """Means and spreads over images of what each layer does.
 
     Attributes:
+        patch: Side of a patch, pixels.
+        grid: (h, w) of the images.
+        tokens: S, in the sequence.
         distance: Mean attention distance (k,) by layer, pixels; see `attention_distance`.
         entropy: Entropy of attention (k,) by layer, nats; see `attention_entropy`.
         norm: Length of the patch tokens, a mean over patches, by layer.
@@ -35,6 +38,8 @@ class Survey:
 
     def __init__(self, patch: int) -> None:
         self.patch = patch
+        self.grid = (0, 0)
+        self.tokens = 0
         self.distance: defaultdict[int, Spread] = defaultdict(Spread)
         self.entropy: defaultdict[int, Spread] = defaultdict(Spread)
         self.norm: defaultdict[int, Spread] = defaultdict(Spread)
@@ -52,10 +57,12 @@ class Survey:
         Args:
             mask: Images that count; all where not given.
         """
-        return Recording(attention="all", tokens="all", each=partial(self._add, mask))
+        return Recording(attention="all", tokens="all", each=partial(self.add, mask=mask))
 
-    def _add(self, mask: Tensor | None, recording: Recording, layer: int) -> None:
+    def add(self, recording: Recording, layer: int, mask: Bool[Tensor, " B"] | None = None) -> None:
+        """Take in one layer of one batch."""
         kept = slice(None) if mask is None else mask
+        self.grid, self.tokens = recording.grid, recording.tokens[layer].shape[1]
         self.distance[layer].add(attention_distance(recording, layer, self.patch)[kept])
         self.entropy[layer].add(attention_entropy(recording, layer)[kept])
         tokens = patch_tokens(recording, layer)[kept]

@@ -141,7 +141,7 @@ def _attention_views(
     engine: Engine,
 ) -> list[AttentionView]:
     """Attention over images spread evenly over the classes."""
-    places = _spread(answers.labels, _VIEWS)
+    places = spread(answers.labels, _VIEWS)
     rule = passport.preprocessing
     views = []
     recording = Recording(attention=[-1])
@@ -157,8 +157,8 @@ def _attention_views(
     return views
 
 
-def _spread(labels: Int64[np.ndarray, " N"], limit: int) -> list[int]:
-    """Places of images, class after class in turn, the first of each first."""
+def spread(labels: Int64[np.ndarray, " N"], limit: int) -> list[int]:
+    """Places of at most so many images, class after class in turn, the first of each first."""
     by_class = [np.flatnonzero(labels == label).tolist() for label in np.unique(labels)]
     turns = [places[turn] for turn in range(limit) for places in by_class if turn < len(places)]
     return turns[:limit]

@@ -14,9 +14,10 @@ def config_type(values: dict[str, Any]) -> type[ModelConfig]:
 
     Raises:
         UserError: An unknown kind.
+        TypeError: Not a dict at all.
     """
     if not isinstance(values, dict):
-        raise UserError(f"a model's config is a table of fields, not {values!r}")
+        raise TypeError(f"a config is a table of fields, not {values!r}")
     kind = values.get("kind", "vit")
     if kind not in KINDS:
         raise UserError(f"model.kind is {kind!r}: known are {', '.join(KINDS)}")

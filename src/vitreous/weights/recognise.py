@@ -4,13 +4,24 @@ from vitreous.errors import UserError
 from vitreous.model.config import ModelConfig
 from vitreous.weights.family import Family
 from vitreous.weights.google import GOOGLE
+from vitreous.weights.google_bit import BIG_TRANSFER, GOOGLE_BIT
 from vitreous.weights.huggingface import HUGGINGFACE
 from vitreous.weights.lucidrains import LUCIDRAINS
 from vitreous.weights.read import Checkpoint
 from vitreous.weights.timm import TIMM
+from vitreous.weights.timm_bit import TIMM_BIT
 from vitreous.weights.torchvision import TORCHVISION
 
-FAMILIES: tuple[Family, ...] = (*GOOGLE, TIMM, *HUGGINGFACE, *TORCHVISION, *LUCIDRAINS)
+FAMILIES: tuple[Family, ...] = (
+    *GOOGLE,
+    GOOGLE_BIT,
+    TIMM,
+    TIMM_BIT,
+    *HUGGINGFACE,
+    *TORCHVISION,
+    *LUCIDRAINS,
+    BIG_TRANSFER,
+)
 """Every layout; the first of a family is the one to write."""
 
 

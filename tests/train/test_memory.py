@@ -13,7 +13,6 @@ from vitreous.model.config import ViTConfig
 from vitreous.parallel.device import choose_engine
 from vitreous.train.memory import activation_bytes, micro_batch_that_fits
 
-
 VIT = ViTConfig(
     image_size=(64, 64), patch=8, width=96, depth=6, mlp_width=384, heads=3, num_classes=10
 )

@@ -211,8 +211,9 @@ def _from_scratch(
 ) -> TrainConfig:
     """What every run from scratch shares: cosine, smoothing, and an average of weights.
 
-    Muon moves what has an encoder, and AdamW a ResNet, whose kernels are no matrices. As many epochs as show `images_seen` images, between 20 and 300. The average looks back over a
-    twentieth of the run.
+    Muon moves what has an encoder, and AdamW a ResNet, whose kernels are no matrices. As many
+    epochs as show `images_seen` images, between 20 and 300. The average looks back over a twentieth
+    of the run.
     """
     epochs = min(max(round(images_seen / max(facts.num_images, 1)), 20), 300)
     window = epochs * facts.num_images / batch_size / 20

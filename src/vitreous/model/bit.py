@@ -83,6 +83,11 @@ class BiT(Classifier):
         for parameter in self.head.parameters():
             nn.init.zeros_(parameter)
 
+    @property
+    def pixel_kernel(self) -> str:
+        """The root's."""
+        return "root.weight"
+
     def embed(
         self, images: Float[Tensor, "B C H W"], recording: Recording | None = None
     ) -> Float[Tensor, "B R"]:

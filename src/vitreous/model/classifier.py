@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vitreous.model.config import ModelConfig
+from vitreous.model.pixel_kernel import change_channels
 from vitreous.model.recording import Recording
 
 
@@ -56,6 +57,18 @@ class Classifier(nn.Module, ABC):
     def reset_parameters(self) -> None:
         """The initial values of its source, at random; the head starts at zero."""
 
+    @property
+    @abstractmethod
+    def pixel_kernel(self) -> str:
+        """Name of the first kernel, (D, C, side, side), which sees the pixels."""
+
     def tensors_for(self, config: ModelConfig) -> dict[str, Tensor]:
-        """The state dict, with what depends on the image size made for that of `config`."""
-        return dict(self.state_dict())
+        """The state dict, made for the image size and channels of `config`; new heads are not.
+
+        Raises:
+            UserError: The weights cannot be made so.
+        """
+        tensors = dict(self.state_dict())
+        kernel = tensors[self.pixel_kernel]
+        tensors[self.pixel_kernel] = change_channels(kernel, config.channels)
+        return tensors

@@ -140,6 +140,7 @@ class ViTConfig(ModelConfig):
             None no ResNet. `patch` counts pixels of the image all the same.
         stem_width: Channels of the root.
         resample: The rule by which the position grid is resampled to another image size.
+        fixed_size: Whether images of another size are refused, and not met by resampling.
     """
 
     kind: str = "vit"
@@ -167,6 +168,7 @@ class ViTConfig(ModelConfig):
     stem: tuple[int, ...] | None = None
     stem_width: int = 64
     resample: Dialect = "google"
+    fixed_size: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -48,7 +48,8 @@ class Recording:
         self.attention, self.tokens = {}, {}
         self.grid, self.prefix = grid, prefix
         self._layers = {
-            what: _resolve(layers, depth, what) for what, layers in self._wanted.items()
+            what: frozenset(resolve_layers(layers, depth, f"record {what}"))
+            for what, layers in self._wanted.items()
         }
 
     def wants(self, what: Literal["attention", "tokens"], layer: int) -> bool:
@@ -56,10 +57,21 @@ class Recording:
         return layer in self._layers[what]
 
 
-def _resolve(layers: tuple[int, ...] | Literal["all"], depth: int, what: str) -> frozenset[int]:
-    if layers == "all":
-        return frozenset(range(depth))
-    for layer in layers:
+def resolve_layers(layers: Layers, depth: int, what: str) -> tuple[int, ...]:
+    """Layers counted from 0, in the order asked for; negative ones count from the end.
+
+    Args:
+        layers: Numbers, or `all`.
+        depth: L.
+        what: That is asked of them, for the message.
+
+    Raises:
+        UserError: The model lacks one.
+    """
+    if isinstance(layers, str):
+        return tuple(range(depth))
+    resolved = tuple(layers)
+    for layer in resolved:
         if not -depth <= layer < depth:
-            raise UserError(f"no layer {layer} to record {what} of: the model has 0 to {depth - 1}")
-    return frozenset(layer % depth for layer in layers)
+            raise UserError(f"no layer {layer} to {what} of: the model has 0 to {depth - 1}")
+    return tuple(layer % depth for layer in resolved)

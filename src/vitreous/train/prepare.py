@@ -69,11 +69,15 @@ def initial_model(config: TrainConfig, class_names: tuple[str, ...]) -> Classifi
     torch.manual_seed(config.seed)
     if config.weights is None:
         return create_model(config.model)
+    own = {n: getattr(config.model, n) for n in ("resample", "patch") if hasattr(config.model, n)}
     model = adapt(
         load(config.weights),
         num_classes=len(class_names),
-        image_size=config.model.image_size,
         class_names=class_names,
+        image_size=config.model.image_size,
+        channels=config.model.channels,
+        share=True,
+        **own,
     )
     # Built anew, for the config's dropout and stochastic depth.
     fresh = empty_model(config.model, device="cpu")

@@ -8,6 +8,7 @@ from vitreous.data.augmentation import Augmentation
 from vitreous.data.preprocessing import Preprocessing
 from vitreous.errors import UserError
 from vitreous.model.config import ModelConfig, ViTConfig
+from vitreous.model.pixel_kernel import follow_channels
 from vitreous.train.config import OptimizerConfig, ScheduleConfig, TrainConfig
 
 
@@ -57,22 +58,32 @@ def finetune(facts: Facts) -> TrainConfig:
     vitreous train DATA --weights FILE --recipe finetune --out RUN
 
     SGD with momentum 0.9, cosine decay, clip at 1, no weight decay, batch 512, a zero head, 384
-    pixels with the position grid resampled. Steps by the size of the set: 500 below 20,000 images
-    (Pets, Flowers), 10,000 below 500,000 (CIFAR), else 20,000 (ImageNet). Warm-up of at most 500
-    steps is the official code's. The paper sweeps the learning rate; 0.01 lies in every sweep.
+    pixels with the position grid resampled, and a patch kernel for the data's channels. Steps by
+    the size of the set: 500 below 20,000 images (Pets, Flowers), 10,000 below 500,000 (CIFAR), else
+    20,000 (ImageNet). Warm-up of at most 500 steps is the official code's. The paper sweeps the
+    learning rate; 0.01 lies in every sweep.
     """
     if facts.trained is None:
         raise UserError("recipe finetune starts from weights: give --weights FILE, or use scratch")
     trained, preprocessing = facts.trained
     size = _finetuning_size(trained)
-    model = replace(trained.with_classes(facts.num_classes), image_size=size)
+    model = replace(
+        trained.with_classes(facts.num_classes), image_size=size, channels=facts.channels
+    )
+    rule = replace(
+        preprocessing,
+        size=size,
+        channels=facts.channels,
+        mean=follow_channels(preprocessing.mean, facts.channels),
+        std=follow_channels(preprocessing.std, facts.channels),
+    )
     steps = 500 if facts.num_images < 20_000 else 10_000 if facts.num_images < 500_000 else 20_000
     return TrainConfig(
         recipe="finetune",
         data=facts.data,
         weights=facts.weights,
         model=model,
-        preprocessing=replace(preprocessing, size=size),
+        preprocessing=rule,
         augmentation=Augmentation(crop_area=(0.05, 1.0), flip=0.0 if _are_glyphs(facts) else 0.5),
         optimizer=OptimizerConfig(name="sgd", learning_rate=0.01, momentum=0.9, clip=1.0),
         schedule=ScheduleConfig(shape="cosine", warmup=min(500 / steps, 0.1)),

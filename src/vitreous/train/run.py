@@ -93,7 +93,7 @@ def _finish(loop: Loop) -> dict[str, Any] | None:
     """Measure the result in float32, and write model and report."""
     config, dataset, folder, state = loop.config, loop.dataset, loop.folder, loop.state
     assert isinstance(state.result, Classifier)
-    model = adapt(state.result, image_size=config.preprocessing.size).eval()
+    model = adapt(state.result, image_size=config.preprocessing.size, share=True).eval()
     passport = Passport(
         architecture=model.config,
         preprocessing=config.preprocessing,

@@ -20,7 +20,8 @@ class StandardizedConv(nn.Conv2d):
     def __init__(self, channels: int, features: int, side: int, stride: int = 1) -> None:
         super().__init__(channels, features, side, stride, bias=False)
         total = max(side - stride, 0)
-        self.margins = (total // 2, total - total // 2) * 2
+        self.padding = (total // 2, total // 2)
+        self.far: nn.Module = nn.ZeroPad2d((0, 1, 0, 1)) if total % 2 else nn.Identity()
 
     def reset_parameters(self) -> None:
         """Flax's default: LeCun normal, truncated."""
@@ -34,7 +35,7 @@ class StandardizedConv(nn.Conv2d):
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C2 H2 W2"]:
         """Convolve with the standardised kernel."""
-        return F.conv2d(F.pad(x, self.margins), self.kernel(), stride=self.stride)
+        return F.conv2d(self.far(x), self.kernel(), stride=self.stride, padding=self.padding)
 
 
 class CentredConv(StandardizedConv):
@@ -47,14 +48,10 @@ class CentredConv(StandardizedConv):
         self, channels: int, features: int, side: int, stride: int = 1, *, eps: float
     ) -> None:
         super().__init__(channels, features, side, stride)
-        self.padding = (side // 2, side // 2)
+        self.padding, self.far = (side // 2, side // 2), nn.Identity()
         self.eps = eps
 
     def kernel(self) -> Float[Tensor, "C2 C P P"]:
         """The standardised weight: a layer norm of each row, which is one pass either way."""
         rows = self.weight.flatten(1)
         return F.layer_norm(rows, rows.shape[1:], eps=self.eps).view_as(self.weight)
-
-    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C2 H2 W2"]:
-        """Convolve with the standardised kernel."""
-        return F.conv2d(x, self.kernel(), stride=self.stride, padding=self.padding)

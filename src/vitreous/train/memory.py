@@ -60,17 +60,31 @@ def _resnet(config: ModelConfig, engine: Engine, size: tuple[int, int]) -> int:
 def _convolutions(
     module: nn.Module, config: ModelConfig, engine: Engine, size: tuple[int, int]
 ) -> int:
-    """By a forward pass without numbers, which says what autograd would keep."""
-    own = {parameter.untyped_storage()._cdata for parameter in module.parameters()}
-    kept: dict[int, Tensor] = {}
+    """By a forward pass without numbers, which says what autograd would keep.
+
+    In bfloat16 a CPU keeps all maps so; a GPU computes norms in float32, and is counted in it.
+    """
+    halved = engine.precision == "bfloat16" and engine.device.type == "cpu"
+    dtype = torch.bfloat16 if halved else torch.float32
+    module.to(dtype)
+    one, two = (
+        _kept(module, torch.empty(batch, config.channels, *size, dtype=dtype, device="meta"))
+        for batch in (1, 2)
+    )
+    return two - one  # standardised kernels are kept once, whatever the batch
+
+
+def _kept(module: nn.Module, images: Tensor) -> int:
+    storages: dict[int, torch.UntypedStorage] = {}
 
     def keep(tensor: Tensor) -> Tensor:
-        kept[tensor.untyped_storage()._cdata] = tensor
+        storage = tensor.untyped_storage()
+        storages[storage._cdata] = storage
         return tensor
 
     with saved_tensors_hooks(keep, lambda tensor: tensor):
-        module(torch.empty(1, config.channels, *size, device="meta"))
-    return sum(tensor.untyped_storage().nbytes() for key, tensor in kept.items() if key not in own)
+        module(images)
+    return sum(storage.nbytes() for storage in storages.values())
 
 
 _ESTIMATES: dict[str, Any] = {"vit": _transformer, "bit": _resnet}

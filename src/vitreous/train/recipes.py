@@ -155,7 +155,7 @@ def _glyphs(facts: Facts) -> TrainConfig:
     augmentation = Augmentation(
         rotate=12, scale=0.15, translate=0.1, mixup=0.2, mix_probability=0.5
     )
-    return _with_muon(facts, model, _preprocessing(model), augmentation, images_seen=72_000)
+    return _from_scratch(facts, model, _preprocessing(model), augmentation, images_seen=72_000)
 
 
 def _photos(facts: Facts) -> TrainConfig:
@@ -166,7 +166,7 @@ def _photos(facts: Facts) -> TrainConfig:
     """
     if facts.model is not None:
         rule = _preprocessing(facts.model, crop_fraction=0.875)
-        return _with_muon(facts, facts.model, rule, _PHOTO_AUGMENTATION, images_seen=240_000)
+        return _from_scratch(facts, facts.model, rule, _PHOTO_AUGMENTATION, images_seen=240_000)
     model = ViTConfig(
         name="ViT-photo",
         image_size=(64, 64),
@@ -184,7 +184,7 @@ def _photos(facts: Facts) -> TrainConfig:
     )
     rule = _preprocessing(replace(model, image_size=(80, 80)), crop_fraction=0.875)
     sizes = ScheduleConfig(warmup=0.05, sides=(48, 64, 80), side_starts=(0.0, 0.6, 0.9))
-    config = _with_muon(facts, model, rule, _PHOTO_AUGMENTATION, images_seen=240_000)
+    config = _from_scratch(facts, model, rule, _PHOTO_AUGMENTATION, images_seen=240_000)
     return replace(config, schedule=sizes)
 
 
@@ -206,12 +206,12 @@ def _photos_on_gpu(facts: Facts) -> TrainConfig:
         stochastic_depth=0.2,
     )
     rule = _preprocessing(model, crop_fraction=0.875)
-    return _with_muon(
+    return _from_scratch(
         facts, model, rule, _PHOTO_AUGMENTATION, images_seen=1_000_000, batch_size=128
     )
 
 
-def _with_muon(
+def _from_scratch(
     facts: Facts,
     model: ModelConfig,
     rule: Preprocessing,
@@ -220,10 +220,11 @@ def _with_muon(
     images_seen: int,
     batch_size: int = 64,
 ) -> TrainConfig:
-    """What every run from scratch shares: Muon, cosine, smoothing, and an average of weights.
+    """What every run from scratch shares: cosine, smoothing, and an average of weights.
 
-    As many epochs as show `images_seen` images, between 20 and 300. The average looks back over a
-    twentieth of the run.
+    Muon moves what has an encoder, and AdamW a ResNet, whose kernels are no matrices. As many
+    epochs as show `images_seen` images, between 20 and 300. The average looks back over a twentieth
+    of the run.
     """
     epochs = min(max(round(images_seen / max(facts.num_images, 1)), 20), 300)
     window = epochs * facts.num_images / batch_size / 20
@@ -233,7 +234,7 @@ def _with_muon(
         model=model,
         preprocessing=rule,
         augmentation=augmentation,
-        optimizer=_MUON,
+        optimizer=_MUON if model.attention_layers else _ADAMW,
         schedule=ScheduleConfig(warmup=0.05),
         epochs=float(epochs),
         batch_size=batch_size,
@@ -250,6 +251,8 @@ _MUON = OptimizerConfig(
     betas=(0.9, 0.99),
     weight_decay=0.1,
 )
+
+_ADAMW = OptimizerConfig(name="adamw", learning_rate=2e-3, betas=(0.9, 0.99), weight_decay=0.1)
 
 _PHOTO_AUGMENTATION = Augmentation(
     crop_area=(0.2, 1.0),

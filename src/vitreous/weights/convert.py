@@ -57,8 +57,8 @@ def convert(model: Classifier, out: str | Path, to: str) -> Proof:
         model: In inference mode; its passport is taken along as far as the format can say it.
         out: A file, which gets `NAME.config.json` beside it, or a folder, which gets
             `config.json`.
-        to: `vitreous`, `google`, `big_vision`, `timm`, `huggingface`, `torchvision` or
-            `lucidrains`.
+        to: `vitreous`, `google`, `big_vision`, `timm`, `huggingface`, `torchvision`, `lucidrains`
+            or `big_transfer`.
 
     Raises:
         UserError: The format cannot say this architecture, the logits would differ, or `out`
@@ -119,8 +119,8 @@ def _prove(model: Classifier, again: Classifier, file: Path, family: str, layout
     if not difference <= _TOLERANCE:
         changed = [
             f"{name} {getattr(model.config, name)!r}"
-            for name in ("norm_eps", "activation")
-            if getattr(model.config, name) != getattr(again.config, name)
+            for name in ("norm_eps", "activation", "kernel_eps")
+            if getattr(model.config, name, None) != getattr(again.config, name, None)
         ]
         raise UserError(
             f"the {family} format cannot say {' and '.join(changed) or 'this model'}: its logits "

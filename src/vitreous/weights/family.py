@@ -52,6 +52,7 @@ class Family:
         architecture: The type of config that it speaks of; `rules` and `objection` are called with
             no other.
         signature: Names that a checkpoint of this layout surely has.
+        repair: Gives tensors of odd files their usual names.
         understand: Tensors and config to a `Reading`; config and tensors that contradict each
             other are refused.
         rules: The table, for an architecture.
@@ -65,6 +66,7 @@ class Family:
     layout: str = ""
     architecture: type[ModelConfig] = ViTConfig
     signature: tuple[str, ...]
+    repair: Callable[[Checkpoint], Checkpoint] = lambda checkpoint: checkpoint
     understand: Callable[[Checkpoint, Hints], Reading]
     rules: Callable[[Any], Sequence[Rule]]
     objection: Callable[[Any], str | None]

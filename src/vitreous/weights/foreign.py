@@ -30,6 +30,7 @@ def load_foreign(checkpoint: Checkpoint, hints: Hints, *, quiet: bool = False) -
         UserError: Unknown family, or tensors, config and hints that contradict one another.
     """
     family = recognise(checkpoint)
+    checkpoint = family.repair(checkpoint)
     reading = _understand(family, checkpoint, hints)
     model = empty_model(reading.config)
     tensors = to_ours(family.rules(reading.config), checkpoint, model.state_dict())
@@ -47,6 +48,7 @@ def foreign_passport(checkpoint: Checkpoint, hints: Hints) -> Passport:
         UserError: See `load_foreign`.
     """
     family = recognise(checkpoint)
+    checkpoint = family.repair(checkpoint)
     return _passport(family, _understand(family, checkpoint, hints), checkpoint)
 
 

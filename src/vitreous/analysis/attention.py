@@ -10,8 +10,8 @@ from vitreous.model.recording import Recording
 def head_attention(recording: Recording, layer: int, pooling: Pooling) -> Float[Tensor, "B h w"]:
     """How much of one layer's attention goes to each patch, heads averaged.
 
-    Where the head reads the class token: its attention to the patches. Where it reads the mean of
-    the patches: the mean of their attention. Attention to the class token is left out and the rest
+    Where the head reads the class token: its attention to the patches. Where it reads the patches
+    alone: the mean of their attention. Attention to the class token is left out and the rest
     scaled to sum to one.
 
     Source: the paper's section 4.5 looks at attention from the output token to the input; this is
@@ -30,7 +30,9 @@ def head_attention(recording: Recording, layer: int, pooling: Pooling) -> Float[
     """
     weights = recording.attention[layer].float().mean(1)  # (B, S, S)
     prefix = recording.prefix
-    rows = weights[:, 0] if pooling == "token" else weights[:, prefix:].mean(1)  # (B, S)
+    rows = (
+        weights[:, 0] if pooling not in ("mean", "map") else weights[:, prefix:].mean(1)
+    )  # (B, S)
     patches = rows[:, prefix:]
     shares = patches / patches.sum(1, keepdim=True)
     return shares.unflatten(1, recording.grid)

@@ -3,7 +3,6 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vitreous.model.config import ViTConfig
 from vitreous.model.resample import resample_table
@@ -12,7 +11,8 @@ from vitreous.model.resample import resample_table
 class LearnedPosition(nn.Module):
     """E_pos of equation 1: one learned row per token, the class token's first.
 
-    Where the config gives the prefix no positions, the table holds the patches' alone. An image of
+    Where the config gives the prefix, or the registers in it, no positions, the table has no rows
+    for them. An image of
     another size is met by resampling the grid on the way (section 3.2), by the rule that the config
     names.
     """
@@ -34,5 +34,6 @@ class LearnedPosition(nn.Module):
         """Add the position of each token; `grid` is the (h, w) of these images."""
         table = resample_table(self.table, self.grid, grid, self.rows, self.dialect)
         if self.rows < self.prefix:
-            table = F.pad(table, (0, 0, self.prefix, 0))  # the prefix stands at zero
+            zeros = table.new_zeros(self.prefix - self.rows, table.shape[1])
+            table = torch.cat([table[: self.rows], zeros, table[self.rows :]])
         return x + table

@@ -6,15 +6,16 @@ from torch import Tensor, nn
 
 from vitreous.model.config import ViTConfig
 from vitreous.model.encoder import Encoder
+from vitreous.model.head import build_head
 from vitreous.model.patch import PatchEmbedding
-from vitreous.model.pool import ClassTokenPool, MeanPool
+from vitreous.model.pool import build_pool
 from vitreous.model.position import LearnedPosition
 from vitreous.model.recording import Recording
 from vitreous.model.stem import ResNetStem
 
 
 class VisionTransformer(nn.Module):
-    """(stem ->) patches -> class token -> positions -> encoder -> pool -> head.
+    """(stem ->) patches -> class token -> positions (-> norm) -> encoder -> pool -> head.
 
     Source: the paper, section 3.1; the order and the initial values are vit_jax's. With a class
     token the last block computes only what the head reads, which gives identical logits.
@@ -32,17 +33,19 @@ class VisionTransformer(nn.Module):
             self.registers = nn.Parameter(torch.empty(config.registers, config.width))
         self.position = LearnedPosition(config)
         self.dropout = nn.Dropout(config.dropout)
+        self.embedding_norm: nn.Module = nn.Identity()
+        if config.embedding_norm:
+            self.embedding_norm = nn.LayerNorm(config.width, config.norm_eps)
         self.encoder = Encoder(config)
-        self.pool = ClassTokenPool() if config.pooling == "token" else MeanPool(config.prefix)
+        self.pool = build_pool(config)
         self.pooled_norm: nn.Module = nn.Identity()
         if config.final_norm == "pooled":
-            self.pooled_norm = nn.LayerNorm(config.width, config.norm_eps)
+            self.pooled_norm = nn.LayerNorm(config.pooled_width, config.norm_eps)
         self.pre_logits = nn.Sequential()
-        features = config.width
         if config.pre_logits is not None:
-            features = config.pre_logits
-            self.pre_logits = nn.Sequential(nn.Linear(config.width, features), nn.Tanh())
-        self.head = nn.Linear(features, config.num_classes) if config.num_classes else nn.Identity()
+            linear = nn.Linear(config.pooled_width, config.pre_logits)
+            self.pre_logits = nn.Sequential(linear, nn.Tanh())
+        self.head = build_head(config)
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
@@ -60,9 +63,6 @@ class VisionTransformer(nn.Module):
             if isinstance(linear, nn.Linear):
                 nn.init.xavier_uniform_(linear.weight)
                 nn.init.zeros_(linear.bias)
-        if isinstance(self.head, nn.Linear):
-            nn.init.zeros_(self.head.weight)
-            nn.init.zeros_(self.head.bias)
 
     def forward(
         self, images: Float[Tensor, "B C H W"], recording: Recording | None = None
@@ -94,7 +94,7 @@ class VisionTransformer(nn.Module):
         x = self.patch(self.stem(images))  # (B, N, D)
         if self.config.prefix:
             x = torch.cat([*self._prefix(x), x], dim=1)  # (B, S, D)
-        x = self.dropout(self.position(x, grid))
+        x = self.embedding_norm(self.dropout(self.position(x, grid)))
         x = self.encoder(x, self.pool.read, recording)  # (B, 1 or S, D)
         return self.pre_logits(self.pooled_norm(self.pool(x)))
 

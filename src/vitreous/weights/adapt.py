@@ -40,7 +40,7 @@ def adapt(
     if num_classes is not None:
         if class_names and len(class_names) != num_classes:
             raise UserError(f"{len(class_names)} class names for a head of {num_classes} classes")
-        config = replace(config, num_classes=num_classes, pre_logits=None)
+        config = config.with_head(num_classes)
         passport = replace(passport, class_names=())
         tensors = {
             name: tensor
@@ -49,7 +49,7 @@ def adapt(
         }
         if num_classes:
             like = tensors["position.table"]
-            tensors["head.weight"] = like.new_zeros(num_classes, config.width)
+            tensors["head.weight"] = like.new_zeros(num_classes, config.pooled_width)
             tensors["head.bias"] = like.new_zeros(num_classes)
     tensors["position.table"] = resample_table(
         tensors["position.table"], old.grid, config.grid, old.prefix_rows, old.resample

@@ -2,16 +2,30 @@
 
 from vitreous.errors import UserError
 from vitreous.model.config import ViTConfig
+from vitreous.weights.facebook import FACEBOOK
 from vitreous.weights.family import Family
 from vitreous.weights.google import GOOGLE
 from vitreous.weights.huggingface import HUGGINGFACE
+from vitreous.weights.huggingface_dinov2 import HUGGINGFACE_DINOV2
+from vitreous.weights.huggingface_tower import HUGGINGFACE_TOWERS
 from vitreous.weights.lucidrains import LUCIDRAINS
+from vitreous.weights.openai import OPENAI
 from vitreous.weights.read import Checkpoint
 from vitreous.weights.timm import TIMM
 from vitreous.weights.torchvision import TORCHVISION
 
-FAMILIES: tuple[Family, ...] = (*GOOGLE, TIMM, *HUGGINGFACE, *TORCHVISION, *LUCIDRAINS)
-"""Every layout; the first of a family is the one to write."""
+FAMILIES: tuple[Family, ...] = (
+    *GOOGLE,
+    *FACEBOOK,
+    TIMM,
+    *HUGGINGFACE,
+    *HUGGINGFACE_DINOV2,
+    *HUGGINGFACE_TOWERS,
+    *TORCHVISION,
+    OPENAI,
+    *LUCIDRAINS,
+)
+"""Every layout; the first that fits is the one to read, and of a family the one to write."""
 
 
 def recognise(checkpoint: Checkpoint) -> Family:
@@ -21,7 +35,7 @@ def recognise(checkpoint: Checkpoint) -> Family:
         UserError: None that is known; says what was found and which family is nearest.
     """
     for family in FAMILIES:
-        if family.recognises(checkpoint.shapes):
+        if family.recognises(checkpoint):
             return family
     names = sorted(checkpoint.shapes)
     if not names:
@@ -30,7 +44,7 @@ def recognise(checkpoint: Checkpoint) -> Family:
     likeness = nearest.likeness(names)
     hint = f"nothing like any of {', '.join(dict.fromkeys(f.name for f in FAMILIES))}"
     if likeness:
-        lacking = next(name for name in nearest.signature if name not in checkpoint.shapes)
+        lacking = next((name for name in nearest.signature if name not in checkpoint.shapes), "")
         hint = f"nearest is {nearest.name} ({likeness:.0%} of the names), but {lacking} is missing"
     shown = ", ".join(f"{name} {checkpoint.shapes[name]}" for name in names[:3])
     raise UserError(

@@ -39,7 +39,7 @@ def test_a_refusal_names_the_field(
 
 
 def test_a_choice_lists_its_options(tiny: Callable[..., ViTConfig]) -> None:
-    with pytest.raises(UserError, match="choose gelu or gelu_tanh or relu"):
+    with pytest.raises(UserError, match="choose gelu or gelu_tanh or quick_gelu or relu or swiglu"):
         tiny(activation="swish")
 
 

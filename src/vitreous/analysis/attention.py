@@ -11,8 +11,8 @@ from vitreous.model.recording import Recording
 def head_attention(recording: Recording, layer: int, pooling: Pooling) -> Float[Tensor, "B h w"]:
     """How much of one layer's attention goes to each patch, heads averaged.
 
-    Where the head reads the class token: its attention to the patches. Where it reads the mean of
-    the patches: the mean of their attention. Attention to the class token is left out and the rest
+    Where the head reads the class token: its attention to the patches. Where it reads the patches
+    alone: the mean of their attention. Attention to the class token is left out and the rest
     scaled to sum to one.
 
     Source: the paper's section 4.5 looks at attention from the output token to the input; this is
@@ -64,12 +64,13 @@ def read_by_head(
         flow: Row q holds how much token q takes from each token: attention, a rollout, relevance.
         grid: (h, w).
         prefix: Tokens before the patches.
-        pooling: `token`: the class token's row. `mean`: the mean of the patches' rows.
+        pooling: `mean` and `map`: the mean of the patches' rows; else the class token's row.
 
     Returns:
         The row's values at the patches, in the map's own unit.
     """
-    row = flow[..., 0, :] if pooling == "token" else flow[..., prefix:, :].mean(-2)
+    of_patches = pooling in ("mean", "map")
+    row = flow[..., prefix:, :].mean(-2) if of_patches else flow[..., 0, :]
     return row[..., prefix:].unflatten(-1, grid)
 
 

@@ -76,6 +76,14 @@ class Attention(nn.Module):
         dropout = self.dropout if self.training else 0.0
         return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
 
+    def forward_across(
+        self, queries: Float[Tensor, "B R D"], x: Float[Tensor, "B S D"]
+    ) -> Float[Tensor, "B R D"]:
+        """Attention of other tokens, the queries, to these."""
+        q, k, v = self._apart(queries, x)
+        dropout = self.dropout if self.training else 0.0
+        return self._join(F.scaled_dot_product_attention(q, k, v, dropout_p=dropout))
+
     def _explicit(
         self, q: Float[Tensor, "B k R d"], k: Float[Tensor, "B k S d"], v: Float[Tensor, "B k S d"]
     ) -> tuple[Float[Tensor, "B k R d"], Float[Tensor, "B k R S"]]:
@@ -90,10 +98,17 @@ class Attention(nn.Module):
             qkv = self.qkv(x).unflatten(2, (3, *shape[1:]))  # (B, S, 3, k, d)
             q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind()  # each (B, k, S, d)
             return q, k, v
+        return self._apart(x[:, :read], x)
+
+    def _apart(
+        self, queries: Float[Tensor, "B R D"], x: Float[Tensor, "B S D"]
+    ) -> tuple[Float[Tensor, "B k R d"], Float[Tensor, "B k S d"], Float[Tensor, "B k S d"]]:
+        """Queries of some tokens, keys and values of others."""
+        shape = (-1, self.heads, self.head_width)
         weight, bias = self.qkv.weight, self.qkv.bias
         first = None if bias is None else bias[: self.inner]
         rest = None if bias is None else bias[self.inner :]
-        q = F.linear(x[:, :read], weight[: self.inner], first).unflatten(2, shape[1:])
+        q = F.linear(queries, weight[: self.inner], first).unflatten(2, shape[1:])
         kv = F.linear(x, weight[self.inner :], rest).unflatten(2, (2, *shape[1:]))
         k, v = kv.permute(2, 0, 3, 1, 4).unbind()
         return q.transpose(1, 2), k, v

@@ -6,8 +6,8 @@ from typing import Any, Literal, Self, get_args
 
 from vitreous.errors import UserError
 
-Activation = Literal["gelu", "gelu_tanh", "relu"]
-Pooling = Literal["token", "mean"]
+Activation = Literal["gelu", "gelu_tanh", "quick_gelu", "relu", "swiglu"]
+Pooling = Literal["token", "mean", "map", "token_mean", "distilled"]
 FinalNorm = Literal["tokens", "pooled"]
 Dialect = Literal["google", "timm", "torchvision", "huggingface", "dinov2"]
 
@@ -118,20 +118,27 @@ class ViTConfig(ModelConfig):
         num_classes: K; 0 leaves the head out, and the model returns its features (B, D).
         class_token: Whether a learned token is put before the patches (equation 1).
         registers: Learned tokens between the class token and the patches that no head reads
-            (arXiv 2309.16588); DeiT's distillation token, where only the class token's head is
-            kept, is one.
+            (arXiv 2309.16588); DeiT's distillation token is one.
         prefix_positions: Whether the class token and the registers have positions too.
-        pooling: What the head reads: the class token (equation 4) or the mean of the patches
-            (appendix D.3).
+        register_positions: Whether the registers do, where the class token does.
+        pooling: What the head reads: the class token (equation 4), the mean of the patches
+            (appendix D.3), what a learned probe takes from the patches (`map`), the class token
+            and the mean side by side (`token_mean`, as DINOv2's heads), or the class token and
+            the first register by a head each, whose logits are averaged (`distilled`, DeiT's).
         pre_logits: Width of the tanh layer before the head, where there is one.
         final_norm: Whether the last layer norm is of every token, or of the pooled vector
             (timm's fc_norm).
         patch_norms: Whether a layer norm stands before and behind the patch projection, as in
             vit-pytorch.
+        patch_bias: Whether the patch projection has a bias.
+        embedding_norm: Whether a layer norm stands between the positions and the encoder, as in
+            CLIP.
         layer_scale: First value of a learned scale per channel on each residual branch (arXiv
             2103.17239), where there is one.
         qkv_bias: Whether queries, keys and values have biases.
-        activation: Of the MLP. The official code uses the tanh approximation of GELU.
+        head_bias: Whether the head has a bias; CLIP's projection has none.
+        activation: Of the MLP. The official code uses the tanh approximation of GELU. `swiglu`
+            gates F numbers by F others.
         norm_eps: Added to the variance in every layer norm.
         dropout: Rate after each dense layer but qkv, and after the position embedding.
         attention_dropout: Rate on the attention weights; the paper's is 0.
@@ -139,6 +146,9 @@ class ViTConfig(ModelConfig):
         stem: Units in each stage of a ResNet before the patches; none is its root alone, and
             None no ResNet. `patch` counts pixels of the image all the same.
         stem_width: Channels of the root.
+        drop_remainder: Whether pixels right and below that fill no patch are left unseen, as a
+            strided convolution leaves them; sides that the patch does not divide are refused
+            otherwise.
         resample: The rule by which the position grid is resampled to another image size.
         fixed_size: Whether images of another size are refused, and not met by resampling.
     """
@@ -154,12 +164,16 @@ class ViTConfig(ModelConfig):
     class_token: bool = True
     registers: int = 0
     prefix_positions: bool = True
+    register_positions: bool = True
     pooling: Pooling = "token"
     pre_logits: int | None = None
     final_norm: FinalNorm = "tokens"
     patch_norms: bool = False
+    patch_bias: bool = True
+    embedding_norm: bool = False
     layer_scale: float | None = None
     qkv_bias: bool = True
+    head_bias: bool = True
     activation: Activation = "gelu_tanh"
     norm_eps: float = 1e-6
     dropout: float = 0.0
@@ -167,6 +181,7 @@ class ViTConfig(ModelConfig):
     stochastic_depth: float = 0.0
     stem: tuple[int, ...] | None = None
     stem_width: int = 64
+    drop_remainder: bool = False
     resample: Dialect = "google"
     fixed_size: bool = False
 
@@ -179,6 +194,9 @@ class ViTConfig(ModelConfig):
                 raise UserError(
                     f"model.{field} is {value!r}: give a whole number, at least 1, or none"
                 )
+        for field in _SWITCHES:
+            if not isinstance(getattr(self, field), bool):
+                raise UserError(f"model.{field} is {getattr(self, field)!r}: give true or false")
         if not self.norm_eps > 0:
             raise UserError(f"model.norm_eps is {self.norm_eps}: give a number over 0")
         if self.stem is not None:
@@ -189,6 +207,8 @@ class ViTConfig(ModelConfig):
                     f"32: give a model.patch that is a multiple, not {self.patch}, a "
                     "model.stem_width of 64, and at least one unit a stage"
                 )
+            if self.drop_remainder:
+                raise UserError("model.drop_remainder is for models without a model.stem")
         if not _counts(self.registers, least=0):
             raise UserError(f"model.registers is {self.registers!r}: give 0 or more")
         for field in ("dropout", "attention_dropout", "stochastic_depth"):
@@ -206,9 +226,24 @@ class ViTConfig(ModelConfig):
                     "change one, or give model.head_width"
                 )
             object.__setattr__(self, "head_width", self.width // self.heads)
-        if self.pooling == "token" and not self.class_token:
-            raise UserError("model.pooling 'token' needs model.class_token true: or pool by 'mean'")
+        self._check_pooling()
         self.grid_of(self.image_size)
+
+    def _check_pooling(self) -> None:
+        if self.pooling not in ("mean", "map") and not self.class_token:
+            raise UserError(
+                f"model.pooling {self.pooling!r} needs model.class_token true: or pool by 'mean'"
+            )
+        if self.pooling == "distilled" and (
+            not self.registers
+            or not self.num_classes
+            or self.pre_logits is not None
+            or self.final_norm == "pooled"
+        ):
+            raise UserError(
+                "model.pooling 'distilled' needs a distillation token (model.registers 1), "
+                "model.num_classes, model.final_norm 'tokens' and no model.pre_logits"
+            )
 
     @property
     def side_step(self) -> int:
@@ -221,8 +256,11 @@ class ViTConfig(ModelConfig):
         return self.depth
 
     def with_classes(self, num_classes: int) -> Self:
-        """The same architecture with a new head, which has one layer (paper, section 3.2)."""
-        return replace(self, num_classes=num_classes, pre_logits=None)
+        """The same architecture with a new head, one linear layer (paper, section 3.2)."""
+        pooling: Pooling = "token" if self.pooling == "distilled" else self.pooling
+        return replace(
+            self, num_classes=num_classes, pre_logits=None, pooling=pooling, head_bias=True
+        )
 
     @property
     def prefix(self) -> int:
@@ -232,7 +270,14 @@ class ViTConfig(ModelConfig):
     @property
     def prefix_rows(self) -> int:
         """Rows of the position table that belong to no patch."""
-        return self.prefix if self.prefix_positions else 0
+        if not self.prefix_positions:
+            return 0
+        return self.prefix if self.register_positions else int(self.class_token)
+
+    @property
+    def pooled_width(self) -> int:
+        """Width of what the pool gives."""
+        return self.width * (2 if self.pooling in ("token_mean", "distilled") else 1)
 
     @property
     def stem_stride(self) -> int:
@@ -253,7 +298,7 @@ class ViTConfig(ModelConfig):
             UserError: A side is not a multiple of the patch side; names the sides that would be.
         """
         for axis, side in zip(("height", "width"), image_size, strict=True):
-            if side < self.patch or side % self.patch:
+            if side < self.patch or (side % self.patch and not self.drop_remainder):
                 below = side // self.patch * self.patch
                 near = f"{below} or {below + self.patch}" if below else f"{self.patch}"
                 raise UserError(
@@ -268,6 +313,17 @@ def _counts(value: object, least: int) -> bool:
     return isinstance(value, int) and value >= least
 
 
+_SWITCHES = (
+    "class_token",
+    "prefix_positions",
+    "register_positions",
+    "patch_norms",
+    "patch_bias",
+    "embedding_norm",
+    "qkv_bias",
+    "head_bias",
+    "drop_remainder",
+)
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "pooling": get_args(Pooling),
     "final_norm": get_args(FinalNorm),

@@ -6,24 +6,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from vitreous.model.activation import ACTIVATIONS
 from vitreous.model.attention import Attention
-from vitreous.model.config import Activation, ViTConfig
+from vitreous.model.config import ViTConfig
 from vitreous.model.recording import Recording
-
-_ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
-    "gelu": nn.GELU,
-    "gelu_tanh": lambda: nn.GELU(approximate="tanh"),
-    "relu": nn.ReLU,
-}
 
 
 class MLP(nn.Module):
-    """Dense, activation, dropout, dense."""
+    """Dense, activation, dropout, dense; the first layer is twice as wide for a gate."""
 
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
-        self.expand = nn.Linear(config.width, config.mlp_width)
-        self.activation = _ACTIVATIONS[config.activation]()
+        gates = 2 if config.activation == "swiglu" else 1
+        self.expand = nn.Linear(config.width, gates * config.mlp_width)
+        self.activation = ACTIVATIONS[config.activation]()
         self.dropout = nn.Dropout(config.dropout)
         self.contract = nn.Linear(config.mlp_width, config.width)
 

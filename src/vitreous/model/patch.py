@@ -21,7 +21,7 @@ class PatchEmbedding(nn.Module):
         side = config.patch // config.stem_stride
         self.patch = side
         self.weight = nn.Parameter(torch.empty(config.width, config.stem_channels, side, side))
-        self.bias = nn.Parameter(torch.empty(config.width))
+        self.bias = nn.Parameter(torch.empty(config.width)) if config.patch_bias else None
         self.norm_pixels: nn.Module = nn.Identity()
         self.norm_tokens: nn.Module = nn.Identity()
         if config.patch_norms:
@@ -34,15 +34,17 @@ class PatchEmbedding(nn.Module):
         # 0.8796 is the deviation of a unit normal cut at 2: Flax divides by it.
         std = fan_in**-0.5 / 0.87962566103423978
         nn.init.trunc_normal_(self.weight, std=std, a=-2 * std, b=2 * std)
-        nn.init.zeros_(self.bias)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
 
     def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B N D"]:
-        """Project each patch; patches are numbered row by row."""
+        """Project each patch; patches are numbered row by row, what fills none is left out."""
         B, C, H, W = images.shape
         P = self.patch
-        x = images.view(B, C, H // P, P, W // P, P)
+        h, w = H // P, W // P
+        x = images[:, :, : h * P, : w * P].unflatten(3, (w, P)).unflatten(2, (h, P))
         x = x.permute(0, 2, 4, 1, 3, 5)  # (B, h, w, C, P, P)
-        x = x.reshape(B, (H // P) * (W // P), C * P * P)  # (B, N, C*P*P)
+        x = x.reshape(B, h * w, C * P * P)  # (B, N, C*P*P)
         x = F.linear(self.norm_pixels(x), self.weight.flatten(1), self.bias)
         projected: Tensor = self.norm_tokens(x)
         return projected

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vitreous.errors import UserError
 from vitreous.model.config import ViTConfig
@@ -26,7 +25,8 @@ class _State(NamedTuple):
 class LearnedPosition(nn.Module):
     """E_pos of equation 1: one learned row per token, the class token's first.
 
-    Where the config gives the prefix no positions, the table holds the patches' alone. An image of
+    Where the config gives the prefix, or the registers in it, no positions, the table has no rows
+    for them. An image of
     another size is met by resampling the grid on the way (section 3.2), by the rule that the config
     names. In inference a resampled table is kept for the next image of that size, as long as the
     table stays as it is: every change in place is counted by PyTorch, but for one through `.data`,
@@ -63,7 +63,8 @@ class LearnedPosition(nn.Module):
         """
         table = self._resampled(grid)
         if self.rows < self.prefix:
-            table = F.pad(table, (0, 0, self.prefix, 0))  # the prefix stands at zero
+            zeros = table.new_zeros(self.prefix - self.rows, table.shape[1])
+            table = torch.cat([table[: self.rows], zeros, table[self.rows :]])
         return x + table
 
     def _resampled(self, grid: tuple[int, int]) -> Float[Tensor, "S D"]:

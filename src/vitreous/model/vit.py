@@ -8,9 +8,10 @@ from vitreous.errors import UserError
 from vitreous.model.classifier import Classifier
 from vitreous.model.config import ModelConfig, ViTConfig
 from vitreous.model.encoder import Encoder
+from vitreous.model.head import build_head
 from vitreous.model.patch import PatchEmbedding
 from vitreous.model.pixel_kernel import resize_kernel
-from vitreous.model.pool import ClassTokenPool, MeanPool
+from vitreous.model.pool import build_pool
 from vitreous.model.position import LearnedPosition
 from vitreous.model.recording import Layers, Recording, resolve_layers
 from vitreous.model.resample import resample_table
@@ -18,7 +19,7 @@ from vitreous.model.stem import ResNetStem
 
 
 class VisionTransformer(Classifier):
-    """(stem ->) patches -> class token -> positions -> encoder -> pool -> head.
+    """(stem ->) patches -> class token -> positions (-> norm) -> encoder -> pool -> head.
 
     Source: the paper, section 3.1; the order and the initial values are vit_jax's. With a class
     token the last block computes only what the head reads, which gives identical logits.
@@ -36,17 +37,19 @@ class VisionTransformer(Classifier):
             self.registers = nn.Parameter(torch.empty(config.registers, config.width))
         self.position = LearnedPosition(config)
         self.dropout = nn.Dropout(config.dropout)
+        self.embedding_norm: nn.Module = nn.Identity()
+        if config.embedding_norm:
+            self.embedding_norm = nn.LayerNorm(config.width, config.norm_eps)
         self.encoder = Encoder(config)
-        self.pool = ClassTokenPool() if config.pooling == "token" else MeanPool(config.prefix)
+        self.pool = build_pool(config)
         self.pooled_norm: nn.Module = nn.Identity()
         if config.final_norm == "pooled":
-            self.pooled_norm = nn.LayerNorm(config.width, config.norm_eps)
+            self.pooled_norm = nn.LayerNorm(config.pooled_width, config.norm_eps)
         self.pre_logits = nn.Sequential()
-        features = config.width
         if config.pre_logits is not None:
-            features = config.pre_logits
-            self.pre_logits = nn.Sequential(nn.Linear(config.width, features), nn.Tanh())
-        self.head = nn.Linear(features, config.num_classes) if config.num_classes else nn.Identity()
+            linear = nn.Linear(config.pooled_width, config.pre_logits)
+            self.pre_logits = nn.Sequential(linear, nn.Tanh())
+        self.head = build_head(config)
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
@@ -64,9 +67,6 @@ class VisionTransformer(Classifier):
             if isinstance(linear, nn.Linear):
                 nn.init.xavier_uniform_(linear.weight)
                 nn.init.zeros_(linear.bias)
-        if isinstance(self.head, nn.Linear):
-            nn.init.zeros_(self.head.weight)
-            nn.init.zeros_(self.head.bias)
 
     def embed(
         self, images: Float[Tensor, "B C H W"], recording: Recording | None = None
@@ -142,7 +142,7 @@ class VisionTransformer(Classifier):
         x = self.patch(self.stem(images))  # (B, N, D)
         if self.config.prefix:
             x = torch.cat([*self._prefix(x), x], dim=1)  # (B, S, D)
-        tokens: Tensor = self.dropout(self.position(x, grid))
+        tokens: Tensor = self.embedding_norm(self.dropout(self.position(x, grid)))
         return tokens
 
     def tensors_for(self, config: ModelConfig) -> dict[str, Tensor]:

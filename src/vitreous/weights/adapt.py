@@ -138,7 +138,7 @@ def _keep_head(
     if size not in (None, len(new)):
         raise UserError(f"{len(new)} class names for a head of {size} classes")
     kept = match_rows(old, new)
-    for name in ("head.weight", "head.bias"):
+    for name in [name for name in tensors if name.startswith("head.")]:
         tensors[name] = kept_rows(tensors[name], len(new), kept)
     return replace(config, num_classes=len(new))
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -15,6 +16,11 @@ from vitreous.weights.read import Checkpoint
 from vitreous.weights.rule import LAYER
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+
+# Heads of sizes that have no name here, by width, depth and MLP width: SoViT-400m (arXiv
+# 2305.13035), OpenCLIP's bigG (laion/CLIP-ViT-bigG-14), SigLIP 2's g-opt (arXiv 2502.14786).
+_HEADS = {(1152, 27, 4304): 16, (1664, 48, 8192): 16, (1536, 40, 6144): 16}
 
 
 @dataclass
@@ -63,6 +69,57 @@ class Evidence:
             )
         return len(layers)
 
+    def sizes(
+        self,
+        *,
+        patch: str,
+        norm: str,
+        expand: str,
+        said: Mapping[str, Any],
+        words: Mapping[str, str],
+        gated: bool = False,
+    ) -> dict[str, Any]:
+        """What nearly every layout says alike: the name, patch, channels, width, depth, MLP, heads.
+
+        Args:
+            patch: Name of the patch kernel, (D, C, P, P).
+            norm: Pattern of a tensor that each layer has once.
+            expand: Pattern of the first kernel of the MLP, (F, D).
+            said: The config.
+            words: What the config calls these fields of `ViTConfig`; those that it says must
+                agree, and its heads are believed.
+            gated: Whether that first kernel makes a gate as well.
+
+        Returns:
+            Fields of `ViTConfig`.
+
+        Raises:
+            UserError: A tensor is missing or of another kind, or the config says otherwise.
+        """
+        width, channels, side, _ = self.shape(patch, 4)
+        depth = self.depth(norm)
+        mlp_width = self.shape(expand.replace(LAYER, "0"), 2)[0] // (2 if gated else 1)
+        found = {"patch": side, "channels": channels, "width": width, "depth": depth}
+        found["mlp_width"] = mlp_width
+        for field_name, value in found.items():
+            word = words.get(field_name, "")
+            if word == "patch_size" and word in said:
+                self.agree(word, (side, side), pair(said[word]))
+            else:
+                self.agree(word, value, said.get(word))
+        heads = self.heads(width, said.get(words.get("heads", "")), (width, depth, mlp_width))
+        name = variant_name(width, depth, mlp_width, heads, side)
+        return found | {"heads": heads, "name": name}
+
+    def grid(self, patches: int, patch: int, said: Any = None) -> dict[str, Any]:
+        """`image_size` as a field of `ViTConfig`, and `drop_remainder` where patches leave a rest.
+
+        See `image_size`.
+        """
+        size = self.image_size(patches, patch, said)
+        whole = size[0] // patch * patch, size[1] // patch * patch
+        return {"image_size": size, "drop_remainder": size != whole}
+
     def heads(self, inner: int, said: int | None, sizes: tuple[int, int, int]) -> int:
         """k: the caller's, the config's, a named variant's of these sizes, or 64 wide each.
 
@@ -74,7 +131,7 @@ class Evidence:
         Raises:
             UserError: Nothing says it, or it does not divide the width.
         """
-        named = {row[:3]: row[3] for row in SIZES.values() if row[0] == inner}
+        named = _HEADS | {row[:3]: row[3] for row in SIZES.values() if row[0] == inner}
         heads = said if self.hints.heads is None else self.hints.heads
         if heads is None and sizes in named:
             heads = named[sizes]
@@ -102,7 +159,7 @@ class Evidence:
                     f"{self.checkpoint.file}: its config says images of {size[0]}x{size[1]}, its "
                     f"position table has {patches} patches of {patch}x{patch}"
                 )
-            return size[0] // patch * patch, size[1] // patch * patch
+            return size
         side = math.isqrt(max(patches, 0))
         if patches > 0 and side * side == patches:
             return side * patch, side * patch
@@ -132,14 +189,17 @@ class Evidence:
         std: tuple[float, ...],
         **rule: Any,
     ) -> Preprocessing:
-        """The family's preprocessing; half and half where the channels are not three."""
+        """The family's preprocessing; half and half where the channels are not three.
+
+        The size is the model's own unless `rule` says another.
+        """
         if len(mean) != config.channels:
             mean = std = (0.5,) * config.channels
             self.assumed.append(
                 f"normalisation by mean and deviation 0.5 ({config.channels} channels)"
             )
         return Preprocessing(
-            size=config.image_size, channels=config.channels, mean=mean, std=std, **rule
+            **{"size": config.image_size} | rule, channels=config.channels, mean=mean, std=std
         )
 
 

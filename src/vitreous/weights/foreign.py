@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,20 +25,23 @@ _DIGEST_AT_ONCE = 64 * 2**20
 def load_foreign(checkpoint: Checkpoint, hints: Hints, *, quiet: bool = False) -> Classifier:
     """A model out of another family's tensors, float32, with a passport.
 
-    What nothing in the file says is logged, unless `quiet`, and stands in the passport's origin.
+    What nothing in the file says, and what is no part of the image model and was left out, is
+    logged, unless `quiet`, and stands in the passport's origin.
 
     Raises:
         UserError: Unknown family, or tensors, config and hints that contradict one another.
     """
-    family = recognise(checkpoint)
-    checkpoint = family.repair(checkpoint)
-    reading = _understand(family, checkpoint, hints)
+    family, checkpoint, reading = _understood(checkpoint, hints)
     model = empty_model(reading.config)
     tensors = to_ours(family.rules(reading.config), checkpoint, model.state_dict())
     model.load_state_dict(tensors, assign=True)
     model.passport = _passport(family, reading, checkpoint)
-    for assumption in () if quiet else reading.assumed:
-        logging.getLogger("vitreous").warning("%s: assumed %s", checkpoint.file, assumption)
+    if not quiet:
+        log = logging.getLogger("vitreous")
+        for what in reading.left_out:
+            log.warning("%s: left out %s", checkpoint.file, what)
+        for assumption in reading.assumed:
+            log.warning("%s: assumed %s", checkpoint.file, assumption)
     return model
 
 
@@ -47,20 +51,28 @@ def foreign_passport(checkpoint: Checkpoint, hints: Hints) -> Passport:
     Raises:
         UserError: See `load_foreign`.
     """
-    family = recognise(checkpoint)
-    checkpoint = family.repair(checkpoint)
-    return _passport(family, _understand(family, checkpoint, hints), checkpoint)
+    family, checkpoint, reading = _understood(checkpoint, hints)
+    return _passport(family, reading, checkpoint)
 
 
 def with_digest(passport: Passport) -> Passport:
     """The passport with the SHA-256 of the foreign file that it names, if that is as it was."""
     origin = passport.origin
     file = Path(str(origin.get("file")))
-    if "sha256" in origin or "family" not in origin or not file.is_file():
+    files = [file, *(file.with_name(shard) for shard in origin.get("shards", ()))]
+    if "sha256" in origin or "family" not in origin or not all(map(Path.is_file, files)):
         return passport
-    if file.stat().st_size != origin.get("bytes"):
+    if sum(part.stat().st_size for part in files) != origin.get("bytes"):
         return passport
-    return replace(passport, origin=origin | {"sha256": _digest(file)})
+    return replace(passport, origin=origin | {"sha256": _digest(files)})
+
+
+def _understood(checkpoint: Checkpoint, hints: Hints) -> tuple[Family, Checkpoint, Reading]:
+    """The family, the image model's tensors alone, and what they are."""
+    family = recognise(checkpoint)
+    checkpoint, left_out = family.without_left_out(family.repair(checkpoint))
+    reading = _understand(family, checkpoint, hints)
+    return family, checkpoint, replace(reading, left_out=left_out)
 
 
 def _understand(family: Family, checkpoint: Checkpoint, hints: Hints) -> Reading:
@@ -82,9 +94,13 @@ def _passport(family: Family, reading: Reading, checkpoint: Checkpoint) -> Passp
         "file": str(file),
         "family": family.name,
         "layout": family.layout,
-        "bytes": file.stat().st_size,
+        "bytes": sum(part.stat().st_size for part in (file, *checkpoint.shards)),
         "assumed": list(reading.assumed),
     }
+    if checkpoint.shards:
+        origin["shards"] = [shard.name for shard in checkpoint.shards]
+    if reading.left_out:
+        origin["left_out"] = list(reading.left_out)
     numbers = tuple(str(label) for label in range(reading.config.num_classes))
     published = recognise_published(checkpoint)
     if published is not None:
@@ -99,6 +115,11 @@ def _passport(family: Family, reading: Reading, checkpoint: Checkpoint) -> Passp
     return with_digest(passport) if origin["bytes"] <= _DIGEST_AT_ONCE else passport
 
 
-def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _digest(files: Sequence[Path]) -> str:
+    """SHA-256 of the files, one after the other."""
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            while block := stream.read(2**20):
+                digest.update(block)
+    return digest.hexdigest()

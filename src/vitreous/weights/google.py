@@ -2,7 +2,8 @@
 
 The published files count the submodules of a block together (LayerNorm_0, Attention_1, LayerNorm_2,
 MlpBlock_3); newer saves count each class from 0. big_vision keeps the position embedding at the top
-and adds it before the class token is put in front, so that the class token has no position.
+and adds it before the class token is put in front, so that the class token has no position. It
+may pool by attention (MAP); the image tower of SigLIP is such a model, under `img/`.
 
 Source: google-research/vision_transformer, vit_jax/models_vit.py and checkpoint.py;
 google-research/big_vision, models/vit.py.
@@ -13,9 +14,9 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 
-from vitreous.model.config import ViTConfig
+from vitreous.model.config import Pooling, ViTConfig
 from vitreous.weights.evidence import Evidence, variant_name
-from vitreous.weights.family import Family, Hints, Reading, first_objection
+from vitreous.weights.family import ANY, Family, Hints, Reading, first_objection
 from vitreous.weights.read import Checkpoint
 from vitreous.weights.rule import (
     HWIO_KERNEL,
@@ -45,38 +46,31 @@ _LAYOUTS = {
 def _rules(layout: tuple[str, str], config: ViTConfig) -> list[Rule]:
     attention, norm, mlp, position = _LAYOUTS[layout]
     attention_name = f"{_BLOCK}/MultiHeadDotProductAttention_{attention}"
-    mlp_name = f"{_BLOCK}/MlpBlock_{mlp}"
-    split = heads_out_of(config.heads)
-
-    def packed(part: str) -> tuple[str, ...]:
-        return tuple(f"{attention_name}/{name}/{part}" for name in ("query", "key", "value"))
-
     rules = [
         Rule("embedding/kernel", "patch.weight", HWIO_KERNEL),
         Rule("embedding/bias", "patch.bias"),
         Rule(position, "position.table", leading(1)),
         Rule(f"{_BLOCK}/LayerNorm_0/scale", f"{_OURS}.norm_attention.weight"),
         Rule(f"{_BLOCK}/LayerNorm_0/bias", f"{_OURS}.norm_attention.bias"),
-        Rule(packed("kernel"), f"{_OURS}.attention.qkv.weight", split),
-        Rule(packed("bias"), f"{_OURS}.attention.qkv.bias", split),
-        Rule(
-            f"{attention_name}/out/kernel",
-            f"{_OURS}.attention.projection.weight",
-            heads_into(config.heads),
-        ),
-        Rule(f"{attention_name}/out/bias", f"{_OURS}.attention.projection.bias"),
+        *_attention_rules(attention_name, f"{_OURS}.attention", config.heads),
         Rule(f"{_BLOCK}/LayerNorm_{norm}/scale", f"{_OURS}.norm_mlp.weight"),
         Rule(f"{_BLOCK}/LayerNorm_{norm}/bias", f"{_OURS}.norm_mlp.bias"),
-        Rule(f"{mlp_name}/Dense_0/kernel", f"{_OURS}.mlp.expand.weight", TRANSPOSE),
-        Rule(f"{mlp_name}/Dense_0/bias", f"{_OURS}.mlp.expand.bias"),
-        Rule(f"{mlp_name}/Dense_1/kernel", f"{_OURS}.mlp.contract.weight", TRANSPOSE),
-        Rule(f"{mlp_name}/Dense_1/bias", f"{_OURS}.mlp.contract.bias"),
+        *_mlp_rules(f"{_BLOCK}/MlpBlock_{mlp}", f"{_OURS}.mlp"),
         Rule("Transformer/encoder_norm/scale", "encoder.norm.weight"),
         Rule("Transformer/encoder_norm/bias", "encoder.norm.bias"),
     ]
     rules += _stem_rules(layout, config)
     if config.class_token:
         rules.append(Rule("cls", "class_token", leading(2)))
+    if config.pooling == "map":
+        pool = "MAPHead_0/MultiHeadDotProductAttention_0"
+        rules += [
+            Rule("MAPHead_0/probe", "pool.probe", leading(2)),
+            *_attention_rules(pool, "pool.attention", config.heads),
+            Rule("MAPHead_0/LayerNorm_0/scale", "pool.norm.weight"),
+            Rule("MAPHead_0/LayerNorm_0/bias", "pool.norm.bias"),
+            *_mlp_rules("MAPHead_0/MlpBlock_0", "pool.mlp"),
+        ]
     for present, theirs, ours in (
         (config.pre_logits, "pre_logits", "pre_logits.0"),
         (config.num_classes, "head", "head"),
@@ -85,6 +79,21 @@ def _rules(layout: tuple[str, str], config: ViTConfig) -> list[Rule]:
             rules.append(Rule(f"{theirs}/kernel", f"{ours}.weight", TRANSPOSE))
             rules.append(Rule(f"{theirs}/bias", f"{ours}.bias", KEEP))
     return list(each_layer(rules, config.depth))
+
+
+def _attention_rules(theirs: str, ours: str, heads: int) -> Iterator[Rule]:
+    """Of any attention: three kernels into heads, one out of them."""
+    for part, name in (("kernel", "weight"), ("bias", "bias")):
+        packed = tuple(f"{theirs}/{which}/{part}" for which in ("query", "key", "value"))
+        yield Rule(packed, f"{ours}.qkv.{name}", heads_out_of(heads))
+    yield Rule(f"{theirs}/out/kernel", f"{ours}.projection.weight", heads_into(heads))
+    yield Rule(f"{theirs}/out/bias", f"{ours}.projection.bias")
+
+
+def _mlp_rules(theirs: str, ours: str) -> Iterator[Rule]:
+    for number, layer in enumerate(("expand", "contract")):
+        yield Rule(f"{theirs}/Dense_{number}/kernel", f"{ours}.{layer}.weight", TRANSPOSE)
+        yield Rule(f"{theirs}/Dense_{number}/bias", f"{ours}.{layer}.bias")
 
 
 def _stem_rules(layout: tuple[str, str], config: ViTConfig) -> Iterator[Rule]:
@@ -120,6 +129,12 @@ def _stem_of(checkpoint: Checkpoint) -> tuple[int, ...] | None:
     return tuple(units[stage] for stage in sorted(units))
 
 
+def _pooling(evidence: Evidence) -> Pooling:
+    if evidence.has("MAPHead_0/probe"):
+        return "map"
+    return "token" if evidence.has("cls") else "mean"
+
+
 def _understand(layout: tuple[str, str], checkpoint: Checkpoint, hints: Hints) -> Reading:
     attention, _, mlp, position = _LAYOUTS[layout]
     evidence = Evidence(checkpoint, hints)
@@ -151,7 +166,7 @@ def _understand(layout: tuple[str, str], checkpoint: Checkpoint, hints: Hints) -
         num_classes=evidence.shape("head/kernel", 2)[1] if evidence.has("head/kernel") else 0,
         class_token=class_token,
         prefix_positions=prefix_positions,
-        pooling="token" if class_token else "mean",
+        pooling=_pooling(evidence),
         pre_logits=evidence.shape("pre_logits/kernel", 2)[1] if has_pre_logits else None,
         activation="gelu_tanh",
         norm_eps=1e-6,
@@ -166,18 +181,18 @@ def _understand(layout: tuple[str, str], checkpoint: Checkpoint, hints: Hints) -
 
 def _objection(layout: tuple[str, str], config: ViTConfig) -> str | None:
     with_positions = layout[0] == "google" or not config.class_token
-    wanted = {
-        **({} if layout[0] == "google" else {"stem": None}),
-        "registers": 0,
-        "prefix_positions": (True, False) if not config.class_token else with_positions,
-        "pooling": "token" if config.class_token else "mean",
-        "final_norm": "tokens",
-        "patch_norms": False,
-        "layer_scale": None,
-        "qkv_bias": True,
-        "activation": "gelu_tanh",
-    }
-    return first_objection(config, wanted)
+    pooled = "mean" if layout[0] == "google" else ("mean", "map")
+    return first_objection(
+        config,
+        stem=ANY if layout[0] == "google" else None,
+        class_token=ANY,
+        prefix_positions=ANY if not config.class_token else with_positions,
+        register_positions=ANY,
+        pooling="token" if config.class_token else pooled,
+        pre_logits=ANY,
+        activation="gelu_tanh",
+        head_width=ANY,
+    )
 
 
 def _signature(layout: tuple[str, str]) -> tuple[str, ...]:
@@ -197,6 +212,7 @@ GOOGLE = tuple(
         name=layout[0],
         layout=layout[1],
         signature=_signature(layout),
+        left_out={"the text tower": r"txt/.*|[tb]"} if layout[0] == "big_vision" else {},
         understand=partial(_understand, layout),
         rules=partial(_rules, layout),
         objection=partial(_objection, layout),

@@ -123,7 +123,7 @@ def resnet_objection(config: BiTConfig) -> str | None:
     """What no code but ours can say: other groups, another root, another number of stages."""
     if len(config.units) != 4:
         return f"units {config.units} of {len(config.units)} stages"
-    return first_objection(config, {"root": "pooled", "norm_groups": 32})
+    return first_objection(config, root="pooled", norm_groups=32)
 
 
 def without_numbers(checkpoint: Checkpoint) -> Checkpoint:

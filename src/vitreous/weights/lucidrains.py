@@ -16,7 +16,7 @@ from torch import Tensor
 from vitreous.errors import UserError
 from vitreous.model.config import Activation, ViTConfig
 from vitreous.weights.evidence import Evidence, pair, variant_name
-from vitreous.weights.family import Family, Hints, Reading, first_objection
+from vitreous.weights.family import ANY, Family, Hints, Reading, first_objection
 from vitreous.weights.passport import Passport
 from vitreous.weights.read import Checkpoint
 from vitreous.weights.rule import KEEP, LAYER, Operation, Rule, each_layer, leading
@@ -118,7 +118,7 @@ def _understand(layout: str, checkpoint: Checkpoint, hints: Hints) -> Reading:
         raise UserError(f"{checkpoint.file}: activation {activation!r} is not known here")
     config = ViTConfig(
         name=variant_name(width, depth, mlp_width, heads, patch),
-        image_size=evidence.image_size(positions[-2] - class_token, patch, said.get("image_size")),
+        **evidence.grid(positions[-2] - class_token, patch, said.get("image_size")),
         patch=patch,
         channels=channels,
         width=width,
@@ -155,21 +155,18 @@ def _patch_of(checkpoint: Checkpoint, patch_dim: int, said: dict[str, Any]) -> t
 
 
 def _objection(layout: str, config: ViTConfig) -> str | None:
-    wanted = {
-        "stem": None,
-        "registers": 0,
-        "prefix_positions": True,
-        "pooling": "token" if config.class_token else "mean",
-        "pre_logits": None,
-        "final_norm": "tokens" if layout == "current" else "pooled",
-        "patch_norms": layout == "current",
-        "layer_scale": None,
-        "qkv_bias": False,
-        "activation": tuple(_ACTIVATIONS),
-    }
     if layout == "older" and not config.class_token:
         return "class_token False"
-    return first_objection(config, wanted)
+    return first_objection(
+        config,
+        class_token=ANY,
+        pooling="token" if config.class_token else "mean",
+        final_norm="tokens" if layout == "current" else "pooled",
+        patch_norms=layout == "current",
+        qkv_bias=False,
+        activation=tuple(_ACTIVATIONS),
+        head_width=ANY,
+    )
 
 
 def _config_json(passport: Passport) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from vitreous.errors import UserError
 
+_STACK = "/encoderblock/"
 _LOCAL_HEADER = struct.Struct("<26xHH")  # of a zip member: lengths of its name and extra field
 # What zipfile and NumPy's header reader raise on damaged bytes, all met in fuzzing.
 _DAMAGE = (
@@ -42,6 +43,9 @@ _DAMAGE = (
 class NpzArchive:
     """The arrays of an `.npz`, by name; each is read when asked for.
 
+    big_vision saves layers that it scanned over in one array, whose first axis is theirs
+    (`Transformer/encoderblock/...`); here each layer is an array with its own number in its name.
+
     Attributes:
         shapes: Shape of each array.
 
@@ -53,7 +57,7 @@ class NpzArchive:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._members: dict[str, tuple[zipfile.ZipInfo, np.dtype, bool]] = {}
+        self._members: dict[str, tuple[zipfile.ZipInfo, np.dtype, bool, int]] = {}
         self._scratch = threading.local()
         self.shapes = {}
         try:
@@ -76,7 +80,13 @@ class NpzArchive:
             )
         if _bytes(shape, dtype) > member.file_size:
             raise UserError(f"{self._file}: {name} is shorter than its shape {shape} says")
-        self._members[name] = (member, dtype, fortran)
+        if _STACK in name and shape and not fortran:
+            for layer in range(shape[0]):
+                one = name.replace(_STACK, f"{_STACK[:-1]}_{layer}/")
+                self._members[one] = (member, dtype, fortran, layer)
+                self.shapes[one] = shape[1:]
+            return
+        self._members[name] = (member, dtype, fortran, 0)
         self.shapes[name] = shape
 
     def read(self, name: str) -> Tensor:
@@ -87,7 +97,7 @@ class NpzArchive:
         Raises:
             UserError: Its bytes are damaged, or no tensor can hold its type.
         """
-        member, dtype, fortran = self._members[name]
+        member, dtype, fortran, layer = self._members[name]
         count = _bytes(self.shapes[name], dtype)
         if len(getattr(self._scratch, "bytes", b"")) < count:
             self._scratch.bytes = np.empty(count, np.uint8)
@@ -95,6 +105,7 @@ class NpzArchive:
         try:
             with self._open(member) as stream:
                 _read_header(stream)
+                stream.seek(layer * count, 1)
                 if stream.readinto(raw.data) != count:
                     raise EOFError("it ends too early")
         except _DAMAGE as error:

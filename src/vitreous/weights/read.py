@@ -1,6 +1,7 @@
 """Bytes on disk to named tensors: `.npz`, `.safetensors` and `.pth`, told apart by content.
 
-Tensors are read or mapped one by one, when asked for. Nothing that needs code is read:
+Tensors are read or mapped one by one, when asked for; a model in several `.safetensors` is opened
+by its index. Nothing that needs code is read:
 
 * `.npz`: arrays only, never objects.
 * `.pth`, `.pt`, `.bin`: `torch.load(weights_only=True)`, whose unpickler builds tensors and plain
@@ -11,7 +12,7 @@ Tensors are read or mapped one by one, when asked for. Nothing that needs code i
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,10 @@ from torch import Tensor
 from vitreous.errors import UserError
 from vitreous.weights.npz import NpzArchive, is_npz
 
-_WRAPPERS = ("model", "state_dict", "model_state_dict", "teacher", "net")
-_WRAPPED_NAMES = ("module.", "backbone.", "model.", "_orig_mod.")
+_WRAPPERS = ("model", "state_dict", "model_state_dict", "teacher", "student", "net")
+_WRAPPED_NAMES = ("module.", "backbone.", "model.", "_orig_mod.", "params/", "opt/target/")
+_PARTS = ("backbone.", "img/")  # the image model's names, where something else stands beside it
+_INDEX = ".index.json"
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Checkpoint:
         metadata: Of a safetensors header.
         lasting: Whether a tensor stays as it is when the same thread reads the next one.
         wrapper: The key of a `.pth` under which the weights lay, where they did.
+        pickled: Whether the file is a `.pth`.
+        shards: The files of a model in several, which `file` is the index of.
     """
 
     file: Path
@@ -51,6 +56,8 @@ class Checkpoint:
     metadata: dict[str, str] = field(default_factory=dict)
     lasting: bool = True
     wrapper: str | None = None
+    pickled: bool = False
+    shards: tuple[Path, ...] = ()
 
     def tensor(self, name: str) -> Tensor:
         """One tensor in float32.
@@ -79,28 +86,35 @@ def check_finite(tensor: Tensor, name: str, file: Path) -> None:
 
 
 def open_checkpoint(path: Path) -> Checkpoint:
-    """Open a file by its content, or the one weights file of a folder, with the JSON beside it.
+    """Open a file by its content, or the model in a folder, with the JSON beside it.
 
     Raises:
         UserError: No such file, none or several in the folder, a damaged one, or one with code.
     """
     file = weights_file(path)
+    config = _json(
+        file.with_suffix(".config.json"),
+        file.with_name("config.json"),
+        file.with_name("open_clip_config.json"),
+    )
+    preprocessor = _json(file.with_name("preprocessor_config.json"))
+    if not preprocessor:
+        preprocessor = _json(file.with_name("processor_config.json")).get("image_processor") or {}
+    return replace(_open(file), config=config, preprocessor=preprocessor)
+
+
+def _open(file: Path) -> Checkpoint:
+    if file.name.endswith(_INDEX):
+        return _open_shards(file)
     with file.open("rb") as stream:
         head = stream.read(16)
     if head[8:9] == b"{":
-        checkpoint = _open_safetensors(file)
-    elif head.startswith(b"PK") and is_npz(file):
-        archive = NpzArchive(file)
-        checkpoint = Checkpoint(file, archive.shapes, archive.read, lasting=False)
-    elif head.startswith((b"PK", b"\x80")):
-        checkpoint = _open_torch(file, mapped=head.startswith(b"PK"))
-    else:
-        raise UserError(f"{file} is no safetensors file, or a damaged one, nor an .npz or .pth")
-    return replace(
-        checkpoint,
-        config=_json(file.with_suffix(".config.json"), file.with_name("config.json")),
-        preprocessor=_json(file.with_name("preprocessor_config.json")),
-    )
+        return _open_safetensors(file)
+    if head.startswith(b"PK") and is_npz(file):
+        return _open_npz(file)
+    if head.startswith((b"PK", b"\x80")):
+        return _open_torch(file, mapped=head.startswith(b"PK"))
+    raise UserError(f"{file} is no safetensors file, or a damaged one, nor an .npz or .pth")
 
 
 def weights_file(path: Path) -> Path:
@@ -113,7 +127,7 @@ def weights_file(path: Path) -> Path:
         if not path.is_file():
             raise UserError(f"no such model: {path}: give a run folder or a file of weights")
         return path
-    for name in ("model.safetensors", "pytorch_model.bin"):
+    for name in ("model.safetensors", f"model.safetensors{_INDEX}", "pytorch_model.bin"):
         if (path / name).is_file():
             return path / name
     endings = (".safetensors", ".npz", ".pth", ".pt")
@@ -150,6 +164,39 @@ def _open_safetensors(file: Path) -> Checkpoint:
     return Checkpoint(file, shapes, archive.get_tensor, metadata=metadata)
 
 
+def _open_shards(index: Path) -> Checkpoint:
+    """The shards that an index names, as one; the index must name every tensor's own."""
+    places = _json(index).get("weight_map")
+    if not isinstance(places, dict) or not all(isinstance(shard, str) for shard in places.values()):
+        raise UserError(f"{index} has no weight_map of tensors to files")
+    opened: dict[str, Checkpoint] = {}
+    for name in sorted(set(places.values())):
+        if Path(name).name != name or not index.with_name(name).is_file():
+            raise UserError(f"{index} names {name}, which is not in its folder: fetch it too")
+        opened[name] = _open_safetensors(index.with_name(name))
+    held = {tensor: name for name, shard in opened.items() for tensor in shard.shapes}
+    if held != places:
+        wrong = min({tensor for tensor, _ in held.items() ^ places.items()})
+        raise UserError(f"{index} and the files that it names disagree on where {wrong} is")
+    return Checkpoint(
+        index,
+        {tensor: opened[name].shapes[tensor] for tensor, name in places.items()},
+        lambda tensor: opened[places[tensor]].read(tensor),
+        shards=tuple(shard.file for shard in opened.values()),
+    )
+
+
+def _open_npz(file: Path) -> Checkpoint:
+    archive = NpzArchive(file)
+    full = _bare_names(archive.shapes)
+    return Checkpoint(
+        file,
+        {bare: archive.shapes[name] for bare, name in full.items()},
+        lambda bare: archive.read(full[bare]),
+        lasting=False,
+    )
+
+
 def _open_torch(file: Path, *, mapped: bool) -> Checkpoint:
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):
@@ -164,7 +211,7 @@ def _open_torch(file: Path, *, mapped: bool) -> Checkpoint:
         raise UserError(f"{file} is a damaged or truncated PyTorch file: {reason}") from error
     tensors, wrapper = _unwrapped(content, file)
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    return Checkpoint(file, shapes, tensors.__getitem__, wrapper=wrapper)
+    return Checkpoint(file, shapes, tensors.__getitem__, wrapper=wrapper, pickled=True)
 
 
 def _unwrapped(content: Any, file: Path) -> tuple[Mapping[str, Tensor], str | None]:
@@ -178,11 +225,20 @@ def _unwrapped(content: Any, file: Path) -> tuple[Mapping[str, Tensor], str | No
     for name, value in content.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise UserError(f"{file}: {name} is a {type(value).__name__}, not a tensor")
-    return dict(_without_common_prefix(content)), wrapper
+    return {bare: content[name] for bare, name in _bare_names(content).items()}, wrapper
 
 
-def _without_common_prefix(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
-    """DataParallel, compile and wrappers put one word before every name."""
-    prefixes = [word for word in _WRAPPED_NAMES if all(name.startswith(word) for name in tensors)]
-    start = len(prefixes[0]) if prefixes else 0
-    return ((name[start:], tensor) for name, tensor in tensors.items())
+def _bare_names(names: Iterable[str]) -> dict[str, str]:
+    """The names as the model itself has them, and what they are in the file.
+
+    DataParallel, compile and wrappers put words before every name; a word for the image model
+    stands before its names alone where heads of pretraining or another model are beside it.
+    """
+    full = list(names)
+    bare = full
+    while word := next((w for w in _WRAPPED_NAMES if all(n.startswith(w) for n in bare)), ""):
+        bare = [name[len(word) :] for name in bare]
+    for word in _PARTS:
+        own = [name.removeprefix(word) for name in bare]
+        bare = own if len(set(own)) == len(own) else bare
+    return dict(zip(bare, full, strict=True))

@@ -2,11 +2,15 @@
 
 from vitreous.errors import UserError
 from vitreous.model.config import ModelConfig
+from vitreous.weights.facebook import FACEBOOK
 from vitreous.weights.family import Family
 from vitreous.weights.google import GOOGLE
 from vitreous.weights.google_bit import BIG_TRANSFER, GOOGLE_BIT
 from vitreous.weights.huggingface import HUGGINGFACE
+from vitreous.weights.huggingface_dinov2 import HUGGINGFACE_DINOV2
+from vitreous.weights.huggingface_tower import HUGGINGFACE_TOWERS
 from vitreous.weights.lucidrains import LUCIDRAINS
+from vitreous.weights.openai import OPENAI
 from vitreous.weights.read import Checkpoint
 from vitreous.weights.timm import TIMM
 from vitreous.weights.timm_bit import TIMM_BIT
@@ -15,14 +19,18 @@ from vitreous.weights.torchvision import TORCHVISION
 FAMILIES: tuple[Family, ...] = (
     *GOOGLE,
     GOOGLE_BIT,
+    *FACEBOOK,
     TIMM,
     TIMM_BIT,
     *HUGGINGFACE,
+    *HUGGINGFACE_DINOV2,
+    *HUGGINGFACE_TOWERS,
     *TORCHVISION,
+    OPENAI,
     *LUCIDRAINS,
     BIG_TRANSFER,
 )
-"""Every layout; the first of a family is the one to write."""
+"""Every layout; the first that fits is the one to read, and of a family the one to write."""
 
 
 def recognise(checkpoint: Checkpoint) -> Family:
@@ -32,7 +40,7 @@ def recognise(checkpoint: Checkpoint) -> Family:
         UserError: None that is known; says what was found and which family is nearest.
     """
     for family in FAMILIES:
-        if family.recognises(checkpoint.shapes):
+        if family.recognises(checkpoint):
             return family
     names = sorted(checkpoint.shapes)
     if not names:
@@ -41,7 +49,7 @@ def recognise(checkpoint: Checkpoint) -> Family:
     likeness = nearest.likeness(names)
     hint = f"nothing like any of {', '.join(dict.fromkeys(f.name for f in FAMILIES))}"
     if likeness:
-        lacking = next(name for name in nearest.signature if name not in checkpoint.shapes)
+        lacking = next((name for name in nearest.signature if name not in checkpoint.shapes), "")
         hint = f"nearest is {nearest.name} ({likeness:.0%} of the names), but {lacking} is missing"
     shown = ", ".join(f"{name} {checkpoint.shapes[name]}" for name in names[:3])
     raise UserError(

@@ -62,27 +62,36 @@ class Rule:
 
     Attributes:
         theirs: Name, or several whose tensors are stacked along our first axis.
-        ours: Name in our state dict; None for an empty tensor, which some layouts keep in the
-            place of what a model lacks.
+        ours: Name in our state dict; None for a tensor that some layouts keep in the place of what
+            a model lacks: zeros, if any, are written, and none need be there to read.
         operation: On each foreign tensor.
-        empty_shape: Of that empty tensor.
+        empty_shape: Of that tensor.
+        shares: Parts of our first axis that each of several takes, where they are not equal.
     """
 
     theirs: str | tuple[str, ...]
     ours: str | None
     operation: Operation = KEEP
     empty_shape: tuple[int, ...] = ()
+    shares: tuple[int, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
         """The foreign names."""
         return (self.theirs,) if isinstance(self.theirs, str) else self.theirs
 
+    def split(self, whole: Tensor) -> tuple[Tensor, ...]:
+        """The parts of one of our tensors, a view for each foreign name."""
+        shares = self.shares or (1,) * len(self.names)
+        unit = len(whole) // sum(shares)
+        return whole.split([unit * share for share in shares])
+
     def of_layer(self, layer: int) -> "Rule":
         """The rule of one encoder block."""
         assert self.ours is not None
         theirs = tuple(name.replace(LAYER, str(layer)) for name in self.names)
-        return Rule(theirs, self.ours.replace(LAYER, str(layer)), self.operation)
+        ours = self.ours.replace(LAYER, str(layer))
+        return Rule(theirs, ours, self.operation, shares=self.shares)
 
 
 def each_layer(rules: Iterable[Rule], depth: int) -> Iterator[Rule]:
@@ -108,11 +117,11 @@ def to_ours(
         UserError: A tensor is missing or left over on either side, or does not fit.
     """
     spoken = {name for rule in rules for name in rule.names}
-    ours = {rule.ours for rule in rules if rule.ours is not None}
-    refuse_leftovers(checkpoint.file, lacks=spoken - set(checkpoint.shapes))
-    refuse_leftovers(checkpoint.file, has=set(checkpoint.shapes) - spoken)
-    refuse_leftovers(checkpoint.file, lacks=set(expected) - ours)
     kept = {rule.ours: rule for rule in rules if rule.ours is not None}
+    needed = {name for rule in kept.values() for name in rule.names}
+    refuse_leftovers(checkpoint.file, lacks=needed - set(checkpoint.shapes))
+    refuse_leftovers(checkpoint.file, has=set(checkpoint.shapes) - spoken)
+    refuse_leftovers(checkpoint.file, lacks=set(expected) - set(kept))
     shapes = (tuple(expected[name].shape) for name in kept)
     # Most of the time goes into first touches of new memory, which threads share well.
     with ThreadPoolExecutor(_THREADS, "vitreous-weights") as pool:
@@ -122,20 +131,18 @@ def to_ours(
 
 def _joined(checkpoint: Checkpoint, rule: Rule, shape: tuple[int, ...]) -> Tensor:
     """The foreign tensors of one rule as one of ours, each copied once, into its place."""
-    count = len(rule.names)
-    whole = None if count == 1 and checkpoint.lasting else torch.empty(shape)
-    part_shape = (shape[0] // count, *shape[1:])
-    for place, name in enumerate(rule.names):
+    alone = len(rule.names) == 1 and checkpoint.lasting
+    whole = torch.empty(shape, device="meta" if alone else "cpu")
+    for place, name in zip(rule.split(whole), rule.names, strict=True):
         try:
             part = rule.operation.ours(checkpoint.tensor(name))
         except (RuntimeError, IndexError) as error:
             raise _misfit(checkpoint, rule, shape) from error
-        if tuple(part.shape) != part_shape:
+        if part.shape != place.shape:
             raise _misfit(checkpoint, rule, shape)
-        if whole is None:
+        if alone:
             return part.contiguous()
-        whole.chunk(count)[place].copy_(part)
-    assert whole is not None
+        place.copy_(part)
     return whole
 
 
@@ -150,9 +157,9 @@ def to_theirs(rules: Sequence[Rule], ours: Mapping[str, Tensor]) -> Iterator[tup
         raise UserError(f"the layout has no place for {_listed(lost)}")
     for rule in rules:
         if rule.ours is None:
-            yield rule.names[0], torch.empty(rule.empty_shape)
+            yield rule.names[0], torch.zeros(rule.empty_shape)
             continue
-        for name, part in zip(rule.names, ours[rule.ours].chunk(len(rule.names)), strict=True):
+        for name, part in zip(rule.names, rule.split(ours[rule.ours]), strict=True):
             yield name, rule.operation.theirs(part).contiguous()
 
 

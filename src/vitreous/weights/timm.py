@@ -1,34 +1,42 @@
-"""timm's `VisionTransformer`, whose names the `.pth` files of DeiT, DINO and MAE share.
+"""timm's `VisionTransformer`, distilled or not, with CLIP's and SigLIP's image towers.
 
 Prefix tokens stand as [class token, registers]. Where the position table has rows for them, it is
 added after they are put in front; where it has the patches' alone (`no_embed_class`), before. With
-the norm after the pool (`fc_norm`) there is no other final norm.
+the norm after the pool (`fc_norm`) there is no other final norm. A published config names the
+model and little else, so the activation is told from the name.
 
-Source: timm 1.0, models/vision_transformer.py.
+Source: timm 1.0, models/vision_transformer.py, models/deit.py, layers/attention_pool.py.
 """
 
+import math
+import re
 from typing import Any
 
 from vitreous.errors import UserError
-from vitreous.model.config import Activation, FinalNorm, ViTConfig
-from vitreous.weights.evidence import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    Evidence,
-    interpolation,
-    pair,
-    variant_name,
-)
-from vitreous.weights.family import Family, Hints, Reading, first_objection
+from vitreous.model.config import Activation, Dialect, FinalNorm, Pooling, ViTConfig
+from vitreous.weights.evidence import Evidence, interpolation, pair
+from vitreous.weights.family import ANY, Family, Hints, Reading, first_objection
 from vitreous.weights.passport import Passport
 from vitreous.weights.read import Checkpoint
 from vitreous.weights.rule import LAYER, Rule, each_layer, leading
 
-_ACTIVATIONS: dict[str | None, Activation] = {
-    None: "gelu",
+_ACTIVATIONS: dict[str, Activation] = {
     "gelu": "gelu",
     "gelu_tanh": "gelu_tanh",
+    "quick_gelu": "quick_gelu",
     "relu": "relu",
+}
+# SigLIP's models that timm gives the tanh approximation; the others have the exact GELU there.
+_TANH = re.compile(
+    r"vit_(base_patch32|so400m_patch16|giantopt_patch16)_siglip.*|vit_large_patch16_siglip.*_512"
+)
+_POOLINGS: dict[str, Pooling] = {"token": "token", "avg": "mean", "map": "map"}
+_WORDS = {
+    "patch": "patch_size",
+    "channels": "in_chans",
+    "width": "embed_dim",
+    "depth": "depth",
+    "heads": "num_heads",
 }
 _BLOCK, _OURS = f"blocks.{LAYER}", f"encoder.blocks.{LAYER}"
 _PARTS = {
@@ -39,95 +47,148 @@ _PARTS = {
     "mlp.fc1": "mlp.expand",
     "mlp.fc2": "mlp.contract",
 }
+_POOL = {
+    "proj": "attention.projection",
+    "norm": "norm",
+    "mlp.fc1": "mlp.expand",
+    "mlp.fc2": "mlp.contract",
+}
 
 
-def _rules(config: ViTConfig) -> list[Rule]:
+def timm_rules(config: ViTConfig) -> list[Rule]:
+    """The table, which the `.pth` files of DeiT, DINO and MAE share."""
     modules = {"patch_embed.proj": "patch"}
     modules |= {f"{_BLOCK}.{theirs}": f"{_OURS}.{ours}" for theirs, ours in _PARTS.items()}
+    if config.embedding_norm:
+        modules["norm_pre"] = "embedding_norm"
     if config.final_norm == "pooled":
         modules["fc_norm"] = "pooled_norm"
     else:
         modules["norm"] = "encoder.norm"
-    if config.num_classes:
+    if config.pooling == "map":
+        modules |= {f"attn_pool.{theirs}": f"pool.{ours}" for theirs, ours in _POOL.items()}
+    if config.pooling == "distilled":
+        modules |= {"head": "head.token", "head_dist": "head.distillation"}
+    elif config.num_classes:
         modules["head"] = "head"
+    without_bias = {"patch"} if not config.patch_bias else set()
+    without_bias |= {f"{_OURS}.attention.qkv"} if not config.qkv_bias else set()
     rules = [
         Rule(f"{theirs}.{part}", f"{ours}.{part}")
         for theirs, ours in modules.items()
         for part in ("weight", "bias")
-        if config.qkv_bias or (theirs, part) != (f"{_BLOCK}.attn.qkv", "bias")
+        if part == "weight" or ours not in without_bias
     ]
     rules.append(Rule("pos_embed", "position.table", leading(1)))
     if config.class_token:
         rules.append(Rule("cls_token", "class_token", leading(2)))
     if config.registers:
-        rules.append(Rule("reg_token", "registers", leading(1)))
+        token = "dist_token" if config.pooling == "distilled" else "reg_token"
+        rules.append(Rule(token, "registers", leading(1)))
     if config.layer_scale is not None:
         rules.append(Rule(f"{_BLOCK}.ls1.gamma", f"{_OURS}.scale_attention.gamma"))
         rules.append(Rule(f"{_BLOCK}.ls2.gamma", f"{_OURS}.scale_mlp.gamma"))
+    if config.pooling == "map":
+        rules.append(Rule("attn_pool.latent", "pool.probe", leading(2)))
+        for part in ("weight", "bias"):
+            packed = (f"attn_pool.q.{part}", f"attn_pool.kv.{part}")
+            rules.append(Rule(packed, f"pool.attention.qkv.{part}", shares=(1, 2)))
     return list(each_layer(rules, config.depth))
 
 
-def _understand(checkpoint: Checkpoint, hints: Hints) -> Reading:
-    evidence = Evidence(checkpoint, hints)
+def timm_config(evidence: Evidence, resample: Dialect = "timm") -> ViTConfig:
+    """The architecture, for which a config need not be there.
+
+    Args:
+        evidence: Of the checkpoint.
+        resample: Of whoever trained it.
+
+    Raises:
+        UserError: Tensors and config contradict each other, or say what is not here.
+    """
+    checkpoint = evidence.checkpoint
     said = checkpoint.config
     model = said | said.get("model_args", {})
-    trained = said.get("pretrained_cfg", {})
-    width, channels, patch, _ = evidence.shape("patch_embed.proj.weight", 4)
-    depth = evidence.depth(f"{_BLOCK}.norm1.weight")
-    mlp_width = evidence.shape("blocks.0.mlp.fc1.weight", 2)[0]
+    gated = (
+        evidence.shape("blocks.0.mlp.fc1.weight", 2)[0]
+        == 2 * (evidence.shape("blocks.0.mlp.fc2.weight", 2)[1])
+    )
+    sizes = evidence.sizes(
+        patch="patch_embed.proj.weight",
+        norm=f"{_BLOCK}.norm1.weight",
+        expand=f"{_BLOCK}.mlp.fc1.weight",
+        said=model,
+        words=_WORDS,
+        gated=gated,
+    )
     num_classes = evidence.shape("head.weight", 2)[0] if evidence.has("head.weight") else 0
-    heads = evidence.heads(width, model.get("num_heads"), (width, depth, mlp_width))
-    for what, found in (
-        ("num_classes", num_classes),
-        ("embed_dim", width),
-        ("depth", depth),
-        ("in_chans", channels),
-    ):
-        evidence.agree(what, found, model.get(what))
-    if "patch_size" in model:
-        evidence.agree("patch_size", (patch, patch), pair(model["patch_size"]))
+    evidence.agree("num_classes", num_classes, model.get("num_classes"))
     class_token = evidence.has("cls_token")
-    registers = evidence.shape("reg_token", 3)[1] if evidence.has("reg_token") else 0
+    registers = sum(
+        evidence.shape(token, 3)[1] for token in ("reg_token", "dist_token") if evidence.has(token)
+    )
     rows, prefix = evidence.shape("pos_embed", 3)[1], int(class_token) + registers
-    size = model.get("img_size", trained.get("input_size"))
-    prefix_positions = _prefix_has_positions(model, size or hints.image_size, rows, prefix, patch)
+    size = model.get("img_size", said.get("pretrained_cfg", {}).get("input_size"))
+    prefix_positions = _prefix_has_positions(
+        model, size or evidence.hints.image_size, rows, prefix, sizes["patch"]
+    )
     final_norm: FinalNorm = "pooled" if evidence.has("fc_norm.weight") else "tokens"
-    pool = model.get("global_pool", "token" if class_token and final_norm == "tokens" else "avg")
-    if pool not in ("token", "avg"):
-        raise UserError(f"{checkpoint.file}: pooling {pool!r} of timm is not known here")
-    activation = model.get("act_layer")
-    if activation not in _ACTIVATIONS or "quickgelu" in str(said.get("architecture")):
-        raise UserError(f"{checkpoint.file}: activation {activation!r} is not known here")
-    config = ViTConfig(
-        name=variant_name(width, depth, mlp_width, heads, patch),
-        image_size=evidence.image_size(rows - prefix * prefix_positions, patch, size),
-        patch=patch,
-        channels=channels,
-        width=width,
-        depth=depth,
-        mlp_width=mlp_width,
-        heads=heads,
+    embedding_norm = evidence.has("norm_pre.weight")
+    return ViTConfig(
+        **sizes,
+        **evidence.grid(rows - prefix * prefix_positions, sizes["patch"], size),
         num_classes=num_classes,
         class_token=class_token,
         registers=registers,
         prefix_positions=prefix_positions,
-        pooling="token" if pool == "token" else "mean",
+        pooling=_pooling(evidence, model.get("global_pool"), class_token, final_norm),
         final_norm=final_norm,
+        patch_bias=evidence.has("patch_embed.proj.bias"),
+        embedding_norm=embedding_norm,
         layer_scale=1e-5 if evidence.has("blocks.0.ls1.gamma") else None,
         qkv_bias=evidence.has("blocks.0.attn.qkv.bias"),
-        activation=_ACTIVATIONS[activation],
-        norm_eps=1e-6,
-        resample="timm",
+        activation="swiglu" if gated else _activation(evidence, model),
+        norm_eps=1e-5 if embedding_norm else 1e-6,
+        resample=resample,
     )
-    # AugReg's and Google's own weights want [-1, 1]; those in .pth wrappers are facebookresearch's.
+
+
+def _pooling(
+    evidence: Evidence, said: str | None, class_token: bool, final_norm: FinalNorm
+) -> Pooling:
+    if evidence.has("dist_token") and evidence.has("head_dist.weight"):
+        return "distilled"
+    if said is None:
+        said = "token" if class_token and final_norm == "tokens" else "avg"
+        said = "map" if evidence.has("attn_pool.latent") else said
+    if said not in _POOLINGS:
+        raise UserError(f"{evidence.checkpoint.file}: pooling {said!r} of timm is not known here")
+    return _POOLINGS[said]
+
+
+def _activation(evidence: Evidence, model: dict[str, Any]) -> Activation:
+    name = str(model.get("architecture", ""))
+    usual = "quick_gelu" if "quickgelu" in name else "gelu"
+    usual = "gelu_tanh" if _TANH.fullmatch(name) else usual
+    said = model.get("act_layer") or usual
+    if said not in _ACTIVATIONS:
+        raise UserError(f"{evidence.checkpoint.file}: activation {said!r} is not known here")
+    return _ACTIVATIONS[said]
+
+
+def _understand(checkpoint: Checkpoint, hints: Hints) -> Reading:
+    evidence = Evidence(checkpoint, hints)
+    config = timm_config(evidence)
+    said = checkpoint.config
+    trained = said.get("pretrained_cfg", {})
+    # AugReg's and Google's own weights want [-1, 1].
     half = (0.5, 0.5, 0.5)
-    usual = (IMAGENET_MEAN, IMAGENET_STD) if checkpoint.wrapper else (half, half)
-    if "mean" not in trained and channels == 3:
-        evidence.assumed.append(f"normalisation by mean {usual[0]} and deviation {usual[1]}")
+    if "mean" not in trained and config.channels == 3:
+        evidence.assumed.append(f"normalisation by mean {half} and deviation {half}")
     rule = evidence.preprocessing(
         config,
-        tuple(trained.get("mean", usual[0])),
-        tuple(trained.get("std", usual[1])),
+        tuple(trained.get("mean", half)),
+        tuple(trained.get("std", half)),
         fit="squash" if trained.get("crop_mode") == "squash" else "crop",
         crop_fraction=trained.get("crop_pct", 0.9),
         interpolation=interpolation(trained.get("interpolation")),
@@ -136,7 +197,7 @@ def _understand(checkpoint: Checkpoint, hints: Hints) -> Reading:
     return Reading(
         config=config,
         preprocessing=rule,
-        class_names=names if len(names) == num_classes else (),
+        class_names=names if len(names) == config.num_classes else (),
         assumed=tuple(evidence.assumed),
     )
 
@@ -160,17 +221,45 @@ def _is_square(number: int) -> bool:
 
 
 def _objection(config: ViTConfig) -> str | None:
-    assert config.head_width is not None
-    if config.head_width * config.heads != config.width:
-        return f"head_width {config.head_width} x {config.heads} heads at width {config.width}"
-    return first_objection(config, {"stem": None, "pre_logits": None, "patch_norms": False})
+    if config.registers and not config.register_positions and config.prefix_positions:
+        return "register_positions False"
+    if config.pooling == "distilled" and config.registers != 1:
+        return f"registers {config.registers}"
+    return first_objection(
+        config,
+        class_token=ANY,
+        registers=ANY,
+        prefix_positions=ANY,
+        register_positions=ANY,
+        pooling=(*_POOLINGS.values(), "distilled"),
+        final_norm=ANY,
+        patch_bias=not config.embedding_norm,
+        embedding_norm=ANY,
+        layer_scale=ANY,
+        qkv_bias=ANY,
+        head_bias=ANY if not config.num_classes else True,
+        activation=(*_ACTIVATIONS.values(), "swiglu"),
+    )
+
+
+def _architecture(config: ViTConfig) -> str:
+    """The name of a model with those parts that no argument asks for."""
+    if config.pooling == "distilled":
+        return "deit_base_distilled_patch16_224"
+    if config.activation == "swiglu":
+        return "vit_giant_patch14_dinov2"
+    return "vit_base_patch16_clip_224" if config.embedding_norm else "vit_base_patch16_224"
 
 
 def _config_json(passport: Passport) -> dict[str, Any]:
     config, rule = passport.architecture, passport.preprocessing
     assert isinstance(config, ViTConfig)
+    gated = config.activation == "swiglu"
+    poolings = {ours: theirs for theirs, ours in _POOLINGS.items()}
+    # What they make of it is rounded down.
+    ratio = config.mlp_width * (2 if gated else 1) / config.width
     return {
-        "architecture": "vit_base_patch16_224",
+        "architecture": _architecture(config),
         "num_classes": config.num_classes,
         "num_features": config.width,
         "label_names": list(passport.class_names),
@@ -181,15 +270,16 @@ def _config_json(passport: Passport) -> dict[str, Any]:
             "embed_dim": config.width,
             "depth": config.depth,
             "num_heads": config.heads,
-            "mlp_ratio": config.mlp_width / config.width,
+            "mlp_ratio": math.nextafter(ratio, math.inf),
             "qkv_bias": config.qkv_bias,
             "init_values": config.layer_scale,
             "class_token": config.class_token,
             "reg_tokens": config.registers,
             "no_embed_class": not config.prefix_positions,
-            "global_pool": "token" if config.pooling == "token" else "avg",
+            "global_pool": poolings.get(config.pooling, "token"),
+            "pre_norm": config.embedding_norm,
             "fc_norm": config.final_norm == "pooled",
-            "act_layer": config.activation,
+            "act_layer": "silu" if gated else config.activation,
         },
         "pretrained_cfg": {
             "input_size": [config.channels, *config.image_size],
@@ -212,7 +302,7 @@ TIMM = Family(
         "blocks.0.mlp.fc1.weight",
     ),
     understand=_understand,
-    rules=_rules,
+    rules=timm_rules,
     objection=_objection,
     config_json=_config_json,
 )

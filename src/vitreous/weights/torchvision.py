@@ -11,8 +11,8 @@ from functools import partial
 from typing import Any
 
 from vitreous.model.config import ViTConfig
-from vitreous.weights.evidence import IMAGENET_MEAN, IMAGENET_STD, Evidence, variant_name
-from vitreous.weights.family import Family, Hints, Reading, first_objection
+from vitreous.weights.evidence import IMAGENET_MEAN, IMAGENET_STD, Evidence
+from vitreous.weights.family import ANY, Family, Hints, Reading, first_objection
 from vitreous.weights.passport import Passport
 from vitreous.weights.read import Checkpoint
 from vitreous.weights.rule import LAYER, Rule, each_layer, leading
@@ -22,6 +22,13 @@ _PARTS = {
     "ln_1": "norm_attention",
     "self_attention.out_proj": "attention.projection",
     "ln_2": "norm_mlp",
+}
+_WORDS = {
+    "patch": "patch_size",
+    "width": "hidden_dim",
+    "depth": "num_layers",
+    "mlp_width": "mlp_dim",
+    "heads": "num_heads",
 }
 _MLP = {"numbered": ("mlp.0", "mlp.3"), "published": ("mlp.linear_1", "mlp.linear_2")}
 
@@ -52,31 +59,21 @@ def _rules(layout: str, config: ViTConfig) -> list[Rule]:
 def _understand(layout: str, checkpoint: Checkpoint, hints: Hints) -> Reading:
     evidence = Evidence(checkpoint, hints)
     said = checkpoint.config
-    width, channels, patch, _ = evidence.shape("conv_proj.weight", 4)
-    depth = evidence.depth(f"{_BLOCK}.ln_1.weight")
-    mlp_width = evidence.shape(f"{_BLOCK}.{_MLP[layout][0]}.weight".replace(LAYER, "0"), 2)[0]
+    sizes = evidence.sizes(
+        patch="conv_proj.weight",
+        norm=f"{_BLOCK}.ln_1.weight",
+        expand=f"{_BLOCK}.{_MLP[layout][0]}.weight",
+        said=said,
+        words=_WORDS,
+    )
     has_head = evidence.has("heads.head.weight")
     num_classes = evidence.shape("heads.head.weight", 2)[0] if has_head else 0
     has_pre_logits = evidence.has("heads.pre_logits.weight")
-    for what, found in (
-        ("hidden_dim", width),
-        ("num_layers", depth),
-        ("mlp_dim", mlp_width),
-        ("patch_size", patch),
-        ("num_classes", num_classes),
-    ):
-        evidence.agree(what, found, said.get(what))
-    heads = evidence.heads(width, said.get("num_heads"), (width, depth, mlp_width))
+    evidence.agree("num_classes", num_classes, said.get("num_classes"))
     patches = evidence.shape("encoder.pos_embedding", 3)[1] - 1
     config = ViTConfig(
-        name=variant_name(width, depth, mlp_width, heads, patch),
-        image_size=evidence.image_size(patches, patch, said.get("image_size")),
-        patch=patch,
-        channels=channels,
-        width=width,
-        depth=depth,
-        mlp_width=mlp_width,
-        heads=heads,
+        **sizes,
+        **evidence.grid(patches, sizes["patch"], said.get("image_size")),
         num_classes=num_classes,
         pre_logits=evidence.shape("heads.pre_logits.weight", 2)[0] if has_pre_logits else None,
         activation="gelu",
@@ -90,24 +87,9 @@ def _understand(layout: str, checkpoint: Checkpoint, hints: Hints) -> Reading:
 
 
 def _objection(config: ViTConfig) -> str | None:
-    assert config.head_width is not None
-    if config.head_width * config.heads != config.width:
-        return f"head_width {config.head_width} x {config.heads} heads at width {config.width}"
     if config.image_size[0] != config.image_size[1]:
         return f"image_size {config.image_size}"
-    wanted = {
-        "stem": None,
-        "class_token": True,
-        "registers": 0,
-        "prefix_positions": True,
-        "pooling": "token",
-        "final_norm": "tokens",
-        "patch_norms": False,
-        "layer_scale": None,
-        "qkv_bias": True,
-        "activation": "gelu",
-    }
-    return first_objection(config, wanted)
+    return first_objection(config, pre_logits=ANY, activation="gelu")
 
 
 def _config_json(passport: Passport) -> dict[str, Any]:

@@ -1,0 +1,165 @@
+"""What `config.json` and `preprocessor_config.json` of Hugging Face say alike for every model.
+
+Source: transformers 4 and 5, configuration_utils.py and models/*/image_processing_*.py.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from vitreous.data.preprocessing import Fit, Interpolation, Preprocessing
+from vitreous.errors import UserError
+from vitreous.model.config import Activation, ViTConfig
+from vitreous.weights.evidence import Evidence, pair
+from vitreous.weights.passport import Passport
+
+WORDS = {
+    "patch": "patch_size",
+    "channels": "num_channels",
+    "width": "hidden_size",
+    "depth": "num_hidden_layers",
+    "mlp_width": "intermediate_size",
+    "heads": "num_attention_heads",
+}
+"""What the config calls fields of `ViTConfig`."""
+
+_ACTIVATIONS: dict[str, Activation] = {
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "quick_gelu": "quick_gelu",
+    "relu": "relu",
+}
+ACTIVATIONS = tuple(_ACTIVATIONS.values())
+"""Those that it can say."""
+
+_FILTERS: dict[int, Interpolation] = {0: "nearest", 2: "bilinear", 3: "bicubic"}
+
+
+def read_activation(evidence: Evidence, said: Mapping[str, Any], usual: str) -> Activation:
+    """The activation by its name there; the model's usual one where a config says none.
+
+    Raises:
+        UserError: One that is not here.
+    """
+    if not said:
+        evidence.assumed.append(f"activation {_ACTIVATIONS[usual]}")
+    if (name := said.get("hidden_act", usual)) not in _ACTIVATIONS:
+        raise UserError(f"{evidence.checkpoint.file}: activation {name!r} is not known here")
+    return _ACTIVATIONS[name]
+
+
+def read_norm_eps(evidence: Evidence, said: Mapping[str, Any], usual: float) -> float:
+    """The layer norms' epsilon; the model's usual one where a config says none."""
+    if not said:
+        evidence.assumed.append(f"layer norm epsilon {usual}")
+    return float(said.get("layer_norm_eps", usual))
+
+
+def read_class_names(
+    evidence: Evidence, said: Mapping[str, Any], num_classes: int
+) -> tuple[str, ...]:
+    """The names in `id2label`, where they are no placeholders.
+
+    Raises:
+        UserError: There are more or fewer than the head's classes.
+    """
+    names = said.get("id2label") or {}
+    if not names or not num_classes:
+        return ()
+    evidence.agree("number of id2label", num_classes, len(names))
+    ordered = tuple(str(names.get(str(label))) for label in range(len(names)))
+    placeholders = all(name == f"LABEL_{label}" for label, name in enumerate(ordered))
+    return () if placeholders else ordered
+
+
+def read_preprocessing(
+    evidence: Evidence,
+    config: ViTConfig,
+    *,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    fit: Fit,
+    interpolation: Interpolation,
+    shorter: int | None = None,
+    any_size: bool = False,
+) -> Preprocessing:
+    """The rule in `preprocessor_config.json`; the model's usual one in what it does not say.
+
+    A plain number for `size` is the shorter side where a centre is cut out, and both sides where
+    none is. DeiT's processor makes both sides equal before it cuts, its training does not; here it
+    is as in its training.
+
+    Args:
+        evidence: Of the checkpoint.
+        config: The architecture.
+        mean: Usual.
+        std: Usual.
+        fit: Usual.
+        interpolation: Usual.
+        shorter: Usual shorter side before the cut; the image size where not given.
+        any_size: Whether the model takes the processor's size where that is not its own.
+    """
+    said = evidence.checkpoint.preprocessor
+    size, cut = said.get("size"), bool(said.get("do_center_crop", fit == "crop" and not said))
+    sides = size if isinstance(size, dict) else {}
+    edge = sides.get("shortest_edge") or (size if isinstance(size, int) else None)
+    wanted = said.get("crop_size") if cut else size
+    if isinstance(wanted, dict):
+        wanted = (wanted["height"], wanted["width"]) if "height" in wanted else None
+    own = pair(wanted) if wanted else config.image_size
+    if cut:
+        shorter = edge or min(sides.values(), default=shorter)
+    return evidence.preprocessing(
+        config,
+        tuple(said.get("image_mean", mean)),
+        tuple(said.get("image_std", std)),
+        size=own if any_size else config.image_size,
+        fit="crop" if cut or "shortest_edge" in sides else "squash",
+        crop_fraction=min(1.0, min(own) / shorter) if cut and shorter else 1.0,
+        interpolation=_FILTERS.get(said.get("resample", -1), interpolation),
+    )
+
+
+def config_json(passport: Passport, **own: Any) -> dict[str, Any]:
+    """The fields that every model's config has, and `own`."""
+    config, names = passport.architecture, passport.class_names
+    assert isinstance(config, ViTConfig)
+    square = config.image_size[0] == config.image_size[1]
+    said = {word: getattr(config, name) for name, word in WORDS.items()}
+    said |= {
+        "layer_norm_eps": config.norm_eps,
+        "image_size": config.image_size[0] if square else list(config.image_size),
+        "qkv_bias": config.qkv_bias,
+        "id2label": {str(label): name for label, name in enumerate(names)},
+        "label2id": {name: label for label, name in enumerate(names)},
+    }
+    theirs = {ours: theirs for theirs, ours in _ACTIVATIONS.items()}
+    if config.activation in theirs:
+        said["hidden_act"] = theirs[config.activation]
+    return said | own
+
+
+def preprocessor_json(passport: Passport, kind: str = "") -> dict[str, Any]:
+    """The rule as `preprocessor_config.json`.
+
+    Args:
+        passport: Of the model.
+        kind: Name of the image processor; without it, one that does the same.
+    """
+    rule = passport.preprocessing
+    height, width = rule.size
+    size: dict[str, int] = {"height": height, "width": width}
+    crop = rule.fit == "crop"
+    return {
+        "image_processor_type": kind or ("DeiTImageProcessor" if crop else "ViTImageProcessor"),
+        "do_resize": True,
+        "size": {"shortest_edge": round(min(rule.size) / rule.crop_fraction)} if crop else size,
+        "do_center_crop": crop,
+        "crop_size": size,
+        "resample": next(n for n, name in _FILTERS.items() if name == rule.interpolation),
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": list(rule.mean),
+        "image_std": list(rule.std),
+    }

@@ -1,7 +1,7 @@
 """Bytes on disk to named tensors: `.npz`, `.safetensors` and `.pth`, told apart by content.
 
-Tensors are read or mapped one by one, when asked for; a model in several `.safetensors` is opened by
-its index. Nothing that needs code is read:
+Tensors are read or mapped one by one, when asked for; a model in several `.safetensors` is opened
+by its index. Nothing that needs code is read:
 
 * `.npz`: arrays only, never objects.
 * `.pth`, `.pt`, `.bin`: `torch.load(weights_only=True)`, whose unpickler builds tensors and plain

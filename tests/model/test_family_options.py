@@ -96,6 +96,87 @@ def test_initial_values() -> None:
     assert all(parameter.isfinite().all() for parameter in model.parameters())
 
 
+POOLINGS = [
+    {"pooling": "map"},
+    {"pooling": "map", "class_token": False},
+    {"pooling": "token_mean", "registers": 2},
+    {"pooling": "distilled", "registers": 1},
+]
+
+
+@pytest.mark.parametrize("fields", POOLINGS)
+def test_a_recording_changes_no_pooling(fields) -> None:
+    model = model_of(**fields)
+    images = torch.randn(2, 3, 8, 12)
+    recording = Recording(tokens="all", attention=[-1])
+    with torch.inference_mode():
+        torch.testing.assert_close(model(images, recording), model(images))
+    assert recording.tokens[1].shape == (2, 6 + model.config.prefix, 16)
+
+
+def test_the_last_block_makes_both_tokens_that_two_heads_read() -> None:
+    model = model_of(pooling="distilled", registers=1)
+    images = torch.randn(2, 3, 8, 12)
+    recording = Recording(tokens=[-1])
+    with torch.inference_mode():
+        model(images, recording)
+        expected = model.encoder.norm(recording.tokens[1][:, :2]).flatten(1)
+        torch.testing.assert_close(model.embed(images), expected)
+
+
+def test_registers_may_have_no_position_where_the_class_token_has_one() -> None:
+    model = model_of(registers=3, register_positions=False)
+    assert len(model.position.table) == 1 + 6
+    other = model_of(registers=3)
+    state = model.state_dict()
+    table = state["position.table"]
+    state["position.table"] = torch.cat([table[:1], torch.zeros(3, 16), table[1:]])
+    other.load_state_dict(state)
+    images = torch.randn(2, 3, 8, 12)
+    with torch.inference_mode():
+        assert torch.equal(model(images), other(images))
+        assert model(torch.randn(2, 3, 16, 12)).shape == (2, 3)
+
+
+def test_a_norm_behind_the_positions() -> None:
+    model = model_of(embedding_norm=True, patch_bias=False)
+    assert model.patch.bias is None
+    images = torch.randn(2, 3, 8, 12)
+    with torch.inference_mode():
+        before = model(images)
+        for shifted in (model.position.table, model.class_token):
+            shifted.mul_(3)
+        model.patch.weight.mul_(3)
+        torch.testing.assert_close(before, model(images), atol=1e-4, rtol=1e-4)
+
+
+def test_pixels_that_fill_no_patch_are_not_seen() -> None:
+    model = model_of(image_size=(11, 14), drop_remainder=True)
+    assert model.config.grid == (2, 3)
+    images = torch.randn(2, 3, 11, 14)
+    with torch.inference_mode():
+        assert torch.equal(model(images), model(images[:, :, :8, :12]))
+    with pytest.raises(UserError, match="no multiple"):
+        model(torch.randn(2, 3, 3, 12))
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"pooling": "distilled"}, "needs a distillation token"),
+        ({"pooling": "distilled", "registers": 1, "num_classes": 0}, "needs a distillation"),
+        ({"pooling": "distilled", "registers": 1, "pre_logits": 4}, "no model.pre_logits"),
+        ({"pooling": "token_mean", "class_token": False}, "'token_mean' needs model.class_token"),
+        ({"head_bias": 1}, "model.head_bias is 1: give true or false"),
+        ({"embedding_norm": "yes"}, "model.embedding_norm is 'yes'"),
+        ({"drop_remainder": True, "stem": (1,), "patch": 8}, "without a model.stem"),
+    ],
+)
+def test_poolings_and_switches_that_cannot_be(fields, complaint: str) -> None:
+    with pytest.raises(UserError, match=complaint):
+        ViTConfig(**fields)
+
+
 def test_fields_that_cannot_be() -> None:
     with pytest.raises(UserError, match=r"model\.registers is -1"):
         ViTConfig(registers=-1)

@@ -111,6 +111,39 @@ def test_deits_distillation_token_is_a_register(make, tmp_path: Path) -> None:
     assert vitreous.load(tmp_path / "deit").config.registers == 1
 
 
+def test_a_head_for_each_of_deits_tokens(make, tmp_path: Path) -> None:
+    model = make(registers=1, pooling="distilled")
+    convert(model, tmp_path / "deit", "huggingface")
+    tensors = load_file(tmp_path / "deit" / "model.safetensors")
+    assert torch.equal(tensors["distillation_classifier.weight"], model.head.distillation.weight)
+    config = json.loads((tmp_path / "deit" / "config.json").read_text())
+    assert config["architectures"] == ["DeiTForImageClassificationWithTeacher"]
+    assert vitreous.load(tmp_path / "deit").config.pooling == "distilled"
+    new = vitreous.load(tmp_path / "deit", num_classes=3)
+    assert (new.config.pooling, new.config.registers) == ("token", 1)
+
+
+def test_the_preprocessor_of_deit_as_it_was_published(make, tmp_path: Path) -> None:
+    convert(make(registers=1), tmp_path, "huggingface")
+    said = {"crop_size": 14, "do_center_crop": True, "size": 16, "resample": 3}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(said))
+    rule = vitreous.load(tmp_path).passport.preprocessing
+    assert (rule.fit, rule.crop_fraction, rule.interpolation) == ("crop", 0.875, "bicubic")
+
+
+def test_the_decoder_of_a_pretrained_mae_is_left_out(make, write) -> None:
+    def pretrained(tensors):
+        return tensors | {"decoder.mask_token": torch.ones(1, 1, 8)}
+
+    model = make(num_classes=0, activation="gelu")
+    file = write(model, "huggingface", "version 4", pretrained)
+    # Without a head a model is written bare; ViTMAE has it under a word.
+    tensors = {n if n.startswith("decoder") else f"vit.{n}": t for n, t in load_file(file).items()}
+    save_file({n.replace("vit.vit.", "vit."): t for n, t in tensors.items()}, file)
+    loaded = vitreous.load(file)
+    assert loaded.passport.origin["left_out"] == ["the decoder of pretraining (1 tensor)"]
+
+
 def test_preprocessing_and_names_come_back_from_a_folder(folder: Path, tmp_path: Path) -> None:
     model = vitreous.load(folder)
     proof = convert(model, tmp_path / "out", "huggingface")

@@ -47,6 +47,24 @@ def test_heads_keep_their_order() -> None:
     assert torch.equal(heads_into(3).ours(back)[:, 1 * 4 + 2], back[1, 2])
 
 
+def test_several_parts_need_not_be_equal() -> None:
+    whole = torch.arange(12.0).view(6, 2)
+    rule = Rule(("q", "kv"), "x", shares=(1, 2))
+    parts = dict(to_theirs([rule], {"x": whole}))
+    assert {name: len(part) for name, part in parts.items()} == {"q": 2, "kv": 4}
+    shapes = {name: tuple(part.shape) for name, part in parts.items()}
+    checkpoint = Checkpoint(Path("x"), shapes, parts.__getitem__)
+    assert torch.equal(to_ours([rule], checkpoint, {"x": whole})["x"], whole)
+
+
+def test_a_place_for_what_a_model_lacks_is_written_as_zeros_and_need_not_be_read() -> None:
+    rules = [Rule("a", "x"), Rule("mask", None, empty_shape=(1, 2))]
+    written = dict(to_theirs(rules, {"x": torch.ones(2)}))
+    assert written["mask"].tolist() == [[0, 0]]
+    checkpoint = Checkpoint(Path("x"), {"a": (2,)}, {"a": torch.ones(2)}.__getitem__)
+    assert set(to_ours(rules, checkpoint, {"x": torch.ones(2)})) == {"x"}
+
+
 RULES = list(
     each_layer(
         [

@@ -3,9 +3,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import vitreous
 from vitreous.errors import UserError
+from vitreous.weights.convert import convert
 from vitreous.weights.evidence import Evidence
 from vitreous.weights.family import Hints
 from vitreous.weights.read import Checkpoint
@@ -49,6 +51,45 @@ def test_heads_that_nothing_says(make, write) -> None:
 
 
 @pytest.mark.parametrize(
+    ("architecture", "activation"),
+    [
+        ("vit_base_patch16_224", "gelu"),
+        ("vit_base_patch16_clip_quickgelu_224", "quick_gelu"),
+        ("vit_base_patch16_siglip_224", "gelu"),
+        ("vit_base_patch32_siglip_256", "gelu_tanh"),
+        ("vit_so400m_patch14_siglip_384", "gelu"),
+        ("vit_so400m_patch16_siglip_gap_512", "gelu_tanh"),
+        ("vit_large_patch16_siglip_384", "gelu"),
+        ("vit_large_patch16_siglip_gap_512", "gelu_tanh"),
+    ],
+)
+def test_the_activation_is_told_from_the_name(make, write, architecture, activation) -> None:
+    file = beside(write(make(), "timm"), architecture=architecture)
+    assert vitreous.load(file).config.activation == activation
+
+
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [
+        ({"embedding_norm": True, "patch_bias": False, "norm_eps": 1e-5}, {"norm_pre.weight"}),
+        ({"pooling": "map", "class_token": False}, {"attn_pool.latent", "attn_pool.kv.bias"}),
+        ({"pooling": "distilled", "registers": 1}, {"dist_token", "head_dist.weight"}),
+        ({"activation": "swiglu", "layer_scale": 1e-5}, {"blocks.1.ls2.gamma"}),
+        ({"activation": "quick_gelu"}, {"head.weight"}),
+        ({"mlp_width": 97}, {"head.weight"}),
+    ],
+)
+def test_every_kind_comes_back(make, tmp_path: Path, fields, names: set[str]) -> None:
+    model = make(**{"activation": "gelu"} | fields)
+    proof = convert(model, tmp_path / "out", "timm")
+    assert proof.difference == 0
+    assert names <= set(load_file(proof.file))
+    said = json.loads((tmp_path / "out" / "config.json").read_text())["model_args"]
+    rows = 2 * model.config.mlp_width if "swiglu" in fields.values() else model.config.mlp_width
+    assert int(64 * said["mlp_ratio"]) == rows  # as timm makes a width of it
+
+
+@pytest.mark.parametrize(
     ("config", "complaint"),
     [
         ({"num_classes": 7}, "num_classes 7, its tensors say 5"),
@@ -64,7 +105,6 @@ def test_heads_that_nothing_says(make, write) -> None:
         ({"model_args": {"img_size": [1]}}, "do not go together"),
         ({"pretrained_cfg": {"mean": 0.5}}, "do not go together"),
         ({"pretrained_cfg": {"crop_pct": 3}}, "crop_fraction is 3"),
-        ({"architecture": "vit_base_patch16_clip_quickgelu_224"}, "activation"),
     ],
 )
 def test_a_lying_config_is_refused(make, write, config, complaint: str) -> None:

@@ -27,8 +27,8 @@ class SwiGLU(nn.Module):
     Source: Shazeer 2020, arXiv 2002.05202; facebookresearch/dinov2, layers/swiglu_ffn.py.
     """
 
-    def forward(self, x: Float[Tensor, "B S 2*F"]) -> Float[Tensor, "B S F"]:
-        """Gate."""
+    def forward(self, x: Float[Tensor, "B S G"]) -> Float[Tensor, "B S F"]:
+        """Gate: G is twice F."""
         gate, value = x.chunk(2, -1)
         return F.silu(gate) * value
 

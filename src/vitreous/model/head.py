@@ -28,7 +28,7 @@ class DistilledHead(nn.Module):
         self.token = Head(width, num_classes, bias)
         self.distillation = Head(width, num_classes, bias)
 
-    def forward(self, x: Float[Tensor, "B 2*D"]) -> Float[Tensor, "B K"]:
+    def forward(self, x: Float[Tensor, "B R"]) -> Float[Tensor, "B K"]:
         """Each head reads its half."""
         token, distillation = x.chunk(2, 1)
         mean: Tensor = (self.token(token) + self.distillation(distillation)) / 2

@@ -24,8 +24,8 @@ class DistilledPool(nn.Module):
 
     read = 2
 
-    def forward(self, x: Float[Tensor, "B R D"]) -> Float[Tensor, "B 2*D"]:
-        """The first two tokens."""
+    def forward(self, x: Float[Tensor, "B R D"]) -> Float[Tensor, "B E"]:
+        """The first two tokens, side by side."""
         return x[:, :2].flatten(1)
 
 
@@ -46,7 +46,7 @@ class MeanPool(nn.Module):
 class TokenAndMeanPool(MeanPool):
     """The class token and, behind it, the mean of the patches, as DINOv2's linear heads read."""
 
-    def forward(self, x: Float[Tensor, "B S D"]) -> Float[Tensor, "B 2*D"]:
+    def forward(self, x: Float[Tensor, "B S D"]) -> Float[Tensor, "B E"]:
         """Both, side by side."""
         return torch.cat([x[:, 0], super().forward(x)], dim=1)
 

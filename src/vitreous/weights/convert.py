@@ -57,8 +57,8 @@ def convert(model: Classifier, out: str | Path, to: str) -> Proof:
         model: In inference mode; its passport is taken along as far as the format can say it.
         out: A file, which gets `NAME.config.json` beside it, or a folder, which gets
             `config.json`.
-        to: `vitreous`, `google`, `big_vision`, `timm`, `huggingface`, `torchvision`, `lucidrains`
-            or `big_transfer`.
+        to: `vitreous`, `google`, `big_vision`, `big_transfer`, `facebook`, `timm`, `huggingface`,
+            `torchvision`, `openai` or `lucidrains`.
 
     Raises:
         UserError: The format cannot say this architecture, the logits would differ, or `out`

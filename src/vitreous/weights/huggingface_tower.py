@@ -42,10 +42,9 @@ _POOL = {
     "mlp.fc1": "mlp.expand",
     "mlp.fc2": "mlp.contract",
 }
-_HEADS = {"CLIP": "visual_projection", "SigLIP": "classifier"}
 
 
-def _rules(model: str, prefix: str, config: ViTConfig) -> list[Rule]:
+def _rules(prefix: str, head: str, config: ViTConfig) -> list[Rule]:
     block = f"{prefix}{_BLOCK}"
     modules = {f"{prefix}embeddings.patch_embedding": "patch"}
     modules |= {f"{block}.{theirs}": f"{_OURS}.{ours}" for theirs, ours in _PARTS.items()}
@@ -54,8 +53,8 @@ def _rules(model: str, prefix: str, config: ViTConfig) -> list[Rule]:
         modules[f"{prefix}pre_layrnorm"] = "embedding_norm"  # as it is spelt there
     if config.pooling == "map":
         modules |= {f"{prefix}head.{name}": f"pool.{ours}" for name, ours in _POOL.items()}
-    if config.num_classes:
-        modules[_HEADS[model]] = "head"
+    if head and config.num_classes:
+        modules[head] = "head"
     without_bias = {"patch"} if not config.patch_bias else set()
     without_bias |= {"head"} if not config.head_bias else set()
     named: list[tuple[str | tuple[str, ...], str, Operation]] = [
@@ -79,7 +78,9 @@ def _rules(model: str, prefix: str, config: ViTConfig) -> list[Rule]:
     return list(each_layer(rules, config.depth))
 
 
-def _understand(model: str, prefix: str, checkpoint: Checkpoint, hints: Hints) -> Reading:
+def _understand(
+    model: str, prefix: str, head: str, checkpoint: Checkpoint, hints: Hints
+) -> Reading:
     evidence = Evidence(checkpoint, hints)
     whole = checkpoint.config
     said = whole.get("vision_config") or whole.get("vision_config_dict") or whole
@@ -91,8 +92,8 @@ def _understand(model: str, prefix: str, checkpoint: Checkpoint, hints: Hints) -
         said=said,
         words=WORDS,
     )
-    head = f"{_HEADS[model]}.weight"
-    num_classes = evidence.shape(head, 2)[0] if evidence.has(head) else 0
+    kernel = f"{head}.weight"
+    num_classes = evidence.shape(kernel, 2)[0] if evidence.has(kernel) else 0
     rows = evidence.shape(f"{prefix}embeddings.position_embedding.weight", 2)[0]
     config = ViTConfig(
         **sizes,
@@ -124,21 +125,15 @@ def _understand(model: str, prefix: str, checkpoint: Checkpoint, hints: Hints) -
     )
 
 
-def _objection(model: str, prefix: str, classifies: bool, config: ViTConfig) -> str | None:
+def _objection(model: str, head: str, config: ViTConfig) -> str | None:
+    if config.num_classes and not head:
+        return f"num_classes {config.num_classes}"
+    own: dict[str, Any] = {"head_bias": ANY} if not config.num_classes else {}
     if model == "CLIP":
-        if not prefix and config.num_classes:
-            return f"num_classes {config.num_classes}"
-        own: dict[str, Any] = {
-            "patch_bias": False,
-            "embedding_norm": True,
-            "head_bias": ANY if not config.num_classes else False,
-        }
+        own = {"head_bias": False} | own | {"patch_bias": False, "embedding_norm": True}
     else:
-        if classifies != bool(config.num_classes):
-            return f"num_classes {config.num_classes}"
-        own = {"class_token": False, "pooling": "mean" if classifies else "map"}
+        own |= {"class_token": False, "pooling": "mean" if head else "map"}
         own |= {"prefix_positions": ANY, "register_positions": ANY}
-        own["head_bias"] = True if classifies else ANY
     return first_objection(config, activation=ACTIVATIONS, **own)
 
 
@@ -164,17 +159,18 @@ def _without_names(said: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in said.items() if key not in ("id2label", "label2id")}
 
 
-def _signature(model: str, prefix: str, classifies: bool) -> tuple[str, ...]:
+def _signature(model: str, prefix: str, head: str) -> tuple[str, ...]:
     own = f"{prefix}pre_layrnorm.weight" if model == "CLIP" else f"{prefix}head.probe"
     return (
         f"{prefix}embeddings.patch_embedding.weight",
         f"{prefix}embeddings.position_embedding.weight",
         f"{prefix}{_BLOCK}.self_attn.q_proj.weight".replace(LAYER, "0"),
-        "classifier.weight" if classifies else own,
+        "classifier.weight" if head == "classifier" else own,
     )
 
 
-def _tower(model: str, prefix: str, classifies: bool = False) -> Family:
+def _tower(model: str, prefix: str, head: str = "") -> Family:
+    classifies = head == "classifier"
     left_out = {
         "the text tower": r"text_model\..*|text_projection\.weight|logit_(scale|bias)",
         "position numbers": r".*embeddings\.position_ids",
@@ -184,11 +180,11 @@ def _tower(model: str, prefix: str, classifies: bool = False) -> Family:
     return Family(
         name="huggingface",
         layout=f"{model}{'' if prefix else ', bare'}{', classifier' if classifies else ''}",
-        signature=_signature(model, prefix, classifies),
+        signature=_signature(model, prefix, head),
         left_out=left_out,
-        understand=partial(_understand, model, prefix),
-        rules=partial(_rules, model, prefix),
-        objection=partial(_objection, model, prefix, classifies),
+        understand=partial(_understand, model, prefix, head),
+        rules=partial(_rules, prefix, head),
+        objection=partial(_objection, model, head),
         config_json=partial(_config_json, model),
         preprocessor_json=partial(
             preprocessor_json,
@@ -200,9 +196,9 @@ def _tower(model: str, prefix: str, classifies: bool = False) -> Family:
 _TOWER = "vision_model."
 
 HUGGINGFACE_TOWERS = (
-    _tower("CLIP", _TOWER),
+    _tower("CLIP", _TOWER, "visual_projection"),
     _tower("CLIP", ""),
-    _tower("SigLIP", _TOWER, classifies=True),
+    _tower("SigLIP", _TOWER, "classifier"),
     _tower("SigLIP", _TOWER),
     _tower("SigLIP", ""),
 )

@@ -274,7 +274,7 @@ def _config_json(passport: Passport) -> dict[str, Any]:
             "qkv_bias": config.qkv_bias,
             "init_values": config.layer_scale,
             "class_token": config.class_token,
-            "reg_tokens": config.registers,
+            "reg_tokens": 0 if config.pooling == "distilled" else config.registers,
             "no_embed_class": not config.prefix_positions,
             "global_pool": poolings.get(config.pooling, "token"),
             "pre_norm": config.embedding_norm,

@@ -1,0 +1,216 @@
+"""Each family's own code, where it is installed, beside ours: the bar is 2e-5.
+
+Skipped where timm or transformers cannot be imported; the plain forwards of
+`tests/weights/test_plain_forward.py` run always.
+"""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import vitreous
+from vitreous.weights.convert import convert
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+TOLERANCE = 2e-5
+SIZES = {
+    "hidden_size": 128,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 192,
+    "image_size": 32,
+    "patch_size": 8,
+}
+DINOV2 = {name: value for name, value in SIZES.items() if name != "intermediate_size"}
+TEXT = {
+    "hidden_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 1,
+    "intermediate_size": 32,
+    "vocab_size": 50,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 0,
+}
+Answer = Callable[[torch.nn.Module, torch.Tensor], torch.Tensor]
+
+
+def pooled(model: Any, images: torch.Tensor, **options: Any) -> torch.Tensor:
+    return model(images, **options).pooler_output
+
+
+def logits(model: Any, images: torch.Tensor, **options: Any) -> torch.Tensor:
+    return model(images, **options).logits
+
+
+def projected(model: Any, images: torch.Tensor, **options: Any) -> torch.Tensor:
+    return model(images, **options).image_embeds
+
+
+def towers(model: Any, images: torch.Tensor, **options: Any) -> torch.Tensor:
+    return model.get_image_features(images, **options).pooler_output
+
+
+# Class, config's class, fields of the config, what to compare, whether another size is asked for.
+HUGGINGFACE: list[tuple[str, str, dict[str, Any], Any, dict[str, Any]]] = [
+    ("Dinov2Model", "Dinov2Config", DINOV2, pooled, {}),
+    ("Dinov2Model", "Dinov2Config", DINOV2 | {"use_swiglu_ffn": True}, pooled, {}),
+    ("Dinov2ForImageClassification", "Dinov2Config", DINOV2, logits, {}),
+    ("Dinov2WithRegistersModel", "Dinov2WithRegistersConfig", DINOV2, pooled, {}),
+    (
+        "Dinov2WithRegistersForImageClassification",
+        "Dinov2WithRegistersConfig",
+        DINOV2 | {"use_swiglu_ffn": True},
+        logits,
+        {},
+    ),
+    ("CLIPVisionModel", "CLIPVisionConfig", SIZES, pooled, {"interpolate_pos_encoding": True}),
+    (
+        "CLIPVisionModelWithProjection",
+        "CLIPVisionConfig",
+        SIZES | {"projection_dim": 10, "hidden_act": "gelu"},
+        projected,
+        {"interpolate_pos_encoding": True},
+    ),
+    (
+        "CLIPModel",
+        "CLIPConfig",
+        {"text_config": TEXT, "vision_config": SIZES, "projection_dim": 10},
+        towers,
+        {"interpolate_pos_encoding": True},
+    ),
+    ("SiglipVisionModel", "SiglipVisionConfig", SIZES, pooled, {"interpolate_pos_encoding": True}),
+    (
+        "SiglipModel",
+        "SiglipConfig",
+        {"text_config": TEXT, "vision_config": SIZES},
+        towers,
+        {"interpolate_pos_encoding": True},
+    ),
+    (
+        "SiglipForImageClassification",
+        "SiglipConfig",
+        {"text_config": TEXT, "vision_config": SIZES},
+        logits,
+        {"interpolate_pos_encoding": True},
+    ),
+    (
+        "DeiTForImageClassificationWithTeacher",
+        "DeiTConfig",
+        SIZES,
+        logits,
+        {"interpolate_pos_encoding": True},
+    ),
+    ("DeiTModel", "DeiTConfig", SIZES, pooled, {"interpolate_pos_encoding": True}),
+]
+
+
+@pytest.fixture(scope="module")
+def transformers() -> Any:
+    return pytest.importorskip("transformers", reason="compares with transformers: not installed")
+
+
+@pytest.fixture(scope="module")
+def timm() -> Any:
+    return pytest.importorskip("timm", reason="compares with timm: not installed")
+
+
+def shaken(model: torch.nn.Module) -> Any:
+    """Every tensor at random; norms around one."""
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            centre = float("norm" in name and name.endswith("weight"))
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.08 + centre)
+    return model.eval()
+
+
+def images(height: int, width: int) -> torch.Tensor:
+    return torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(2))
+
+
+@torch.inference_mode()
+def difference(ours: Any, answer: Any, *size: int) -> float:
+    return float((ours(images(*size)) - answer(images(*size))).abs().max())
+
+
+@pytest.mark.parametrize("names", ["as it saves", "as it holds"])
+@pytest.mark.parametrize(
+    ("model", "config", "fields", "answer", "resized"),
+    HUGGINGFACE,
+    ids=[f"{row[0]}{'-swiglu' * ('use_swiglu_ffn' in row[2])}" for row in HUGGINGFACE],
+)
+def test_huggingface(transformers, tmp_path, names, model, config, fields, answer, resized) -> None:
+    theirs = shaken(getattr(transformers, model)(getattr(transformers, config)(**fields)))
+    if names == "as it saves":
+        theirs.save_pretrained(tmp_path / "theirs")
+    else:
+        (tmp_path / "theirs").mkdir()
+        save_file(theirs.state_dict(), tmp_path / "theirs" / "model.safetensors")
+        (tmp_path / "theirs" / "config.json").write_text(theirs.config.to_json_string(False))
+    ours = vitreous.load(tmp_path / "theirs")
+    assert difference(ours, partial(answer, theirs), 32, 32) <= TOLERANCE
+    assert difference(ours, partial(answer, theirs, **resized), 48, 64) <= TOLERANCE
+    assert convert(ours, tmp_path / "out", "huggingface").difference == 0
+    written = json.loads((tmp_path / "out" / "config.json").read_text())
+    kind = getattr(transformers, written["architectures"][0])
+    again, found = kind.from_pretrained(tmp_path / "out", output_loading_info=True)
+    assert not found["missing_keys"]
+    assert not found["unexpected_keys"]
+    same = projected if answer is towers and "CLIP" in model else answer
+    same = pooled if answer is towers and "Siglip" in model else same
+    assert difference(ours, partial(same, again.eval()), 32, 32) <= TOLERANCE
+
+
+def test_huggingface_in_several_files(transformers, tmp_path) -> None:
+    theirs = shaken(transformers.Dinov2Model(transformers.Dinov2Config(**DINOV2)))
+    theirs.save_pretrained(tmp_path, max_shard_size="300KB")
+    assert (tmp_path / "model.safetensors.index.json").is_file()
+    assert difference(vitreous.load(tmp_path), partial(pooled, theirs), 32, 32) <= TOLERANCE
+
+
+CLIP = {"pre_norm": True, "num_classes": 10}
+TIMM = {
+    "vit_base_patch16_clip_quickgelu_224": CLIP,
+    "vit_base_patch16_clip_224": CLIP,
+    "vit_base_patch16_siglip_224": {"num_classes": 0},
+    "vit_so400m_patch16_siglip_256": {"num_classes": 6, "reg_tokens": 2},
+    "deit_base_distilled_patch16_224": {"num_classes": 7},
+    "vit_giant_patch14_dinov2": {"num_classes": 0},
+    "vit_base_patch14_reg4_dinov2": {"num_classes": 0},
+    "vit_base_patch16_siglip_gap_224": {"num_classes": 5},
+}
+
+
+@pytest.mark.parametrize("name", TIMM)
+def test_timm(timm, tmp_path, name) -> None:
+    sizes = {"img_size": 32, "patch_size": 8, "embed_dim": 128, "depth": 3, "num_heads": 2}
+    make = partial(timm.create_model, name, mlp_ratio=2.0, **sizes, **TIMM[name])
+    theirs, flexible = shaken(make()), make(dynamic_img_size=True).eval()
+    flexible.load_state_dict(theirs.state_dict())
+    timm.models.save_for_hf(theirs, tmp_path / "theirs", model_args=sizes)
+    ours = vitreous.load(tmp_path / "theirs")
+    assert difference(ours, theirs, 32, 32) <= TOLERANCE
+    assert difference(ours, flexible, 48, 64) <= TOLERANCE
+    assert convert(ours, tmp_path / "out", "timm").difference == 0
+    written = json.loads((tmp_path / "out" / "config.json").read_text())
+    again = timm.create_model(
+        written["architecture"], num_classes=written["num_classes"], **written["model_args"]
+    )
+    again.load_state_dict(load_file(tmp_path / "out" / "model.safetensors"))
+    assert difference(ours, again.eval(), 32, 32) <= TOLERANCE
+
+
+def test_patches_that_leave_a_rest(timm, tmp_path: Path) -> None:
+    sizes = {"img_size": 30, "patch_size": 8, "embed_dim": 64, "depth": 1, "num_heads": 1}
+    theirs = shaken(timm.create_model("vit_base_patch16_siglip_224", num_classes=0, **sizes))
+    timm.models.save_for_hf(theirs, tmp_path, model_args=sizes)
+    ours = vitreous.load(tmp_path)
+    assert (ours.config.image_size, ours.config.grid) == ((30, 30), (3, 3))
+    assert difference(ours, theirs, 30, 30) <= TOLERANCE

@@ -142,7 +142,7 @@ def _attention_views(
 ) -> list[AttentionView]:
     """Attention over images spread evenly over the classes; none of a model without."""
     last = model.config.attention_layers - 1
-    places = _spread(answers.labels, _VIEWS) if last >= 0 else []
+    places = spread(answers.labels, _VIEWS) if last >= 0 else []
     rule = passport.preprocessing
     views = []
     recording = Recording(attention=[last])
@@ -158,8 +158,8 @@ def _attention_views(
     return views
 
 
-def _spread(labels: Int64[np.ndarray, " N"], limit: int) -> list[int]:
-    """Places of images, class after class in turn, the first of each first."""
+def spread(labels: Int64[np.ndarray, " N"], limit: int) -> list[int]:
+    """Places of at most so many images, class after class in turn, the first of each first."""
     by_class = [np.flatnonzero(labels == label).tolist() for label in np.unique(labels)]
     turns = [places[turn] for turn in range(limit) for places in by_class if turn < len(places)]
     return turns[:limit]

@@ -82,6 +82,17 @@ def test_grid_is_that_of_the_last_map(shaken: Callable[..., BiT]) -> None:
     assert pocket(root="plain").grid == (16, 24)
 
 
+def test_features_are_the_maps_of_the_stages(shaken: Callable[..., BiT]) -> None:
+    model = shaken()
+    images = torch.randn(2, 3, 32, 48, dtype=torch.float64)
+    first, last = model.features(images, layers="all")
+    assert (first.shape, last.shape) == ((2, 32, 8, 12), (2, 64, 4, 6))
+    (before_head,) = model.features(images, [1], norm=True)
+    torch.testing.assert_close(before_head.mean((2, 3)), model.embed(images))
+    with pytest.raises(UserError, match="no layer 2 to give features of"):
+        model.features(images, [2])
+
+
 def test_a_plain_root_keeps_the_sides_of_small_images(shaken: Callable[..., BiT]) -> None:
     model = shaken(root="plain", image_size=8)
     images = torch.randn(2, 3, 8, 8, dtype=torch.float64)

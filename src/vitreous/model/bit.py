@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from vitreous.errors import UserError
 from vitreous.model.bit_config import BiTConfig
 from vitreous.model.classifier import Classifier
-from vitreous.model.recording import Recording
+from vitreous.model.recording import Layers, Recording, resolve_layers
 from vitreous.model.standardized import CentredConv
 
 _NORM_EPS = 1e-5
@@ -104,3 +104,32 @@ class BiT(Classifier):
         self.config.check_channels(images.shape[1])
         x = self.stages(self.pool(self.root(images)))
         return F.relu(self.norm(x), inplace=True).mean((2, 3))
+
+    def features(
+        self, images: Float[Tensor, "B C H W"], layers: Layers = (-1,), *, norm: bool = False
+    ) -> list[Float[Tensor, "B D2 h2 w2"]]:
+        """What stages make of the images, as detection and segmentation read it.
+
+        >>> maps = model.features(images, layers="all")  # of a stride of 4, 8, 16 and 32
+
+        Args:
+            images: Normalised pixels, of any size.
+            layers: Stages, counted from 0, or from the end where negative; or `all`.
+            norm: Put the last one through the final norm and ReLU, as it is before the head.
+
+        Returns:
+            One map per stage, in the order asked for.
+
+        Raises:
+            UserError: No such stage, or images of another number of channels.
+        """
+        asked = resolve_layers(layers, len(self.stages), "give features")
+        self.config.check_channels(images.shape[1])
+        maps = []
+        x = self.pool(self.root(images))
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        if norm:
+            maps[-1] = F.relu(self.norm(x), inplace=True)
+        return [maps[layer] for layer in asked]

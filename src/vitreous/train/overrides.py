@@ -59,7 +59,8 @@ def override(config: TrainConfig, texts: Mapping[str, str]) -> TrainConfig:
     sections: dict[str, dict[str, Any]] = {}
     for name, value in values.items():
         section, _, field = name.rpartition(".")
-        known = [one.name for one in fields(getattr(config, section) if section else config)]
+        owner = getattr(config, section) if section else config
+        known = [one.name for one in fields(owner) if one.name != "kind"]
         if field not in known:
             raise UserError(
                 f"--{name} is no field of {config.model.name}: known are {', '.join(known)}"

@@ -222,9 +222,9 @@ def _from_scratch(
 ) -> TrainConfig:
     """What every run from scratch shares: cosine, smoothing, and an average of weights.
 
-    Muon moves what has an encoder, and AdamW a ResNet, whose kernels are no matrices. As many
-    epochs as show `images_seen` images, between 20 and 300. The average looks back over a twentieth
-    of the run.
+    Muon moves what has an encoder; a ResNet has no matrices for it, and is moved by SGD, as BiT is.
+    As many epochs as show `images_seen` images, between 20 and 300. The average looks back over a
+    twentieth of the run.
     """
     epochs = min(max(round(images_seen / max(facts.num_images, 1)), 20), 300)
     window = epochs * facts.num_images / batch_size / 20
@@ -234,7 +234,7 @@ def _from_scratch(
         model=model,
         preprocessing=rule,
         augmentation=augmentation,
-        optimizer=_MUON if model.attention_layers else _ADAMW,
+        optimizer=_MUON if model.attention_layers else _MOMENTUM,
         schedule=ScheduleConfig(warmup=0.05),
         epochs=float(epochs),
         batch_size=batch_size,
@@ -252,7 +252,7 @@ _MUON = OptimizerConfig(
     weight_decay=0.1,
 )
 
-_ADAMW = OptimizerConfig(name="adamw", learning_rate=2e-3, betas=(0.9, 0.99), weight_decay=0.1)
+_MOMENTUM = OptimizerConfig(name="sgd", learning_rate=0.1, momentum=0.9, weight_decay=1e-4)
 
 _PHOTO_AUGMENTATION = Augmentation(
     crop_area=(0.2, 1.0),

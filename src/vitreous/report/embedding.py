@@ -41,7 +41,7 @@ def add_embedding(findings: Findings, model: nn.Module) -> None:
             words = (
                 f"Position embeddings of neighbouring patches have a cosine of {near:.2f}, of any "
                 f"two {far:.2f}."
-            )
+            ).replace("-", "−")
             drawings.append(
                 findings.draw(
                     "position_similarity",

@@ -151,7 +151,7 @@ def _choose(
     findings.numbers["predictions"] = [
         {"name": names[place], "probability": shares[place]} for place in ranked[:5]
     ]
-    first = ", ".join(f"{names[place]} {percent(shares[place])}" for place in ranked[1:3])
+    first = ", ".join(f"“{names[place]}” {percent(shares[place])}" for place in ranked[1:3])
     findings.reading.append(
         f"“{names[ranked[0]]}”, says the model with {percent(shares[ranked[0]])}"
         + (f"; then {first}." if first else ".")

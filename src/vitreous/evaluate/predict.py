@@ -15,7 +15,7 @@ from vitreous.data.decode import decode
 from vitreous.data.modes import to_uint8
 from vitreous.data.transform import fit_for_test
 from vitreous.errors import BadImageError, UserError
-from vitreous.model.vit import VisionTransformer
+from vitreous.model.classifier import Classifier
 from vitreous.parallel.device import choose_engine
 from vitreous.weights.passport import passport_of
 
@@ -48,7 +48,7 @@ class Prediction:
 
 
 def predict(
-    model: VisionTransformer,
+    model: Classifier,
     images: Picture | Iterable[Picture],
     *,
     top: int = 5,

@@ -1,6 +1,6 @@
 """The Transformer encoder: pre-norm blocks of attention and MLP (equations 2 and 3)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import torch
 from jaxtyping import Float
@@ -168,3 +168,14 @@ class Encoder(nn.Module):
             recording.finish(layer)
         out: Tensor = self.norm(x[:, :read])
         return out
+
+    def outputs(
+        self, x: Float[Tensor, "B S D"], layers: Collection[int]
+    ) -> dict[int, Float[Tensor, "B S D"]]:
+        """All tokens after some blocks, by layer; no block beyond the last of them is run."""
+        kept: dict[int, Tensor] = {}
+        for layer, block in enumerate(self.blocks[: max(layers, default=-1) + 1]):
+            x = block(x)
+            if layer in layers:
+                kept[layer] = x
+        return kept

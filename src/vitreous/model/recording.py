@@ -73,7 +73,8 @@ class Recording:
         self._forget()
         self.grid, self.prefix = grid, prefix
         self._layers = {
-            kind: _resolve(layers, depth, kind) for kind, layers in self._wanted.items()
+            kind: frozenset(resolve_layers(layers, depth, f"record {kind}"))
+            for kind, layers in self._wanted.items()
         }
 
     def wanted(self, layer: int) -> frozenset[Kind]:
@@ -97,10 +98,21 @@ class Recording:
             setattr(self, kind, {})
 
 
-def _resolve(layers: tuple[int, ...] | Literal["all"], depth: int, kind: str) -> frozenset[int]:
-    if layers == "all":
-        return frozenset(range(depth))
-    for layer in layers:
+def resolve_layers(layers: Layers, depth: int, what: str) -> tuple[int, ...]:
+    """Layers counted from 0, in the order asked for; negative ones count from the end.
+
+    Args:
+        layers: Numbers, or `all`.
+        depth: L.
+        what: That is asked of them, for the message.
+
+    Raises:
+        UserError: The model lacks one.
+    """
+    if isinstance(layers, str):
+        return tuple(range(depth))
+    resolved = tuple(layers)
+    for layer in resolved:
         if not -depth <= layer < depth:
-            raise UserError(f"no layer {layer} to record {kind} of: the model has 0 to {depth - 1}")
-    return frozenset(layer % depth for layer in layers)
+            raise UserError(f"no layer {layer} to {what} of: the model has 0 to {depth - 1}")
+    return tuple(layer % depth for layer in resolved)

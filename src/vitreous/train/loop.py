@@ -14,7 +14,7 @@ from vitreous.data.loader import EvaluationLoader, TrainingLoader
 from vitreous.data.sample import Dataset
 from vitreous.evaluate.classification import read_logits
 from vitreous.evaluate.inference import infer
-from vitreous.model.vit import VisionTransformer
+from vitreous.model.classifier import Classifier
 from vitreous.objective.classify import Classification
 from vitreous.parallel.device import Engine
 from vitreous.train.average import WeightAverage
@@ -43,7 +43,7 @@ class Loop:
         self,
         config: TrainConfig,
         dataset: Dataset,
-        model: VisionTransformer,
+        model: Classifier,
         folder: RunFolder,
         engine: Engine,
         console: Console,

@@ -9,6 +9,7 @@ from PIL import Image
 
 import vitreous
 from vitreous.cli.main import main
+from vitreous.model.bit_config import BiTConfig
 
 MODEL = {"image_size": (16, 24), "width": 12, "depth": 2, "mlp_width": 12, "num_classes": 2}
 
@@ -82,3 +83,16 @@ def test_mistakes_are_one_line(
     assert words in line
     assert not Path("out").exists()
     assert Path("taken", "explain.html").read_text() == "mine"
+
+
+def test_a_resnet_is_shown_as_far_as_it_goes(tmp_path: Path, photos: Path, capsys) -> None:
+    config = BiTConfig(name="tiny", image_size=(32, 48), units=(1,), stem_width=32, num_classes=2)
+    path, image = str(tmp_path / "bit.safetensors"), str(photos / "dog" / "1.png")
+    vitreous.save(vitreous.create_model(config), path)
+    assert main(["explain", path, "--out", str(tmp_path / "weights")]) == 0
+    assert not (tmp_path / "weights" / "position_similarity.png").exists()
+    assert main(["explain", path, image, "--out", str(tmp_path / "image"), "--json", "-"]) == 0
+    out = capsys.readouterr().out
+    assert list(json.loads(out[out.index("{") :])["maps"]) == ["occlusion"]
+    assert main(["explain", path, str(photos), "--out", str(tmp_path / "data")]) == 2
+    assert "no attention to look at over a data set" in capsys.readouterr().err

@@ -30,7 +30,7 @@ def add_embedding(findings: Findings, model: nn.Module) -> None:
             f"{percent(shown)} of its variance. Their signs are arbitrary.",
         )
     ]
-    words = ""
+    words = f"The first {len(components.images)} components hold {percent(shown)} of the filters."
     if isinstance(model, VisionTransformer):
         positions = added_positions(model)
         if positions.any() and positions[..., 0].numel() > 1:

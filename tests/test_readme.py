@@ -41,13 +41,14 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_commands(photos, capsys):
-    train, evaluate, predict, compare, tune, convert = commands()
+    train, evaluate, predict, compare, explain, tune, convert = commands()
     assert main([*train[1:], *QUICK, *SMALL]) == 0
     assert main([*train[1:3], "--out", "runs/other", *QUICK, *SMALL, "--seed", "1"]) == 0
     assert main(evaluate[1:]) == 0
     predict[predict.index("new/*.jpg")] = "new/1.jpg"  # the shell does this
     assert main(predict[1:]) == 0
     assert main(compare[1:]) == 0
+    assert main(explain[1:]) == 0
     assert main([*tune[1:], *QUICK]) == 0
     assert main(convert[1:]) == 0
     assert Path("runs/photos/report.html").is_file()
@@ -63,11 +64,13 @@ def test_the_commands(photos, capsys):
 def test_the_python(photos, capsys):
     assert main(["train", "photos", "--out", "runs/quickstart", *QUICK, *SMALL]) == 0
     capsys.readouterr()
-    (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    block, inside = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     names = {"images": torch.zeros(1, 3, 224, 224)}
     exec(compile(block, "README.md", "exec"), names)  # noqa: S102
     printed = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in printed] == ["a.jpg", "b.png"]
+    exec(compile(inside, "README.md", "exec"), names)  # noqa: S102
+    assert [row.shape for row in names["distances"].values()] == [(1, 12)] * 12
     assert names["recording"].attention[11].shape == (1, 12, 197, 197)
     assert Path("model.safetensors").is_file()
 

@@ -11,8 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from vitreous.evaluate.classification import classification_report
+from vitreous.model.build import create_model
+from vitreous.model.config import ViTConfig
+from vitreous.model.vit import VisionTransformer
 from vitreous.report.pictures import AttentionView, Mistake
 
 NASTY = '<b>roses & "tulips" $x$</b>'
@@ -125,7 +129,7 @@ addEventListener("load", () => {
   const column = (index) => [...document.querySelectorAll("#classes tbody tr")]
     .map((row) => row.cells[index].textContent);
   const press = (index) => {
-    document.querySelectorAll("#classes thead button")[index].click();
+    document.querySelectorAll("#classes thead button")[index]?.click();
     return column(index);
   };
   const box = (element) => {
@@ -196,3 +200,20 @@ def browse(tmp_path: Path) -> Callable[[Path], dict[str, Any]]:
         return seen
 
     return look
+
+
+@pytest.fixture
+def small_model() -> Callable[..., VisionTransformer]:
+    """A small random model on 3 x 5 patches of 8 pixels, with some fields changed."""
+
+    def make(**fields: Any) -> VisionTransformer:
+        sizes = {"image_size": (24, 40), "patch": 8, "width": 24, "depth": 3, "mlp_width": 40}
+        torch.manual_seed(0)
+        config = ViTConfig(**{**sizes, "heads": 3, "num_classes": 7, "name": "ViT-small", **fields})
+        model = create_model(config)
+        for name, parameter in model.named_parameters():
+            centre = 1.0 if "norm" in name and name.endswith("weight") else 0.0
+            torch.nn.init.normal_(parameter, centre, 0.3)
+        return model.eval()
+
+    return make

@@ -4,9 +4,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from vitreous.model.vit import VisionTransformer
+from vitreous.parallel.device import choose_engine
 from vitreous.report.comparison import write_comparison
+from vitreous.report.embedding import add_embedding
+from vitreous.report.findings import Findings
+from vitreous.report.image_view import add_image
 from vitreous.report.page import write_report
 from vitreous.report.pictures import AttentionView, Mistake
+from vitreous.weights.passport import passport_of
 
 Browse = Callable[[Path], dict[str, Any]]
 
@@ -73,3 +81,26 @@ def test_comparison(
     figures = {"validation accuracy", "validation loss", "f1 by class", "recall by class"}
     for seen in browse(path).values():
         assert_sound(seen, figures, 0)
+
+
+def test_explanation(
+    tmp_path: Path, browse: Browse, small_model: Callable[..., VisionTransformer]
+) -> None:
+    findings, model = Findings("a <photo>.jpg", ["ViT"]), small_model()
+    pixels = np.random.default_rng(0).integers(256, size=(48, 80, 3), dtype=np.uint8)
+    add_image(findings, model, passport_of(model), pixels, choose_engine("cpu", "float32"))
+    add_embedding(findings, model)
+    findings.write(tmp_path / "out")
+    figures = {
+        "trust",
+        "randomisation",
+        "heads",
+        "attention distance",
+        "attention entropy",
+        "token length",
+        "effective rank",
+        "filters",
+        "position similarity",
+    }
+    for seen in browse(tmp_path / "out" / "explain.html").values():
+        assert_sound(seen, figures, 5 + 3)

@@ -30,7 +30,7 @@ def add_embedding(findings: Findings, model: nn.Module) -> None:
             f"{percent(shown)} of its variance. Their signs are arbitrary.",
         )
     ]
-    words = ""
+    words = f"The first {len(components.images)} components hold {percent(shown)} of the filters."
     if isinstance(model, VisionTransformer):
         positions = added_positions(model)
         if positions.any() and positions[..., 0].numel() > 1:
@@ -41,7 +41,7 @@ def add_embedding(findings: Findings, model: nn.Module) -> None:
             words = (
                 f"Position embeddings of neighbouring patches have a cosine of {near:.2f}, of any "
                 f"two {far:.2f}."
-            )
+            ).replace("-", "−")
             drawings.append(
                 findings.draw(
                     "position_similarity",

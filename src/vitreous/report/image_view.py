@@ -2,7 +2,6 @@
 
 from functools import partial
 from html import escape
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -23,7 +22,7 @@ from vitreous.errors import UserError
 from vitreous.model.recording import Recording
 from vitreous.model.vit import VisionTransformer
 from vitreous.parallel.device import Engine
-from vitreous.report.document import Html, group, section
+from vitreous.report.document import Html, Section, group, section
 from vitreous.report.findings import Findings
 from vitreous.report.inside import HEAT, gallery, head_maps
 from vitreous.report.layers import add_layers
@@ -152,7 +151,7 @@ def _choose(
     findings.numbers["predictions"] = [
         {"name": names[place], "probability": shares[place]} for place in ranked[:5]
     ]
-    first = ", ".join(f"{names[place]} {percent(shares[place])}" for place in ranked[1:3])
+    first = ", ".join(f"“{names[place]}” {percent(shares[place])}" for place in ranked[1:3])
     findings.reading.append(
         f"“{names[ranked[0]]}”, says the model with {percent(shares[ranked[0]])}"
         + (f"; then {first}." if first else ".")
@@ -200,7 +199,7 @@ def _add_inside(
     add_layers(findings, survey)
 
 
-def _patches(findings: Findings, tokens: Float[Tensor, "1 N D"], heat: Tensor) -> Any:
+def _patches(findings: Findings, tokens: Float[Tensor, "1 N D"], heat: Tensor) -> Section:
     grid = (heat.shape[0], heat.shape[1])
     norms = token_norms(tokens)
     artifacts = artifact_tokens(norms)[0].view(grid)
@@ -238,9 +237,10 @@ def _patches(findings: Findings, tokens: Float[Tensor, "1 N D"], heat: Tensor) -
     if found:
         places = "; ".join(f"row {r + 1}, column {c + 1}" for r, c in found[:8])
         more = f" and {len(found) - 8} more" if len(found) > 8 else ""
+        many = "1 token is an artifact" if len(found) == 1 else f"{len(found)} tokens are artifacts"
         words = (
-            f"{len(found)} artifacts, over three times as long as the median token ({places}"
-            f"{more}): what they hold is of the whole image, and maps that mark them mislead."
+            f"{many}, over three times as long as the median ({places}{more}): such tokens speak "
+            "of the whole image, and a map that marks them misleads."
         )
     else:
         words = "No token is over three times as long as the median: no artifacts."
@@ -256,7 +256,7 @@ def painted(values: Float[np.ndarray, "h w"], low: float, high: float) -> Pixels
     return colours
 
 
-def _large(pixels: Pixels) -> Pixels:
+def _large(pixels: Pixels) -> UInt8[np.ndarray, "H2 W2 C"]:
     """Patches as squares that a page shows without blurring them."""
     times = -(-256 // max(pixels.shape[:2]))
     return pixels.repeat(times, axis=0).repeat(times, axis=1)

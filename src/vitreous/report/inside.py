@@ -7,7 +7,7 @@ from jaxtyping import Float, Num
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 
 from vitreous.analysis.trust import Trust
 from vitreous.report.style import INK, MUTED, PANEL, RIGHT, RUN_COLOURS, STYLE, titled_figure
@@ -271,7 +271,8 @@ def _bare(axes: Axes) -> None:
 
 def _layers(axes: Axes, layers: int) -> None:
     axes.set_xlim(0.4, layers + 0.6)
-    axes.xaxis.set_major_locator(MaxNLocator(min(layers, 12), integer=True, min_n_ticks=1))
+    step = -(-layers // 12)
+    axes.set_xticks(range(step, layers + 1, step))
 
 
 def _enlarged(h: int, w: int) -> int:

@@ -69,7 +69,7 @@ def add_layers(findings: Findings, survey: Survey) -> None:
                 "mean attention distance (pixels)",
                 distance,
                 distance_sd if many else None,
-                (everywhere, f"all patches alike: {everywhere:.0f} px"),
+                (everywhere, f"all patches alike: {everywhere:.3g} px"),
             ),
             f"A dot is a head{over}. Pixels of the {height} × {width} image; patches alone: the "
             "class token and registers are left out and the rest scaled to one.",
@@ -118,11 +118,13 @@ def _lead(distance: Float[np.ndarray, "L k"], everywhere: float) -> str:
     near = np.unravel_index(distance.argmin(), distance.shape)
     far = np.unravel_index(distance.argmax(), distance.shape)
     wide = float((distance > 0.9 * everywhere).mean())
+    decimals = 0 if everywhere > 20 else 1
+    low, high, level = (f"{x:.{decimals}f}" for x in (distance.min(), distance.max(), everywhere))
     return (
-        f"Heads look {distance.min():.0f} to {distance.max():.0f} pixels far: the nearest is head "
+        f"Heads look {low} to {high} pixels far: the nearest is head "
         f"{near[1] + 1} of layer {near[0] + 1}, the farthest head {far[1] + 1} of layer "
         f"{far[0] + 1}. {percent(wide, 0)} of them look about as far as if all patches were alike "
-        f"to them ({everywhere:.0f} pixels)."
+        f"to them ({level} pixels)."
     )
 
 

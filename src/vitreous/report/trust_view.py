@@ -115,6 +115,11 @@ def _verdict(trust: Trust, chance: Trust) -> tuple[int, str]:
 
 
 def _reading(trusts: Mapping[str, Trust], chance: Trust) -> str:
+    if len(trusts) == 1:
+        ((name, trust),) = trusts.items()
+        _, beaten = _verdict(trust, chance)
+        than = {"no": "no better than", "both ways": "better both ways than"}
+        return f"The map, by {name}, is {than.get(beaten, 'better one way than')} a random order."
     good = [name for name, trust in trusts.items() if is_informative(trust, chance)]
     if not good:
         return (

@@ -4,7 +4,7 @@ import argparse
 import difflib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import NoReturn
 
@@ -17,6 +17,7 @@ VERBS = {
     "predict": "name what is on images",
     "compare": "put runs side by side, class by class",
     "convert": "write a model in another family's format, and prove it",
+    "data": "write shards, index and verify them",
 }
 
 OK, FAILURE, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
@@ -67,17 +68,26 @@ def _run(arguments: list[str]) -> int:
     if arguments and arguments[0] == "--version":
         print(f"vitreous {__version__}", flush=True)
         return OK
+    return _call("vitreous", "Vision Transformers you can see through.", VERBS, arguments)
+
+
+def _call(prog: str, words: str, verbs: Mapping[str, str], arguments: list[str]) -> int:
+    """Run the verb that the first argument names, or that of a group of verbs in it."""
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(_help(), flush=True)
+        print(_help(prog, words, verbs), flush=True)
         return OK
     name, *rest = arguments
-    if name not in VERBS:
-        nearest = difflib.get_close_matches(name, VERBS, n=1)
-        hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(VERBS)}"
+    if name not in verbs:
+        nearest = difflib.get_close_matches(name, verbs, n=1)
+        hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(verbs)}"
         raise UserError(f"unknown verb {name!r}: {hint}")
-    verb = import_module(f"vitreous.cli.{name}")
+    # The file of `vitreous data shard` is cli/data_shard.py.
+    verb = import_module("vitreous.cli." + "_".join([*prog.split()[1:], name]))
+    prog = f"{prog} {name}"
+    if hasattr(verb, "VERBS"):
+        return _call(prog, verb.__doc__ or "", verb.VERBS, rest)
     parser = Parser(
-        prog=f"vitreous {name}",
+        prog=prog,
         description=verb.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -88,12 +98,12 @@ def _run(arguments: list[str]) -> int:
     return code
 
 
-def _help() -> str:
-    verbs = "\n".join(f"  {name:10} {words}" for name, words in VERBS.items())
+def _help(prog: str, words: str, verbs: Mapping[str, str]) -> str:
+    listed = "\n".join(f"  {name:10} {what}" for name, what in verbs.items())
+    version = "; vitreous --version prints the version" if prog == "vitreous" else ""
     return (
-        "Vision Transformers you can see through.\n\n"
-        f"usage: vitreous VERB ...\n\n{verbs}\n\n"
-        "vitreous VERB --help tells more; vitreous --version prints the version."
+        f"{words.strip()}\n\nusage: {prog} VERB ...\n\n{listed}\n\n"
+        f"{prog} VERB --help tells more{version}."
     )
 
 

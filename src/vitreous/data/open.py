@@ -9,7 +9,12 @@ from vitreous.data.sources.archive import compression, open_archive
 from vitreous.data.sources.arrays import open_arrays
 from vitreous.data.sources.digits import open_digits
 from vitreous.data.sources.folder import open_folder
-from vitreous.data.sources.idx import is_idx, open_idx
+from vitreous.data.sources.idx import is_idx, is_idx_folder, open_idx
+from vitreous.data.sources.shards import (
+    is_shard_folder,
+    open_shard_folder,
+    open_shard_pattern,
+)
 from vitreous.data.sources.table import open_table
 from vitreous.data.sources.tree import IMAGE_SUFFIXES
 from vitreous.errors import UserError
@@ -27,7 +32,17 @@ BY_SUFFIX: Mapping[str, Callable[[Path, str], Dataset]] = {
 }
 """Ending of a file's name -> what opens it."""
 
-KINDS = "digits, a folder of class folders, .tar, .npz, .csv, .tsv, .jsonl or MNIST's idx files"
+FOLDERS: tuple[tuple[Callable[[Path], bool], Callable[[Path, str], Dataset]], ...] = (
+    (is_idx_folder, open_idx),
+    (is_shard_folder, open_shard_folder),
+    (Path.is_dir, open_folder),
+)
+"""How to recognise a folder of each kind -> what opens it; the first that fits."""
+
+KINDS = (
+    "digits, a folder of class folders, .tar, shards as name-{000..127}.tar, .npz, .csv, .tsv, "
+    ".jsonl or MNIST's idx files"
+)
 
 
 def open_dataset(address: str | Path) -> Dataset:
@@ -35,8 +50,9 @@ def open_dataset(address: str | Path) -> Dataset:
 
     Args:
         address: The name of an embedded data set, or a path: a folder of class folders with or
-            without train, val and test folders above them; a .tar of one; an .npz; a .csv, .tsv or
-            .jsonl table; a folder of idx files or one of them.
+            without train, val and test folders above them; a .tar of one; WebDataset shards by a
+            pattern or their folder; an .npz; a .csv, .tsv or .jsonl table; a folder of idx files
+            or one of them.
 
     Returns:
         The data set, of at least two classes. Its parts are as stored: one that comes as a whole
@@ -64,11 +80,10 @@ def _open(address: str | Path) -> Dataset:
     if isinstance(address, str) and address in EMBEDDED:
         return EMBEDDED[address]()
     if not path.exists():
-        raise UserError(f"{typed}: no such file or folder{_nearest(path)}")
+        return _open_address(typed)
     if path.is_dir():
-        if any(is_idx(file) for file in path.iterdir()):
-            return open_idx(path, typed)
-        return open_folder(path, typed)
+        opener = next(opener for recognise, opener in FOLDERS if recognise(path))
+        return opener(path, typed)
     if not path.is_file():
         raise UserError(f"{typed}: neither a file nor a folder: give {KINDS}")
     if is_idx(path):
@@ -79,6 +94,18 @@ def _open(address: str | Path) -> Dataset:
     if suffix in IMAGE_SUFFIXES:
         raise UserError(f"{typed}: one image is no data set: give the folder of class folders")
     return _by_content(path, typed)
+
+
+def _open_address(typed: str) -> Dataset:
+    """What is no path of this machine."""
+    if typed.startswith("pipe:") or "://" in typed:
+        raise UserError(
+            f"{typed}: a command or URL cannot be read image by image: fetch its files once, for "
+            "example with curl, and give their folder"
+        )
+    if "{" in typed and "}" in typed:
+        return open_shard_pattern(typed)
+    raise UserError(f"{typed}: no such file or folder{_nearest(Path(typed))}")
 
 
 def _by_content(path: Path, typed: str) -> Dataset:

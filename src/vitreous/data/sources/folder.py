@@ -2,12 +2,13 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vitreous.data.sample import Dataset
 from vitreous.data.sources.encoded import check_bytes, encoded_dataset
+from vitreous.data.sources.names import PackedNames
 from vitreous.data.sources.tree import class_tree
 from vitreous.errors import UserError
 
@@ -22,7 +23,7 @@ class FileStore:
     """
 
     root: Path
-    paths: list[str]
+    paths: Sequence[str]
 
     def fetch(self, position: int) -> bytes:
         """The whole file of one image (see `Store.fetch`)."""
@@ -48,7 +49,7 @@ def open_folder(root: Path, address: str) -> Dataset:
         raise UserError(
             f"{address}: cannot list {fault.filename} ({fault.strerror}): make it readable"
         ) from fault
-    store = FileStore(root.absolute(), [entry.name for entry in entries])
+    store = FileStore(root.absolute(), PackedNames.pack(entry.name for entry in entries))
     return encoded_dataset(address, entries, store, notes)
 
 

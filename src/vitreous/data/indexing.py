@@ -16,11 +16,11 @@ from vitreous.data.sources.shard_index import (
 )
 from vitreous.data.sources.shards import (
     merged_labels,
-    part_of_shard,
     scan_shards,
     shards_of_folder,
     shards_of_pattern,
 )
+from vitreous.data.sources.tree import part_of_words
 from vitreous.errors import UserError
 
 
@@ -58,7 +58,7 @@ def index_shards(address: str) -> tuple[SetIndex, Path]:
         size = path.stat().st_size
         index = ShardIndex(shard.names, shard.offsets, shard.sizes, own, size, digest)
         write_shard_index(path, index)
-        part = part_of_shard(path)
+        part = part_of_words(path.stem)
         parts.setdefault(part, []).append(path.name)
         row = totals.setdefault(part, {"images": 0, "bytes": 0, "left_out": 0})
         row["images"] += len(shard.names)

@@ -7,9 +7,12 @@ from pathlib import Path
 from vitreous.data.sample import Dataset
 from vitreous.data.sources.archive import compression, open_archive
 from vitreous.data.sources.arrays import open_arrays
+from vitreous.data.sources.arrow import is_arrow_folder, open_arrow
 from vitreous.data.sources.digits import open_digits
 from vitreous.data.sources.folder import open_folder
+from vitreous.data.sources.hub import PREFIX, open_hub
 from vitreous.data.sources.idx import is_idx, is_idx_folder, open_idx
+from vitreous.data.sources.parquet import is_parquet_folder, open_parquet
 from vitreous.data.sources.shards import (
     is_shard_folder,
     open_shard_folder,
@@ -29,11 +32,14 @@ BY_SUFFIX: Mapping[str, Callable[[Path, str], Dataset]] = {
     ".tsv": open_table,
     ".jsonl": open_table,
     ".ndjson": open_table,
+    ".parquet": open_parquet,
 }
 """Ending of a file's name -> what opens it."""
 
 FOLDERS: tuple[tuple[Callable[[Path], bool], Callable[[Path, str], Dataset]], ...] = (
     (is_idx_folder, open_idx),
+    (is_arrow_folder, open_arrow),
+    (is_parquet_folder, open_parquet),
     (is_shard_folder, open_shard_folder),
     (Path.is_dir, open_folder),
 )
@@ -41,7 +47,7 @@ FOLDERS: tuple[tuple[Callable[[Path], bool], Callable[[Path, str], Dataset]], ..
 
 KINDS = (
     "digits, a folder of class folders, .tar, shards as name-{000..127}.tar, .npz, .csv, .tsv, "
-    ".jsonl or MNIST's idx files"
+    ".jsonl, .parquet, a Hugging Face data set or MNIST's idx files"
 )
 
 
@@ -98,6 +104,8 @@ def _open(address: str | Path) -> Dataset:
 
 def _open_address(typed: str) -> Dataset:
     """What is no path of this machine."""
+    if typed.startswith(PREFIX):
+        return open_hub(typed)
     if typed.startswith("pipe:") or "://" in typed:
         raise UserError(
             f"{typed}: a command or URL cannot be read image by image: fetch its files once, for "

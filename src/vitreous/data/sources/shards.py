@@ -8,7 +8,6 @@ A shard that is missing, cut short or damaged is named in the notes. With an ind
 bad images when they are read, and count as such; without one, those before the damage are used.
 """
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +27,7 @@ from vitreous.data.sources.shard_index import (
 )
 from vitreous.data.sources.shard_scan import ScannedShard, scan_shard
 from vitreous.data.sources.spans import SpanStore
-from vitreous.data.sources.tree import PART_FOLDERS
+from vitreous.data.sources.tree import part_of_words
 from vitreous.errors import UserError
 
 # Headers lie far apart: on a disk far away, reading them is waiting.
@@ -164,7 +163,7 @@ def _open_scanned(paths: Sequence[Path], address: str) -> Dataset:
         raise UserError(f"{address}: {_why_empty(paths, shards)}")
     return _assemble(
         paths,
-        [part_of_shard(path) for path in paths],
+        [part_of_words(path.stem) for path in paths],
         address=address,
         shards=shards,
         labels=labels,
@@ -202,12 +201,6 @@ def merged_labels(shards: Sequence[ScannedShard]) -> tuple[tuple[str, ...], Labe
     labels = np.zeros((len(counts), len(class_names)), np.uint8)
     labels[np.repeat(np.arange(len(counts)), counts), codes] = 1
     return class_names, labels
-
-
-def part_of_shard(path: Path) -> str:
-    """The part that a shard's file name speaks of."""
-    words = re.split(r"[-_.]", path.stem.lower())
-    return next((PART_FOLDERS[word] for word in words if word in PART_FOLDERS), "train")
 
 
 def _scan_notes(paths: Sequence[Path], shards: Sequence[ScannedShard]) -> dict[str, str]:

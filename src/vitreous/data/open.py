@@ -8,11 +8,15 @@ from vitreous.data.sample import Dataset
 from vitreous.data.sources.archive import compression, open_archive
 from vitreous.data.sources.arrays import open_arrays
 from vitreous.data.sources.arrow import is_arrow_folder, open_arrow
+from vitreous.data.sources.cifar import is_cifar_folder, open_cifar
 from vitreous.data.sources.digits import open_digits
+from vitreous.data.sources.flowers import is_flowers_folder, open_flowers
 from vitreous.data.sources.folder import open_folder
 from vitreous.data.sources.hub import PREFIX, open_hub
 from vitreous.data.sources.idx import is_idx, is_idx_folder, open_idx
+from vitreous.data.sources.imagenet import is_imagenet_folder, open_imagenet
 from vitreous.data.sources.parquet import is_parquet_folder, open_parquet
+from vitreous.data.sources.pets import is_pets_folder, open_pets
 from vitreous.data.sources.shards import (
     is_shard_folder,
     open_shard_folder,
@@ -38,6 +42,10 @@ BY_SUFFIX: Mapping[str, Callable[[Path, str], Dataset]] = {
 
 FOLDERS: tuple[tuple[Callable[[Path], bool], Callable[[Path, str], Dataset]], ...] = (
     (is_idx_folder, open_idx),
+    (is_cifar_folder, open_cifar),
+    (is_pets_folder, open_pets),
+    (is_flowers_folder, open_flowers),
+    (is_imagenet_folder, open_imagenet),
     (is_arrow_folder, open_arrow),
     (is_parquet_folder, open_parquet),
     (is_shard_folder, open_shard_folder),

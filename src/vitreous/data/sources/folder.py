@@ -44,7 +44,7 @@ def open_folder(root: Path, address: str) -> Dataset:
         UserError: A folder cannot be listed, or the tree does not follow the rule.
     """
     try:
-        entries, notes = class_tree(_files(root), address)
+        entries, notes = class_tree(files_below(root), address)
     except OSError as fault:
         raise UserError(
             f"{address}: cannot list {fault.filename} ({fault.strerror}): make it readable"
@@ -53,7 +53,7 @@ def open_folder(root: Path, address: str) -> Dataset:
     return encoded_dataset(address, entries, store, notes)
 
 
-def _files(root: Path) -> Iterator[str]:
+def files_below(root: Path) -> Iterator[str]:
     """Paths of all regular files below `root`, relative to it, but for hidden folders."""
     seen = set()
     waiting = [(root, "")]

@@ -90,7 +90,7 @@ def _write(arguments: Namespace, folder: Path) -> "SetIndex":
         raise UserError(f"--workers is {workers}: give at least 1")
     packing = Packing(arguments.max_side, arguments.quality)
     size = _bytes(arguments.size)
-    dataset = open_dataset(arguments.data)
+    dataset = open_dataset(arguments.data, for_training=False)
     columns = (BarColumn(), MofNCompleteColumn(), "images", TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=None)

@@ -17,7 +17,7 @@ VERBS = {
     "predict": "name what is on images",
     "compare": "put runs side by side, class by class",
     "convert": "write a model in another family's format, and prove it",
-    "data": "write shards, index and verify them",
+    "data": "look after a data set: faults, duplicates, shards",
 }
 
 OK, FAILURE, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
@@ -68,26 +68,30 @@ def _run(arguments: list[str]) -> int:
     if arguments and arguments[0] == "--version":
         print(f"vitreous {__version__}", flush=True)
         return OK
-    return _call("vitreous", "Vision Transformers you can see through.", VERBS, arguments)
-
-
-def _call(prog: str, words: str, verbs: Mapping[str, str], arguments: list[str]) -> int:
-    """Run the verb that the first argument names, or that of a group of verbs in it."""
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(_help(prog, words, verbs), flush=True)
+        title = "Vision Transformers you can see through."
+        print(_list_verbs(title, VERBS, "vitreous") + "; vitreous --version prints the version.")
         return OK
+    return _run_verb(arguments, VERBS, "vitreous")
+
+
+def _run_verb(arguments: list[str], verbs: Mapping[str, str], program: str) -> int:
+    """Run one of some verbs, or one of those that it is the heading of (`COMMANDS`)."""
     name, *rest = arguments
     if name not in verbs:
         nearest = difflib.get_close_matches(name, verbs, n=1)
         hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(verbs)}"
         raise UserError(f"unknown verb {name!r}: {hint}")
-    # The file of `vitreous data shard` is cli/data_shard.py.
-    verb = import_module("vitreous.cli." + "_".join([*prog.split()[1:], name]))
-    prog = f"{prog} {name}"
-    if hasattr(verb, "VERBS"):
-        return _call(prog, verb.__doc__ or "", verb.VERBS, rest)
+    program = f"{program} {name}"
+    # `vitreous data check` lives in cli/data_check.py.
+    verb = import_module("vitreous.cli." + "_".join(program.split()[1:]))
+    if hasattr(verb, "COMMANDS"):
+        if not rest or rest[0] in ("-h", "--help"):
+            print(_list_verbs(str(verb.__doc__), verb.COMMANDS, program), flush=True)
+            return OK
+        return _run_verb(rest, verb.COMMANDS, program)
     parser = Parser(
-        prog=prog,
+        prog=program,
         description=verb.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -98,12 +102,12 @@ def _call(prog: str, words: str, verbs: Mapping[str, str], arguments: list[str])
     return code
 
 
-def _help(prog: str, words: str, verbs: Mapping[str, str]) -> str:
-    listed = "\n".join(f"  {name:10} {what}" for name, what in verbs.items())
-    version = "; vitreous --version prints the version" if prog == "vitreous" else ""
+def _list_verbs(title: str, verbs: Mapping[str, str], program: str) -> str:
+    width = max(10, *map(len, verbs))
+    listed = "\n".join(f"  {name:{width}} {words}" for name, words in verbs.items())
     return (
-        f"{words.strip()}\n\nusage: {prog} VERB ...\n\n{listed}\n\n"
-        f"{prog} VERB --help tells more{version}."
+        f"{title.strip()}\n\nusage: {program} VERB ...\n\n{listed}\n\n"
+        f"{program} VERB --help tells more"
     )
 
 

@@ -10,6 +10,7 @@ from vitreous.data.sources.arrays import open_arrays
 from vitreous.data.sources.arrow import is_arrow_folder, open_arrow
 from vitreous.data.sources.cifar import is_cifar_folder, open_cifar
 from vitreous.data.sources.digits import open_digits
+from vitreous.data.sources.encoded import check_trained
 from vitreous.data.sources.flowers import is_flowers_folder, open_flowers
 from vitreous.data.sources.folder import open_folder
 from vitreous.data.sources.hub import PREFIX, open_hub
@@ -59,18 +60,22 @@ KINDS = (
 )
 
 
-def open_dataset(address: str | Path) -> Dataset:
+def open_dataset(address: str | Path, *, for_training: bool = True) -> Dataset:
     """Open a data set; images are listed and not read.
 
     Args:
         address: The name of an embedded data set, or a path: a folder of class folders with or
             without train, val and test folders above them; a .tar of one; WebDataset shards by a
             pattern or their folder; an .npz; a .csv, .tsv or .jsonl table; a folder of idx files
-            or one of them.
+            or one of them; a .parquet file or a folder of them; a Hugging Face data set on disk,
+            or on the hub as `hf:OWNER/NAME`; ImageNet, CIFAR, Oxford Pets or Flowers as they are
+            downloaded.
+        for_training: Refuse what nobody can train or measure on: a single class, or a class that
+            another part has and training lacks.
 
     Returns:
-        The data set, of at least two classes. Its parts are as stored: one that comes as a whole
-        is the train part (see `vitreous.data.split`).
+        The data set. Its parts are as stored: one that comes as a whole is the train part (see
+        `vitreous.data.split`).
 
     Raises:
         UserError: Nothing is there, or it is no data set; the message holds the fix.
@@ -81,6 +86,11 @@ def open_dataset(address: str | Path) -> Dataset:
         raise UserError(
             f"{address}: cannot be read ({fault.strerror or fault}): check its permissions"
         ) from fault
+    if not for_training:
+        return dataset
+    check_trained(
+        str(address), dataset.class_names, {n: part.labels for n, part in dataset.parts.items()}
+    )
     if dataset.num_classes < 2:
         raise UserError(
             f"{address}: only one class ({dataset.class_names[0]}): a classifier needs at least "

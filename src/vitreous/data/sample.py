@@ -7,6 +7,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Int64, UInt8
 
+from vitreous.errors import UserError
+
 PART_NAMES = ("train", "validation", "test")
 
 Labels = Int64[np.ndarray, " n"] | UInt8[np.ndarray, "n K"]
@@ -69,3 +71,17 @@ class Dataset:
     def num_classes(self) -> int:
         """Number of classes."""
         return len(self.class_names)
+
+
+def require_one_label(dataset: Dataset, doing: str) -> None:
+    """Refuse a data set of several labels an image, where one is needed.
+
+    Args:
+        dataset: Any.
+        doing: What needs it, such as "training".
+    """
+    if dataset.multi_label:
+        raise UserError(
+            f"{dataset.address}: an image may have several labels there, and {doing} takes one: "
+            "give a label column of one name a row"
+        )

@@ -16,7 +16,7 @@ def batches(folder: Path, files: list[str], key: str) -> dict[str, tuple[np.ndar
     held = {}
     for file in files:
         planes = RNG.integers(0, 256, (4, 3072), np.uint8)
-        labels = RNG.integers(0, 3, 4).tolist()
+        labels = [0, 1, 2, int(RNG.integers(3))]
         (folder / file).write_bytes(pickle.dumps({"data": planes, key: labels}, 2))
         held[file] = planes.reshape(4, 3, 32, 32).transpose(0, 2, 3, 1), labels
     return held
@@ -70,7 +70,8 @@ def test_binary(tmp_path, name, files, meta, before):
     folder.mkdir()
     (folder / meta).write_text("\n".join(WORDS) + "\n\n")
     for file in files:
-        rows = RNG.integers(0, 3, (4, before + 3072), np.uint8)
+        rows = RNG.integers(0, 256, (4, before + 3072), np.uint8)
+        rows[:, before - 1] = [2, 0, 1, 2]
         rows.tofile(folder / file)
     dataset = open_dataset(folder)
     assert dataset.class_names == tuple(WORDS)

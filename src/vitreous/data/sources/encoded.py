@@ -99,8 +99,7 @@ def encoded_dataset(
         notes: What the user should know.
 
     Raises:
-        UserError: A part has a class that training lacks, or none of the images looked at can
-            be read.
+        UserError: None of the images looked at can be read.
     """
     class_names = tuple(sorted({entry.class_name for entry in entries}))
     label = {name: index for index, name in enumerate(class_names)}
@@ -141,14 +140,8 @@ def listed_dataset(
         image_size: (H, W) where every image is known to share it.
 
     Raises:
-        UserError: A part has a class that training lacks, or none of the images looked at can
-            be read.
+        UserError: None of the images looked at can be read.
     """
-    check_trained(
-        address,
-        class_names,
-        {part: labels[part_of == number] for number, part in enumerate(PART_NAMES)},
-    )
     if channels is None:
         channels = sample_channels(address, names, store)
     parts = {}

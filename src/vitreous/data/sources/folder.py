@@ -9,7 +9,7 @@ from pathlib import Path
 from vitreous.data.sample import Dataset
 from vitreous.data.sources.encoded import check_bytes, encoded_dataset
 from vitreous.data.sources.names import PackedNames
-from vitreous.data.sources.tree import class_tree
+from vitreous.data.sources.tree import PART_FOLDERS, class_tree
 from vitreous.errors import UserError
 
 
@@ -49,6 +49,10 @@ def open_folder(root: Path, address: str) -> Dataset:
         raise UserError(
             f"{address}: cannot list {fault.filename} ({fault.strerror}): make it readable"
         ) from fault
+    used = {entry.name.split("/")[0] for entry in entries}
+    empty = sorted(name for name in os.listdir(root) if name.lower() in PART_FOLDERS)
+    if empty := [f"{name}/" for name in empty if name not in used]:
+        notes["empty parts"] = f"{', '.join(empty)} without images in class folders"
     store = FileStore(root.absolute(), PackedNames.pack(entry.name for entry in entries))
     return encoded_dataset(address, entries, store, notes)
 

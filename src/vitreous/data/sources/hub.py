@@ -36,7 +36,7 @@ def open_hub(address: str) -> Dataset:
                 )
             )
         except Exception as fault:  # of the network, the hub or the name: many kinds, one meaning
-            reason = " ".join(str(fault).split())[:150]
+            reason = " ".join(str(fault).split())[:80]
             raise UserError(
                 f"{address}: cannot be fetched ({reason}): check the name and the network, or give "
                 "a folder of its Parquet files"

@@ -6,7 +6,8 @@
   vitreous train photos/ --out runs/photos --resume
 
 DATA is `digits`, a folder of class folders (with or without train, val and test folders above
-them), a .tar of one, an .npz of x and y, idx .gz files, or a CSV or JSON-lines table. The run
+them), a .tar of one, shards as name-{000..127}.tar, Parquet or a Hugging Face data set, an .npz of
+x and y, idx .gz files, a CSV or JSON-lines table, or a benchmark set as it is downloaded. The run
 folder then holds the model, the report as JSON and HTML, the log and the resolved config.
 """
 

@@ -7,9 +7,22 @@ from pathlib import Path
 from vitreous.data.sample import Dataset
 from vitreous.data.sources.archive import compression, open_archive
 from vitreous.data.sources.arrays import open_arrays
+from vitreous.data.sources.arrow import is_arrow_folder, open_arrow
+from vitreous.data.sources.cifar import is_cifar_folder, open_cifar
 from vitreous.data.sources.digits import open_digits
+from vitreous.data.sources.encoded import check_trained
+from vitreous.data.sources.flowers import is_flowers_folder, open_flowers
 from vitreous.data.sources.folder import open_folder
-from vitreous.data.sources.idx import is_idx, open_idx
+from vitreous.data.sources.hub import PREFIX, open_hub
+from vitreous.data.sources.idx import is_idx, is_idx_folder, open_idx
+from vitreous.data.sources.imagenet import is_imagenet_folder, open_imagenet
+from vitreous.data.sources.parquet import is_parquet_folder, open_parquet
+from vitreous.data.sources.pets import is_pets_folder, open_pets
+from vitreous.data.sources.shards import (
+    is_shard_folder,
+    open_shard_folder,
+    open_shard_pattern,
+)
 from vitreous.data.sources.table import open_table
 from vitreous.data.sources.tree import IMAGE_SUFFIXES
 from vitreous.errors import UserError
@@ -24,23 +37,45 @@ BY_SUFFIX: Mapping[str, Callable[[Path, str], Dataset]] = {
     ".tsv": open_table,
     ".jsonl": open_table,
     ".ndjson": open_table,
+    ".parquet": open_parquet,
 }
 """Ending of a file's name -> what opens it."""
 
-KINDS = "digits, a folder of class folders, .tar, .npz, .csv, .tsv, .jsonl or MNIST's idx files"
+FOLDERS: tuple[tuple[Callable[[Path], bool], Callable[[Path, str], Dataset]], ...] = (
+    (is_idx_folder, open_idx),
+    (is_cifar_folder, open_cifar),
+    (is_pets_folder, open_pets),
+    (is_flowers_folder, open_flowers),
+    (is_imagenet_folder, open_imagenet),
+    (is_arrow_folder, open_arrow),
+    (is_parquet_folder, open_parquet),
+    (is_shard_folder, open_shard_folder),
+    (Path.is_dir, open_folder),
+)
+"""How to recognise a folder of each kind -> what opens it; the first that fits."""
+
+KINDS = (
+    "digits, a folder of class folders, .tar, shards as name-{000..127}.tar, .npz, .csv, .tsv, "
+    ".jsonl, .parquet, a Hugging Face data set or MNIST's idx files"
+)
 
 
-def open_dataset(address: str | Path) -> Dataset:
+def open_dataset(address: str | Path, *, for_training: bool = True) -> Dataset:
     """Open a data set; images are listed and not read.
 
     Args:
         address: The name of an embedded data set, or a path: a folder of class folders with or
-            without train, val and test folders above them; a .tar of one; an .npz; a .csv, .tsv or
-            .jsonl table; a folder of idx files or one of them.
+            without train, val and test folders above them; a .tar of one; WebDataset shards by a
+            pattern or their folder; an .npz; a .csv, .tsv or .jsonl table; a folder of idx files
+            or one of them; a .parquet file or a folder of them; a Hugging Face data set on disk,
+            or on the hub as `hf:OWNER/NAME`; ImageNet, CIFAR, Oxford Pets or Flowers as they are
+            downloaded.
+        for_training: Refuse what nobody can train or measure on: a single class, or a class that
+            another part has and training lacks.
 
     Returns:
-        The data set, of at least two classes. Its parts are as stored: one that comes as a whole
-        is the train part (see `vitreous.data.split`).
+        The data set. Its parts are as stored: one that comes as a whole is the train part (see
+        `vitreous.data.split`).
 
     Raises:
         UserError: Nothing is there, or it is no data set; the message holds the fix.
@@ -51,6 +86,11 @@ def open_dataset(address: str | Path) -> Dataset:
         raise UserError(
             f"{address}: cannot be read ({fault.strerror or fault}): check its permissions"
         ) from fault
+    if not for_training:
+        return dataset
+    check_trained(
+        str(address), dataset.class_names, {n: part.labels for n, part in dataset.parts.items()}
+    )
     if dataset.num_classes < 2:
         raise UserError(
             f"{address}: only one class ({dataset.class_names[0]}): a classifier needs at least "
@@ -64,11 +104,10 @@ def _open(address: str | Path) -> Dataset:
     if isinstance(address, str) and address in EMBEDDED:
         return EMBEDDED[address]()
     if not path.exists():
-        raise UserError(f"{typed}: no such file or folder{_nearest(path)}")
+        return _open_address(typed)
     if path.is_dir():
-        if any(is_idx(file) for file in path.iterdir()):
-            return open_idx(path, typed)
-        return open_folder(path, typed)
+        opener = next(opener for recognise, opener in FOLDERS if recognise(path))
+        return opener(path, typed)
     if not path.is_file():
         raise UserError(f"{typed}: neither a file nor a folder: give {KINDS}")
     if is_idx(path):
@@ -79,6 +118,20 @@ def _open(address: str | Path) -> Dataset:
     if suffix in IMAGE_SUFFIXES:
         raise UserError(f"{typed}: one image is no data set: give the folder of class folders")
     return _by_content(path, typed)
+
+
+def _open_address(typed: str) -> Dataset:
+    """What is no path of this machine."""
+    if typed.startswith(PREFIX):
+        return open_hub(typed)
+    if typed.startswith("pipe:") or "://" in typed:
+        raise UserError(
+            f"{typed}: a command or URL cannot be read image by image: fetch its files once, for "
+            "example with curl, and give their folder"
+        )
+    if "{" in typed and "}" in typed:
+        return open_shard_pattern(typed)
+    raise UserError(f"{typed}: no such file or folder{_nearest(Path(typed))}")
 
 
 def _by_content(path: Path, typed: str) -> Dataset:

@@ -7,7 +7,12 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Int64, UInt8
 
+from vitreous.errors import UserError
+
 PART_NAMES = ("train", "validation", "test")
+
+Labels = Int64[np.ndarray, " n"] | UInt8[np.ndarray, "n K"]
+"""Class indices; or, where an image may have several labels, a row of zeros and ones an image."""
 
 
 @runtime_checkable
@@ -19,8 +24,8 @@ class Part(Protocol):
         """A unique name per image: its path inside the source, with forward slashes."""
 
     @property
-    def labels(self) -> Int64[np.ndarray, " n"]:
-        """Class indices, one per image, in `names`' order."""
+    def labels(self) -> Labels:
+        """Class indices or multi-hot rows, one per image, in `names`' order."""
 
     def read(self, index: int, min_side: int | None = None) -> UInt8[np.ndarray, "H W C"]:
         """Decode one image; safe to call from several threads at once.
@@ -50,6 +55,8 @@ class Dataset:
         channels: Channels of each image (1 or 3 for images files; any for arrays).
         image_size: (H, W) where every image is known to share it, else None.
         notes: What opening found and left out, by subject, in words.
+        multi_label: Whether an image may have several labels, or none: then `labels` are rows of
+            zeros and ones.
     """
 
     address: str
@@ -58,8 +65,23 @@ class Dataset:
     channels: int
     image_size: tuple[int, int] | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
+    multi_label: bool = False
 
     @property
     def num_classes(self) -> int:
         """Number of classes."""
         return len(self.class_names)
+
+
+def require_one_label(dataset: Dataset, doing: str) -> None:
+    """Refuse a data set of several labels an image, where one is needed.
+
+    Args:
+        dataset: Any.
+        doing: What needs it, such as "training".
+    """
+    if dataset.multi_label:
+        raise UserError(
+            f"{dataset.address}: an image may have several labels there, and {doing} takes one: "
+            "give a label column of one name a row"
+        )

@@ -16,7 +16,7 @@ from vitreous.analysis.attention import head_attention
 from vitreous.data.batch import normalise
 from vitreous.data.faults import Faults
 from vitreous.data.loader import EvaluationLoader, check_channels
-from vitreous.data.sample import Dataset, Part
+from vitreous.data.sample import Dataset, Part, require_one_label
 from vitreous.data.transform import fit_for_test
 from vitreous.durable import write_text
 from vitreous.errors import BadImageError
@@ -59,6 +59,7 @@ def evaluate_part(
     Raises:
         UserError: Other classes or channels than the model's; too many unreadable images.
     """
+    require_one_label(dataset, "evaluation")
     passport = passport_of(model)
     check_channels(dataset.channels, passport.preprocessing)
     places = match_classes(passport.class_names, dataset.class_names)

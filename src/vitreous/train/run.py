@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
-from vitreous.data.sample import Dataset
+from vitreous.data.sample import Dataset, require_one_label
 from vitreous.model.classifier import Classifier
 from vitreous.parallel.device import Engine, choose_engine
 from vitreous.report.assemble import evaluate_part, write_run_report
@@ -44,6 +44,7 @@ def train(
         NonFiniteError: Loss or gradient stopped being finite; the last good state is on disk.
         StoppedError: The run was asked to stop and its state is on disk.
     """
+    require_one_label(dataset, "training")
     folder = RunFolder(out)
     begun = folder.check_free(resume=resume)
     if begun:

@@ -1,6 +1,7 @@
+import numpy as np
 import pytest
 
-from vitreous.data.sources.encoded import Entry, check_bytes, encoded_dataset
+from vitreous.data.sources.encoded import Entry, check_bytes, check_trained, encoded_dataset
 from vitreous.errors import BadImageError, UserError
 
 
@@ -82,10 +83,14 @@ def test_nothing_readable_is_refused_at_once(entries):
 
 
 @pytest.mark.parametrize("part", ["validation", "test"])
-def test_class_that_training_lacks(entries, part):
-    entries.append(Entry("x", part, "emu"))
-    with pytest.raises(UserError, match=f"DATA: the {part} part has images of class 'emu'"):
-        encoded_dataset("DATA", entries, Shelf([image(0)] * 5), {})
+def test_class_that_training_lacks(part):
+    labels = {"train": np.array([0, 1]), part: np.array([1, 2])}
+    rows = {name: np.eye(3, dtype=np.uint8)[own] for name, own in labels.items()}
+    for several in (labels, rows):
+        with pytest.raises(UserError, match=f"DATA: the {part} part has images of class 'emu'"):
+            check_trained("DATA", ("ant", "cat", "emu"), several)
+        check_trained("DATA", ("ant", "cat", "emu"), {part: several[part]})
+        check_trained("DATA", ("ant", "cat", "emu"), {"train": several["train"]})
 
 
 def test_without_training_classes_are_those_of_all_parts():

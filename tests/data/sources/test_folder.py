@@ -68,3 +68,12 @@ def test_part_survives_pickling_and_a_change_of_folder(plant, send, monkeypatch)
     part = open_folder(type(root)("root"), "root").parts["train"]
     monkeypatch.chdir("/")
     assert (send(part)[0].read(1) == 1).all()
+
+
+@pytest.mark.parametrize("inside", [[], ["val/note.txt"], ["val/flat.png"]])
+def test_an_empty_part_is_told(plant, inside):
+    root = plant(["train/cat/1.png", "train/dog/2.png", *inside])
+    (root / "val").mkdir(exist_ok=True)
+    dataset = open_folder(root, "DATA")
+    assert list(dataset.parts) == ["train"]
+    assert dataset.notes["empty parts"] == "val/ without images in class folders"

@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 
 from vitreous.data.sources.table import open_table
@@ -120,3 +121,53 @@ def test_tables_that_do_not_fit(write, text, name, message):
     with pytest.raises(UserError, match=message) as caught:
         open_table(write(text, name), "T")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("t.csv", ["path,labels", "a/1.png,cat; dog", "a/2.png,", "b/3.png,emu|cat|emu"]),
+        ("t.csv", ["path,Labels", "a/1.png,\"[\"\"cat\"\", \"\"dog\"\"]\"", "a/2.png,[]",
+                   "b/3.png,emu;cat"]),
+        ("t.jsonl", ['{"path": "a/1.png", "labels": ["cat", "dog"]}',
+                     '{"path": "a/2.png", "labels": []}',
+                     '{"path": "b/3.png", "labels": "emu;cat"}']),
+        ("t.csv", ["id,path,cat,dog,emu", "x,a/1.png,1,1,0", "2,a/2.png,0,0,0", "y,b/3.png,1,0,1"]),
+    ],
+)  # fmt: skip
+def test_several_labels(write, name, rows):
+    dataset = open_table(write("\n".join(rows), name), "T")
+    assert dataset.multi_label
+    assert dataset.class_names == ("cat", "dog", "emu")
+    part = dataset.parts["train"]
+    assert part.labels.dtype == np.uint8
+    assert part.labels.tolist() == [[1, 1, 0], [0, 0, 0], [1, 0, 1]]
+    assert (part.read(2) == 2).all()
+
+
+def test_columns_of_classes_keep_their_order_and_spelling(write):
+    dataset = open_table(write("path,Zebra,ant,split\na/1.png,1,0,train\nb/3.png,0,1,test\n"), "T")
+    assert dataset.class_names == ("Zebra", "ant")
+    assert dataset.parts["train"].labels.tolist() == [[1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("path,cat,dog\na/1.png,1,0\na/2.png,2,0\n", "line 3: cat is '2': a column of a class"),
+        ("path,cat,dog\na/1.png,1,0\na/2.png,1\n", "line 3: dog is '': a column of a class"),
+        ("path,labels\na/1.png,\na/2.png,\n", "T: no row has a label"),
+        ('path,labels\na/1.png,"[""x"\n', "not a table that can be read"),
+        ("path,path2,label\na/1.png,,x\n", "line 2: the path2 is empty"),
+        ("path,path2,label\na/1.png,../b,x\n", r"line 2: \.\./b climbs out"),
+    ],
+)
+def test_several_labels_or_files_that_do_not_fit(write, text, message):
+    with pytest.raises(UserError, match=message) as caught:
+        open_table(write(text), "T")
+    assert "\n" not in str(caught.value)
+
+
+def test_one_label_is_not_several(write):
+    with pytest.raises(UserError, match="or name the column labels"):
+        open_table(write("path,label\na/1.png,x;y\n"), "T")

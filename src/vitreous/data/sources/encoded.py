@@ -1,6 +1,5 @@
 """Parts whose images are encoded files, wherever the bytes lie."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -9,7 +8,8 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 
 from vitreous.data.decode import decode, is_grey
-from vitreous.data.sample import PART_NAMES, Dataset
+from vitreous.data.sample import PART_NAMES, Dataset, Labels
+from vitreous.data.sources.names import PackedNames
 from vitreous.errors import BadImageError, UserError
 
 MAX_BYTES = 512 * 2**20
@@ -45,23 +45,29 @@ class EncodedPart:
 
     Attributes:
         names: A unique name per image.
-        labels: Class indices.
+        labels: Class indices, or multi-hot rows.
         positions: Of each image in the store.
         store: Where the files lie.
         channels: C of every image read, 1 or 3.
     """
 
     names: Sequence[str]
-    labels: Int64[np.ndarray, " n"]
+    labels: Labels
     positions: Int64[np.ndarray, " n"]
     store: Store
     channels: int
 
+    def file(self, index: int) -> bytes:
+        """The whole file of one image.
+
+        Raises:
+            BadImageError: It cannot be had.
+        """
+        return fetch(self.store, int(self.positions[index]), self.names[index])
+
     def read(self, index: int, min_side: int | None = None) -> UInt8[np.ndarray, "H W C"]:
         """Decode one image (see `vitreous.data.sample.Part.read`)."""
-        name = self.names[index]
-        data = fetch(self.store, int(self.positions[index]), name)
-        return decode(data, name, self.channels, min_side)
+        return decode(self.file(index), self.names[index], self.channels, min_side)
 
 
 def fetch(store: Store, position: int, name: str) -> bytes:
@@ -93,26 +99,65 @@ def encoded_dataset(
         notes: What the user should know.
 
     Raises:
-        UserError: A part has a class that training lacks, or none of the images looked at can
-            be read.
+        UserError: None of the images looked at can be read.
     """
-    class_names = _class_names(address, entries)
-    channels = sample_channels(address, [entry.name for entry in entries], store)
+    class_names = tuple(sorted({entry.class_name for entry in entries}))
     label = {name: index for index, name in enumerate(class_names)}
-    labels = np.array([label[entry.class_name] for entry in entries], np.int64)
-    part_of = np.array([PART_NAMES.index(entry.part) for entry in entries])
+    return listed_dataset(
+        address=address,
+        names=PackedNames.pack(entry.name for entry in entries),
+        labels=np.array([label[entry.class_name] for entry in entries], np.int64),
+        part_of=np.array([PART_NAMES.index(entry.part) for entry in entries]),
+        class_names=class_names,
+        store=store,
+        notes=notes,
+    )
+
+
+def listed_dataset(
+    *,
+    address: str,
+    names: PackedNames,
+    labels: Labels,
+    part_of: Int64[np.ndarray, " n"],
+    class_names: tuple[str, ...],
+    store: Store,
+    notes: Mapping[str, str],
+    channels: int | None = None,
+    image_size: tuple[int, int] | None = None,
+) -> Dataset:
+    """Make a data set of a listing in columns, one row an image; the store has the rows' order.
+
+    Args:
+        address: What the user typed.
+        names: A unique name per image.
+        labels: Class indices, or multi-hot rows where an image may have several labels.
+        part_of: Of each image, its part's position in `PART_NAMES`.
+        class_names: In label order.
+        store: Where the files lie.
+        notes: What the user should know.
+        channels: C of every image, 1 or 3; told from a few images (`sample_channels`) where None.
+        image_size: (H, W) where every image is known to share it.
+
+    Raises:
+        UserError: None of the images looked at can be read.
+    """
+    if channels is None:
+        channels = sample_channels(address, names, store)
     parts = {}
     for number, part in enumerate(PART_NAMES):
         positions = np.flatnonzero(part_of == number)
         if positions.size:
-            names = [entries[position].name for position in positions.tolist()]
-            parts[part] = EncodedPart(names, labels[positions], positions, store, channels)
+            own = names.take(positions)
+            parts[part] = EncodedPart(own, labels[positions], positions, store, channels)
     return Dataset(
         address=address,
         class_names=class_names,
         parts=parts,
         channels=channels,
+        image_size=image_size,
         notes=dict(notes),
+        multi_label=labels.ndim == 2,
     )
 
 
@@ -138,13 +183,31 @@ def sample_channels(address: str, names: Sequence[str], store: Store) -> int:
     return 1 if all(grey) else 3
 
 
-def _class_names(address: str, entries: Sequence[Entry]) -> tuple[str, ...]:
-    seen = Counter((entry.part, entry.class_name) for entry in entries)
-    trained = {class_name for part, class_name in seen if part == "train"}
-    for part, class_name in sorted(seen):
-        if trained and class_name not in trained:
+def check_trained(address: str, class_names: Sequence[str], labels: Mapping[str, Labels]) -> None:
+    """Refuse a class that a part has and training lacks; without a train part, nothing.
+
+    Args:
+        address: What the user typed.
+        class_names: In label order.
+        labels: Of each part that there is; empty ones count as absent.
+
+    Raises:
+        UserError: Names the class and the part.
+    """
+    seen = {part: class_counts(own, len(class_names)) > 0 for part, own in labels.items()}
+    trained = seen.get("train")
+    if trained is None or not trained.any():
+        return
+    for part, present in seen.items():
+        if (unknown := np.flatnonzero(present & ~trained)).size:
             raise UserError(
-                f"{address}: the {part} part has images of class {class_name!r}, which the train "
-                "part lacks: add that class to train, or take it out"
+                f"{address}: the {part} part has images of class {class_names[unknown[0]]!r}, "
+                "which the train part lacks: add that class to train, or take it out"
             )
-    return tuple(sorted({class_name for _, class_name in seen}))
+
+
+def class_counts(labels: Labels, num_classes: int) -> Int64[np.ndarray, " K"]:
+    """How many images have each class."""
+    if labels.ndim == 2:
+        return labels.sum(0, dtype=np.int64)
+    return np.bincount(labels, minlength=num_classes)

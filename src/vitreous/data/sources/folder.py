@@ -2,13 +2,14 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vitreous.data.sample import Dataset
 from vitreous.data.sources.encoded import check_bytes, encoded_dataset
-from vitreous.data.sources.tree import class_tree
+from vitreous.data.sources.names import PackedNames
+from vitreous.data.sources.tree import PART_FOLDERS, class_tree
 from vitreous.errors import UserError
 
 
@@ -22,7 +23,7 @@ class FileStore:
     """
 
     root: Path
-    paths: list[str]
+    paths: Sequence[str]
 
     def fetch(self, position: int) -> bytes:
         """The whole file of one image (see `Store.fetch`)."""
@@ -43,16 +44,20 @@ def open_folder(root: Path, address: str) -> Dataset:
         UserError: A folder cannot be listed, or the tree does not follow the rule.
     """
     try:
-        entries, notes = class_tree(_files(root), address)
+        entries, notes = class_tree(files_below(root), address)
     except OSError as fault:
         raise UserError(
             f"{address}: cannot list {fault.filename} ({fault.strerror}): make it readable"
         ) from fault
-    store = FileStore(root.absolute(), [entry.name for entry in entries])
+    used = {entry.name.split("/")[0] for entry in entries}
+    empty = sorted(name for name in os.listdir(root) if name.lower() in PART_FOLDERS)
+    if empty := [f"{name}/" for name in empty if name not in used]:
+        notes["empty parts"] = f"{', '.join(empty)} without images in class folders"
+    store = FileStore(root.absolute(), PackedNames.pack(entry.name for entry in entries))
     return encoded_dataset(address, entries, store, notes)
 
 
-def _files(root: Path) -> Iterator[str]:
+def files_below(root: Path) -> Iterator[str]:
     """Paths of all regular files below `root`, relative to it, but for hidden folders."""
     seen = set()
     waiting = [(root, "")]

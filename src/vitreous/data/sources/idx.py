@@ -30,6 +30,11 @@ def is_idx(path: Path) -> bool:
     return _NAME.fullmatch(path.name) is not None
 
 
+def is_idx_folder(folder: Path) -> bool:
+    """Whether a folder holds files of the MNIST family."""
+    return any(map(is_idx, folder.iterdir()))
+
+
 def open_idx(path: Path, address: str) -> Dataset:
     """Open a folder of idx files, or the one pair that a file belongs to.
 

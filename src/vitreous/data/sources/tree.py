@@ -8,6 +8,7 @@ to the class. Hidden files and folders, files of other kinds and images outside 
 are ignored, and counted where they are not hidden.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from posixpath import splitext
@@ -30,6 +31,12 @@ PART_FOLDERS = {
     "testing": "test",
 }
 """Folder name, in small letters -> part."""
+
+
+def part_of_words(name: str) -> str:
+    """The part that a word of a path speaks of (`imagenet-train-0001`), the last; else train."""
+    words = re.split(r"[-_./\\]", name.lower())
+    return next((PART_FOLDERS[word] for word in reversed(words) if word in PART_FOLDERS), "train")
 
 
 def class_tree(files: Iterable[str], address: str) -> tuple[list[Entry], dict[str, str]]:

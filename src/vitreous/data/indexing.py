@@ -1,0 +1,77 @@
+"""An index for shards that others wrote, so that opening them reads no tar."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from vitreous.data.open import open_dataset
+from vitreous.data.sample import PART_NAMES
+from vitreous.data.sources.shard_index import (
+    SetIndex,
+    ShardIndex,
+    read_set_index,
+    write_set_index,
+    write_shard_index,
+)
+from vitreous.data.sources.shards import (
+    merged_labels,
+    scan_shards,
+    shards_of_folder,
+    shards_of_pattern,
+)
+from vitreous.data.sources.tree import part_of_words
+from vitreous.errors import UserError
+
+
+def index_shards(address: str) -> tuple[SetIndex, Path]:
+    """Write `NAME.index` beside each tar, and `index.json`.
+
+    Args:
+        address: A folder of tars, or a pattern such as `name-{000..127}.tar`.
+
+    Returns:
+        What `index.json` then holds, and the folder.
+
+    Raises:
+        UserError: A shard is missing or damaged, or there is no image with a label.
+    """
+    folder = Path(address)
+    paths = shards_of_folder(folder) if folder.is_dir() else shards_of_pattern(address)
+    if not paths or any(path.parent != paths[0].parent for path in paths):
+        raise UserError(f"{address}: no .tar files of one folder: give the shards' folder")
+    folder = paths[0].parent
+    if (there := read_set_index(folder)) is not None:
+        raise UserError(f"{folder}: has an index of {sum(map(len, there.shards.values()))} shards")
+    dataset = open_dataset(address)
+    shards = scan_shards(paths)
+    for path, shard in zip(paths, shards, strict=True):
+        if shard.damage is not None:
+            raise UserError(f"{path}: {shard.damage}: fetch it again before it is indexed")
+    class_names, labels = merged_labels(shards)
+    edges = np.cumsum([len(shard.names) for shard in shards])[:-1]
+    parts: dict[str, list[str]] = {}
+    totals: dict[str, dict[str, int]] = {}
+    for path, shard, own in zip(paths, shards, np.split(labels, edges), strict=True):
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        size = path.stat().st_size
+        index = ShardIndex(shard.names, shard.offsets, shard.sizes, own, size, digest)
+        write_shard_index(path, index)
+        part = part_of_words(path.stem)
+        parts.setdefault(part, []).append(path.name)
+        row = totals.setdefault(part, {"images": 0, "bytes": 0, "left_out": 0})
+        row["images"] += len(shard.names)
+        row["bytes"] += size
+    about = SetIndex(
+        class_names=class_names,
+        channels=dataset.channels,
+        image_size=None,
+        multi_label=labels.ndim == 2,
+        made={"source": address},
+        shards={part: tuple(parts[part]) for part in PART_NAMES if part in parts},
+        complete=True,
+        totals=totals,
+    )
+    write_set_index(folder, about)
+    return about, folder

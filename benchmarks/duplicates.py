@@ -68,6 +68,7 @@ class Made:
         self.labels = part.labels[np.array(sources)]
 
     def read(self, index: int, min_side: int | None = None) -> np.ndarray:
+        """One changed copy."""
         image = Image.fromarray(self.part.read(self.sources[index]))
         changed = self.changes[index](image, np.random.default_rng(index))
         return np.array(changed.convert("RGB"))
@@ -98,7 +99,9 @@ def quality(address: str) -> None:
         hits = [count + number in named for number in range(1000)]
         wrong = [pair for pair in found if (origin[pair[0]], origin[pair[1]]) not in alike]
         if title == "each way":
-            rows += [(way, sum(hits[k * 250 : k * 250 + 250]), 250) for k, way in enumerate(CHANGES)]
+            rows += [
+                (way, sum(hits[k * 250 : k * 250 + 250]), 250) for k, way in enumerate(CHANGES)
+            ]
         rows.append((title, sum(hits), 1000))
         print(f"{title}: {len(wrong)} pairs of {len(both.labels):,} images are neither: {wrong}")
     print(f"\n| changed (similarity >= {SIMILARITY}) | found | of | |\n|---|---:|---:|---:|")

@@ -1,4 +1,4 @@
-"""Two thumbnails laid over one another as well as shifting and stretching can, and how alike they are."""
+"""Two thumbnails laid over one another by shifting and stretching, and how alike they then are."""
 
 from dataclasses import dataclass
 
@@ -106,6 +106,6 @@ def _places(side: int) -> Tensor:
 
 
 def _mean(image: Tensor, side: int) -> Tensor:
-    return F.avg_pool2d(
-        F.pad(image[:, None], (side // 2,) * 4, mode="replicate"), side, stride=1
-    )[:, 0]
+    return F.avg_pool2d(F.pad(image[:, None], (side // 2,) * 4, mode="replicate"), side, stride=1)[
+        :, 0
+    ]

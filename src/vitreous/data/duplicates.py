@@ -1,9 +1,10 @@
 """Images that show the same picture: copies, resized, recompressed, slightly cropped, mirrored.
 
 Three sieves, each finer and dearer than the one before. The descriptors of all pairs are multiplied
-(`vitreous.data.looks`); of those that are alike, the descriptors of windows of one are compared with
-the other's whole; what is left is laid over one another (`vitreous.data.alignment`) and compared in
-its detail. Thresholds were chosen on photographs: benchmarks/duplicates.md.
+(`vitreous.data.looks`, `vitreous.data.whitening`); of those that are alike, the descriptors of
+windows of one are compared with the other's whole; what is left is laid over one another
+(`vitreous.data.alignment`) and compared in its detail. Thresholds were chosen on photographs:
+benchmarks/duplicates.md.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,12 +18,13 @@ from torch.nn import functional as F
 
 from vitreous.data.alignment import Alignment, align, likeness
 from vitreous.data.looks import ODD, SIDE, WINDOWS, Looks
+from vitreous.data.whitening import Descriptors, whiten
 
 SIMILARITY = 0.9
 """Least correlation of two images' detail at which they count as one picture."""
 
 # Of descriptors: all pairs; the best of the windows. Of detail after aligning at half size.
-_WHOLE, _WINDOWS, _HALF = 0.5, 0.85, 0.75
+_WHOLE, _WINDOWS, _HALF = 0.5, 0.82, 0.75
 # (steps at half size, at full size)
 _STEPS = (6, 3)
 _BLOCK, _PAIRS = 2048, 1024
@@ -82,7 +84,10 @@ def find_duplicates(
         columns = np.flatnonzero(other.descriptors[:, 0].any(1))
     known = {(pair.first, pair.second) for pair in exact}
     near = []
-    for part in _candidates(looks, other, rows, columns, on_progress):
+    described = whiten(
+        [looks.descriptors] if other is None else [looks.descriptors, other.descriptors]
+    )
+    for part in _candidates(described[0], described[-1], rows, columns, other is None, on_progress):
         near += _verify(looks, other or looks, part, similarity)
     near = [pair for pair in near if (pair.first, pair.second) not in known]
     return sorted(exact + near, key=lambda pair: (pair.first, pair.second))
@@ -115,45 +120,47 @@ def _equal(looks: Looks, other: Looks | None) -> Iterator[Duplicate]:
 
 
 def _candidates(
-    looks: Looks,
-    other: Looks | None,
+    a: Descriptors,
+    b: Descriptors,
     rows: Int64[np.ndarray, " r"],
     columns: Int64[np.ndarray, " c"],
+    inside: bool,
     on_progress: Callable[[float], None] | None,
 ) -> Iterator[_Candidates]:
-    """What passes the two sieves of descriptors, block by block."""
-    x = torch.from_numpy(looks.descriptors[rows, 0])
-    y = x if other is None else torch.from_numpy(other.descriptors[columns, 0])
+    """What passes the two sieves of descriptors, block by block; inside a set, each pair once."""
     odd = torch.from_numpy(ODD)
-    halves = [(a[:, ~odd].contiguous(), a[:, odd].contiguous()) for a in (x, y)]
+    wholes = torch.from_numpy(a[rows, 0]), torch.from_numpy(b[columns, 0])
+    (a_even, a_odd), (b_even, b_odd) = ((x[:, ~odd], x[:, odd]) for x in wholes)
     blocks = [
         (top, left)
         for top in range(0, len(rows), _BLOCK)
-        for left in range(0, len(columns) if other is not None else top + 1, _BLOCK)
+        for left in range(0, top + 1 if inside else len(columns), _BLOCK)
     ]
     for number, (top, left) in enumerate(blocks):
-        (x_even, x_odd), (y_even, y_odd) = halves
         below, right = slice(top, top + _BLOCK), slice(left, left + _BLOCK)
-        product = x_even[below] @ y_even[right].T
-        product += (x_odd[below] @ y_odd[right].T).abs_()
+        product = a_even[below] @ b_even[right].T
+        product += (a_odd[below] @ b_odd[right].T).abs_()
         i, j = (index.numpy() for index in (product > _WHOLE).nonzero(as_tuple=True))
         first, second = rows[top + i], columns[left + j]
-        if other is None:
-            later = first > second  # each pair once, and none with itself
+        if inside:
+            later = first > second
             first, second = first[later], second[later]
         for start in range(0, len(first), _BLOCK):
             chunk = slice(start, start + _BLOCK)
-            yield _compare_windows(looks, other or looks, first[chunk], second[chunk])
+            yield _compare_windows(a, b, first[chunk], second[chunk])
         if on_progress is not None:
             on_progress((number + 1) / len(blocks))
 
 
 def _compare_windows(
-    looks: Looks, other: Looks, first: Int64[np.ndarray, " p"], second: Int64[np.ndarray, " p"]
+    a: Descriptors,
+    b: Descriptors,
+    first: Int64[np.ndarray, " p"],
+    second: Int64[np.ndarray, " p"],
 ) -> _Candidates:
     """Keep the pairs of which a window of one looks like the whole of the other."""
-    a, b = looks.descriptors[first], other.descriptors[second]  # (p, windows, f)
-    products = np.concatenate([a * b[:, :1], b * a[:, :1]], axis=1)  # (p, 2 windows, f)
+    x, y = a[first], b[second]  # (p, windows, f)
+    products = np.concatenate([x * y[:, :1], y * x[:, :1]], axis=1)  # (p, 2 windows, f)
     odd = products[..., ODD].sum(2)
     score = products[..., ~ODD].sum(2) + np.abs(odd)
     best = score.argmax(1)

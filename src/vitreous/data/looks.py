@@ -1,13 +1,13 @@
 """What an image looks like, in a few numbers that survive resizing, recompression and small crops.
 
-Of each image: a grey thumbnail of 64 x 64 pixels, whatever its shape; a digest of its pixels; and six
-descriptors, of the whole and of five windows of 95 % of each side (the corners and the centre). A
-descriptor is the thumbnail's lowest 8 x 8 DCT coefficients without the mean, each multiplied with its
-radial frequency (which evens out the spectrum of photographs), scaled to length 1.
+Of each image: a grey thumbnail of 64 x 64 pixels, whatever its shape; a digest of its pixels; and
+six descriptors, of the whole and of five windows of 95 % of each side (the corners and the centre).
+A descriptor is the thumbnail's lowest 8 x 8 DCT coefficients without the mean, each multiplied with
+its radial frequency (which evens out the spectrum of photographs), scaled to length 1.
 
-A mirror image changes the sign of the coefficients of odd horizontal frequency and nothing else: with
-e and o the products of the even and the odd ones, e + o compares two images, and e - o one with the
-other's mirror image.
+A mirror image changes the sign of the coefficients of odd horizontal frequency and nothing else:
+with e and o the products of the even and the odd ones, e + o compares two images, and e - o one
+with the other's mirror image.
 """
 
 import tempfile
@@ -38,6 +38,8 @@ WINDOWS: tuple[tuple[float, float, float, float], ...] = (
 """What the descriptors see: (top, left, bottom, right), as shares of the sides; the whole first."""
 
 _FREQUENCIES = 8
+# Shorter side of an image, pixels, under which different images look alike: only equality counts.
+_FEW_PIXELS = 32
 # Standard deviation of a thumbnail, grey levels, under which there is nothing to compare.
 _FLAT = 1.0
 _CHUNK = 256
@@ -54,9 +56,9 @@ class Looks:
     """Of n images, in the order of their part: 5.7 KB each, 4 of which lie in a temporary file.
 
     Attributes:
-        thumbnails: Grey levels.
+        thumbnails: Grey levels; zeros where an image cannot be read, or is under 32 pixels.
         digests: Of the pixels and their shape, 16 bytes; empty for an image that cannot be read.
-        descriptors: One a window of `WINDOWS`; zeros where an image is flat, or cannot be read.
+        descriptors: One a window of `WINDOWS`; zeros where a thumbnail is flat.
         unreadable: Position -> why.
     """
 
@@ -72,17 +74,17 @@ class Looks:
 def look(
     part: Part,
     *,
-    on_image: Callable[[int, np.ndarray | BadImageError], None] | None = None,
     exact: bool = False,
     threads: int | None = None,
+    on_progress: Callable[[float], None] | None = None,
 ) -> Looks:
     """Read a part once, and keep what it looks like.
 
     Args:
         part: Its images are decoded by threads.
-        on_image: Told of each image in order: its position, and its pixels or why there are none.
         exact: Decode whole images; by default JPEGs at the smallest scale that suffices.
         threads: Readers; one per core where not given.
+        on_progress: Told the share of the work that is done.
     """
     total = len(part.labels)
     # Unlinked at once: it goes with the last array that is mapped to it.
@@ -93,24 +95,25 @@ def look(
     descriptors = np.zeros((total, len(WINDOWS), len(ODD)), np.float32)
     unreadable: dict[int, str] = {}
 
-    def read(index: int) -> tuple[np.ndarray | BadImageError, np.ndarray, bytes]:
+    def read(index: int) -> None:
         try:
             pixels = part.read(index) if exact else part.read(index, SIDE)
         except BadImageError as error:
-            return error, np.zeros((SIDE, SIDE), np.uint8), b""
-        return pixels if on_image else pixels[:0], thumbnail(pixels), _digest(pixels)
+            unreadable[index] = error.reason
+            return
+        digests[index] = _digest(pixels)
+        if min(pixels.shape[:2]) >= _FEW_PIXELS:
+            thumbnails[index] = thumbnail(pixels)
 
     with ThreadPoolExecutor(threads or available_cores(), thread_name_prefix="vitreous") as pool:
         for first in range(0, total, _CHUNK):
             chunk = range(first, min(first + _CHUNK, total))
-            for index, (seen, small, digest) in zip(chunk, pool.map(read, chunk), strict=True):
-                thumbnails[index], digests[index] = small, digest
-                if isinstance(seen, BadImageError):
-                    unreadable[index] = seen.reason
-                if on_image is not None:
-                    on_image(index, seen)
+            for done in [pool.submit(read, index) for index in chunk]:
+                done.result()
             rows = slice(chunk.start, chunk.stop)
             descriptors[rows] = describe(thumbnails[rows])
+            if on_progress is not None:
+                on_progress(chunk.stop / total)
     return Looks(thumbnails, digests, descriptors, unreadable)
 
 

@@ -8,6 +8,7 @@ from vitreous.data.sample import Dataset
 from vitreous.data.sources.archive import compression, open_archive
 from vitreous.data.sources.arrays import open_arrays
 from vitreous.data.sources.digits import open_digits
+from vitreous.data.sources.encoded import check_trained
 from vitreous.data.sources.folder import open_folder
 from vitreous.data.sources.idx import is_idx, open_idx
 from vitreous.data.sources.table import open_table
@@ -30,7 +31,7 @@ BY_SUFFIX: Mapping[str, Callable[[Path, str], Dataset]] = {
 KINDS = "digits, a folder of class folders, .tar, .npz, .csv, .tsv, .jsonl or MNIST's idx files"
 
 
-def open_dataset(address: str | Path) -> Dataset:
+def open_dataset(address: str | Path, *, for_training: bool = True) -> Dataset:
     """Open a data set; images are listed and not read.
 
     Args:
@@ -38,8 +39,11 @@ def open_dataset(address: str | Path) -> Dataset:
             without train, val and test folders above them; a .tar of one; an .npz; a .csv, .tsv or
             .jsonl table; a folder of idx files or one of them.
 
+        for_training: Refuse what nobody can train or measure on: a single class, or a class that
+            another part has and training lacks.
+
     Returns:
-        The data set, of at least two classes. Its parts are as stored: one that comes as a whole
+        The data set. Its parts are as stored: one that comes as a whole
         is the train part (see `vitreous.data.split`).
 
     Raises:
@@ -51,6 +55,11 @@ def open_dataset(address: str | Path) -> Dataset:
         raise UserError(
             f"{address}: cannot be read ({fault.strerror or fault}): check its permissions"
         ) from fault
+    if not for_training:
+        return dataset
+    check_trained(
+        str(address), dataset.class_names, {n: part.labels for n, part in dataset.parts.items()}
+    )
     if dataset.num_classes < 2:
         raise UserError(
             f"{address}: only one class ({dataset.class_names[0]}): a classifier needs at least "

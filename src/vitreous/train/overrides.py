@@ -11,7 +11,7 @@ from vitreous.train.config import TrainConfig
 
 # What else follows when only this one is given.
 _FOLLOWS = {"model.image_size": "preprocessing.size", "model.channels": "preprocessing.channels"}
-_DECIDED = {"recipe", "data", "weights"}
+_DECIDED = {"recipe", "data", "weights", "excluded"}
 
 
 def field_types(section: type[Any] = TrainConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,6 +1,5 @@
 """Parts whose images are encoded files, wherever the bytes lie."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -57,11 +56,17 @@ class EncodedPart:
     store: Store
     channels: int
 
+    def file(self, index: int) -> bytes:
+        """The whole file of one image.
+
+        Raises:
+            BadImageError: It cannot be had.
+        """
+        return fetch(self.store, int(self.positions[index]), self.names[index])
+
     def read(self, index: int, min_side: int | None = None) -> UInt8[np.ndarray, "H W C"]:
         """Decode one image (see `vitreous.data.sample.Part.read`)."""
-        name = self.names[index]
-        data = fetch(self.store, int(self.positions[index]), name)
-        return decode(data, name, self.channels, min_side)
+        return decode(self.file(index), self.names[index], self.channels, min_side)
 
 
 def fetch(store: Store, position: int, name: str) -> bytes:
@@ -93,10 +98,9 @@ def encoded_dataset(
         notes: What the user should know.
 
     Raises:
-        UserError: A part has a class that training lacks, or none of the images looked at can
-            be read.
+        UserError: None of the images looked at can be read.
     """
-    class_names = _class_names(address, entries)
+    class_names = tuple(sorted({entry.class_name for entry in entries}))
     channels = sample_channels(address, [entry.name for entry in entries], store)
     label = {name: index for index, name in enumerate(class_names)}
     labels = np.array([label[entry.class_name] for entry in entries], np.int64)
@@ -138,13 +142,25 @@ def sample_channels(address: str, names: Sequence[str], store: Store) -> int:
     return 1 if all(grey) else 3
 
 
-def _class_names(address: str, entries: Sequence[Entry]) -> tuple[str, ...]:
-    seen = Counter((entry.part, entry.class_name) for entry in entries)
-    trained = {class_name for part, class_name in seen if part == "train"}
-    for part, class_name in sorted(seen):
-        if trained and class_name not in trained:
+def check_trained(
+    address: str, class_names: Sequence[str], labels: Mapping[str, Int64[np.ndarray, " n"]]
+) -> None:
+    """Refuse a class that a part has and training lacks; without a train part, nothing.
+
+    Args:
+        address: What the user typed.
+        class_names: In label order.
+        labels: Of each part that there is.
+
+    Raises:
+        UserError: Names the class and the part.
+    """
+    if "train" not in labels:
+        return
+    trained = np.unique(labels["train"])
+    for part, own in labels.items():
+        if (unknown := np.setdiff1d(own, trained)).size:
             raise UserError(
-                f"{address}: the {part} part has images of class {class_name!r}, which the train "
-                "part lacks: add that class to train, or take it out"
+                f"{address}: the {part} part has images of class {class_names[unknown[0]]!r}, "
+                "which the train part lacks: add that class to train, or take it out"
             )
-    return tuple(sorted({class_name for _, class_name in seen}))

@@ -1,0 +1,6 @@
+"""Look after a data set, before and between trainings."""
+
+COMMANDS = {
+    "check": "faults, imbalance, duplicates, doubtful labels; as a table and a page",
+    "duplicates": "near-duplicates inside a data set, or between training and test data",
+}

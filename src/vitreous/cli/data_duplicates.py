@@ -13,6 +13,7 @@ which. Images under 32 pixels count only where they are equal.
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import Any
 
 from vitreous.cli.output import add_json_argument, print_table, write_json
 from vitreous.errors import UserError
@@ -62,7 +63,7 @@ def run(arguments: Namespace) -> int:
     first, second = galleries[0], galleries[-1]
     bad = [gallery.names[index] for gallery, seen in zip(galleries, looks, strict=True)
            for index in seen.unreadable]  # fmt: skip
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": first.names[pair.first],
             "part": first.place(pair.first)[0],
@@ -100,7 +101,7 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
-def _summary(rows: list[dict[str, object]], *, between: bool) -> str:
+def _summary(rows: list[dict[str, Any]], *, between: bool) -> str:
     if not rows:
         return "no duplicates"
     words = f"{len(rows):,} pairs of {len({row['name'] for row in rows}):,} images to spare"

@@ -83,7 +83,7 @@ def find_duplicates(
     else:
         columns = np.flatnonzero(other.descriptors[:, 0].any(1))
     known = {(pair.first, pair.second) for pair in exact}
-    near = []
+    near: list[Duplicate] = []
     described = whiten(
         [looks.descriptors] if other is None else [looks.descriptors, other.descriptors]
     )

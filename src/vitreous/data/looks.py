@@ -152,6 +152,6 @@ def _cosines(low: float, high: float) -> Float32[np.ndarray, "frequencies side"]
 
 def _digest(pixels: UInt8[np.ndarray, "H W C"]) -> bytes:
     state = blake2b(repr(pixels.shape).encode(), digest_size=16)
-    state.update(np.ascontiguousarray(pixels))
+    state.update(np.ascontiguousarray(pixels).data)
     # As hexadecimal digits: NumPy's byte strings lose zeros at their end.
     return state.hexdigest().encode()

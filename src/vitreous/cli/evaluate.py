@@ -2,9 +2,11 @@
 
   vitreous evaluate runs/digits
   vitreous evaluate runs/photos new_photos/ --out reports/new --json -
+  vitreous evaluate runs/photos new_photos/ --exclude leaks.tsv
 
 MODEL is a run folder or a checkpoint of any known family. Without DATA, or with the data of the run
-itself, the run's own test or validation images are measured. Classes are matched by name.
+itself, the run's own test or validation images are measured. Classes are matched by name. With a
+list of images to exclude, accuracy is given with them and without.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -21,6 +23,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         "data", metavar="DATA", nargs="?", help="the data set; the run's own if not given"
     )
     parser.add_argument("--part", metavar="PART", help="train, validation or test")
+    parser.add_argument(
+        "--exclude", metavar="LIST", help="measure also without the images that a list names"
+    )
     parser.add_argument("--out", metavar="DIR", help="write report.json and report.html there")
     parser.add_argument("--batch_size", metavar="INT", type=int, default=64, help="images at once")
     parser.add_argument("--device", metavar="NAME", default="auto", help="auto, cpu or cuda")
@@ -40,6 +45,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Load, measure, print, and write where asked."""
     from vitreous.cli.part import open_part
+    from vitreous.data.exclude import read_exclusion
+    from vitreous.evaluate.without import measure_without
     from vitreous.parallel.device import choose_engine
     from vitreous.report.assemble import evaluate_part, write_run_report
     from vitreous.train.measure import read_history
@@ -48,6 +55,7 @@ def run(arguments: Namespace) -> int:
 
     if arguments.batch_size < 1:
         raise UserError(f"--batch_size is {arguments.batch_size}: give at least 1")
+    listed = None if arguments.exclude is None else read_exclusion(arguments.exclude)
     engine = choose_engine(arguments.device, arguments.precision)
     model = load(arguments.model)
     run = RunFolder(arguments.model)
@@ -64,6 +72,11 @@ def run(arguments: Namespace) -> int:
         bad_limit=arguments.bad_limit,
     )
     report["run"] = run.path.name
+    if listed is not None:
+        names = [dataset.parts[part].names[index] for index in answers.index.tolist()]
+        report["without"] = measure_without(
+            answers, names, [row["name"] for row in report["classes"]], listed
+        )
     history = read_history(run.metrics)
     if folder is not None:
         write_run_report(folder, model, dataset, report, answers, engine, history=history)

@@ -49,6 +49,20 @@ def print_report(report: Mapping[str, Any]) -> None:
         f"loss {report['loss']:.3f}, macro F1 {report['macro_f1']:.3f}, "
         f"calibration error {report['ece']:.3f}"
     )
+    if "without" in report:
+        print(_without(report))
+
+
+def _without(report: Mapping[str, Any]) -> str:
+    """Accuracy with and without the images of a list, in one line."""
+    rest = report["without"]
+    low, high = rest["accuracy_interval"]
+    unknown = f"; {rest['num_unknown']:,} names are not among them" if rest["num_unknown"] else ""
+    return (
+        f"accuracy {report['accuracy']:.1%} of {report['num_images']:,}, {rest['accuracy']:.1%} "
+        f"({low:.1%} to {high:.1%}) of the {rest['num_images']:,} that are not in "
+        f"{rest['list']}{unknown}"
+    )
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

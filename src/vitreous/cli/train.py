@@ -36,6 +36,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--recipe", metavar="NAME", help="scratch (default), or finetune (default with --weights)"
     )
+    parser.add_argument(
+        "--exclude",
+        metavar="LIST",
+        help="leave out the images that a list names (vitreous data duplicates)",
+    )
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
     add_json_argument(parser)
     group = parser.add_argument_group("any field of the config, in place of the recipe's value")
@@ -58,7 +63,16 @@ def run(arguments: Namespace) -> int:
     dataset = open_dataset(arguments.data)
     folder = RunFolder(arguments.out)
     begun = folder.check_free(resume=arguments.resume)
-    config = _begun_config(arguments, folder) if begun else _recipe_config(arguments, dataset)
+    excluded = None
+    if arguments.exclude is not None:
+        from vitreous.data.exclude import exclude, read_exclusion
+
+        listed = read_exclusion(arguments.exclude)
+        dataset, excluded = exclude(dataset, listed.training, listed.address)
+    if begun:
+        config = _begun_config(arguments, folder, excluded)
+    else:
+        config = replace(_recipe_config(arguments, dataset), excluded=excluded or ())
     console = Console(stderr=True)
     try:
         report = train(config, dataset, arguments.out, console, resume=arguments.resume)
@@ -76,12 +90,15 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
-def _begun_config(arguments: Namespace, folder: "RunFolder") -> TrainConfig:
+def _begun_config(
+    arguments: Namespace, folder: "RunFolder", excluded: tuple[str, ...] | None
+) -> TrainConfig:
     """The config of the run to go on with; what was typed may repeat it and not contradict it."""
     from vitreous.train.run_folder import check_same
 
     begun = folder.read_config()
     typed = {name: getattr(arguments, name) for name in ("data", "recipe", "weights")}
+    typed["excluded"] = excluded
     asked = replace(begun, **{name: value for name, value in typed.items() if value is not None})
     check_same(override(asked, _typed_fields(arguments)), begun)
     return begun

@@ -231,6 +231,12 @@ def provenance(report: Mapping[str, Any]) -> Section:
         rows["Parameters"] = f"{report['parameters']:,}"
     if "image_size" in report:
         rows["Image size"] = size(report["image_size"])
+    if "without" in report:
+        rest = report["without"]
+        rows["Without the list"] = (
+            f"accuracy {percent(rest['accuracy'])} of the {rest['num_images']:,} images that are "
+            f"not in {rest['list']}"
+        )
     if "seconds" in report:
         rows["Time"] = duration(report["seconds"])
     rows |= report.get("facts", {})

@@ -90,6 +90,7 @@ class TrainConfig:
         recipe: Which recipe made it.
         data: Address of the data set.
         weights: Checkpoint to start from; random where None.
+        excluded: Names of images that are left out of training and validation.
         model: Architecture; its image size is the one to train at.
         preprocessing: From pixels to the model's input in validation and afterwards; its size may
             be larger than the training crops', whose objects look larger (arXiv 1906.06423).
@@ -116,6 +117,7 @@ class TrainConfig:
     recipe: str
     data: str
     weights: str | None = None
+    excluded: tuple[str, ...] = ()
     model: ModelConfig
     preprocessing: Preprocessing
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -137,6 +139,7 @@ class TrainConfig:
     checkpoint_seconds: float = 60.0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "excluded", tuple(self.excluded))
         for name in ("batch_size", "micro_batch", "steps"):
             value = getattr(self, name)
             if value is not None and value < 1:

@@ -11,7 +11,7 @@ from vitreous.train.config import SECTIONS, TrainConfig
 
 # What else follows when only this one is given.
 _FOLLOWS = {"model.image_size": "preprocessing.size", "model.channels": "preprocessing.channels"}
-_DECIDED = {"recipe", "data", "weights", "model.kind"}
+_DECIDED = {"recipe", "data", "weights", "excluded", "model.kind"}
 
 
 def field_types() -> dict[str, Any]:

@@ -30,7 +30,7 @@ def train(
 
     Args:
         config: What to do; lengths, precision and micro batch are filled in and written down.
-        dataset: Opened from `config.data`.
+        dataset: Opened from `config.data`, less `config.excluded`.
         out: The run folder, new or to be resumed.
         console: For the bar and the lines.
         resume: Go on with the run that `out` holds, if it holds one.
@@ -115,6 +115,8 @@ def _finish(loop: Loop) -> dict[str, Any] | None:
     engine = Engine(loop.engine.device, "float32", "the numbers are the model's own")
     report, answers = evaluate_part(model, dataset, part, engine, bad_limit=config.bad_limit)
     report |= {"run": folder.path.name, "seconds": state.seconds}
+    if config.excluded:
+        report["excluded"] = list(config.excluded)
     measured = {name: report[name] for name in ("part", "accuracy", "loss", "num_images")}
     save(model, folder.model, replace(passport, metrics=measured))
     write_run_report(
@@ -133,9 +135,11 @@ def _finish(loop: Loop) -> dict[str, Any] | None:
 def _facts(loop: Loop) -> dict[str, str]:
     config = loop.config
     unreadable = loop.loader.faults.reasons
+    excluded = {"Excluded from training": f"{len(config.excluded):,} images"}
     return {
         "Recipe": config.recipe,
         "Images": _sizes(loop),
+        **(excluded if config.excluded else {}),
         "Unreadable in training": "; ".join(unreadable) or "none",
         "Length": f"{loop.steps:,} steps of {config.batch_size} images, "
         f"{loop.steps * config.batch_size / loop.images:.1f} epochs",

@@ -95,6 +95,11 @@ def check_same(asked: TrainConfig, begun: TrainConfig) -> None:
     for name in _RESOLVED:
         if now[name] in (None, "auto"):
             now[name] = before[name]
+    if now["excluded"] != before["excluded"]:
+        raise UserError(
+            f"the run was begun with {len(before['excluded'])} images excluded and is now asked to "
+            f"exclude {len(now['excluded'])}: resume without --exclude, or choose another --out"
+        )
     for name, value, was in _differences(now, before):
         raise UserError(
             f"the run was begun with {name} {was!r} and is now asked for {value!r}: "

@@ -1,0 +1,271 @@
+"""A data set before training: what is in it, what is broken, what is there twice."""
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+
+from vitreous.data.decode import decode
+from vitreous.data.duplicates import Duplicate, find_duplicates
+from vitreous.data.examine import FileFacts, examine, fault_kind
+from vitreous.data.gallery import Gallery
+from vitreous.data.looks import look
+from vitreous.data.sample import PART_NAMES, Dataset
+from vitreous.data.sources.encoded import EncodedPart
+from vitreous.errors import BadImageError
+
+# Of the largest class to the smallest, above which training should know.
+_UNBALANCED = 10
+# Longer side to shorter, above which a crop shows little of an image.
+_LONG = 3
+# Shorter side, pixels, under which there is little to see.
+_SMALL = 16
+
+Progress = Callable[[str], Callable[[float], None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """What was found; positions are the gallery's.
+
+    Attributes:
+        gallery: The images.
+        counts: Images by part and class.
+        sizes: (H, W) once upright, zeros where an image cannot be read.
+        formats: Files by format.
+        odd: Kind (`examine.ODD`) -> positions.
+        unreadable: Position -> kind (`examine.UNREADABLE`) and the decoder's words.
+        duplicates: Pairs.
+        empty: Folders without images.
+    """
+
+    gallery: Gallery
+    counts: dict[str, Int64[np.ndarray, " K"]]
+    sizes: Int64[np.ndarray, "n 2"]
+    formats: Counter[str]
+    odd: dict[str, list[int]]
+    unreadable: dict[int, tuple[str, str]]
+    duplicates: list[Duplicate]
+    empty: list[str]
+
+    @property
+    def unseen(self) -> list[tuple[str, str, int]]:
+        """Classes that a part has and training lacks: class, part, images."""
+        if "train" not in self.counts:
+            return []
+        names, train = self.gallery.dataset.class_names, self.counts["train"]
+        return [
+            (names[label], part, int(count))
+            for part, own in self.counts.items()
+            for label, count in enumerate(own)
+            if count and not train[label]
+        ]
+
+    def crosses_parts(self, pair: Duplicate) -> bool:
+        """Whether a pair lies in two parts: a leak."""
+        return self.gallery.place(pair.first)[0] != self.gallery.place(pair.second)[0]
+
+    def crosses_classes(self, pair: Duplicate) -> bool:
+        """Whether a pair has different labels: one of them is wrong."""
+        return self.gallery.class_of(pair.first) != self.gallery.class_of(pair.second)
+
+    @property
+    def problems(self) -> list[str]:
+        """What should be mended before training, in words; empty where nothing needs to."""
+        found = []
+        for kind, count in Counter(kind for kind, _ in self.unreadable.values()).items():
+            found.append(f"{_images(count)} cannot be read: {kind}")
+        for name, part, count in self.unseen:
+            found.append(f"class {name} of {part} ({_images(count)}) is not in train")
+        if self.gallery.dataset.num_classes < 2:
+            found.append("only one class")
+        for folder in self.empty:
+            found.append(f"{folder}/ holds no images")
+        if across := sum(map(self.crosses_parts, self.duplicates)):
+            found.append(f"{_pairs(across)} of duplicates across parts: test images that leaked")
+        if wrong := sum(map(self.crosses_classes, self.duplicates)):
+            found.append(f"{_pairs(wrong)} of duplicates with different labels: one is wrong")
+        return found
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is worth knowing and stops nobody, in words."""
+        found = []
+        inside = len(self.duplicates) - sum(map(self.crosses_parts, self.duplicates))
+        if inside:
+            found.append(f"{_pairs(inside)} of duplicates inside a part")
+        counts = self.counts.get("train")
+        if counts is not None and counts.any():
+            present = counts[counts > 0]
+            ratio = present.max() / present.min()
+            if ratio > _UNBALANCED:
+                found.append(f"the largest class has {ratio:.0f} times the images of the smallest")
+        short, long = self.read_sizes.min(1), self.read_sizes.max(1)
+        if narrow := int((long > _LONG * short).sum()):
+            found.append(f"{_images(narrow)} longer than {_LONG} times their width or height")
+        shared = len(np.unique(self.read_sizes, axis=0)) == 1
+        if not shared and (small := int((short < _SMALL).sum())):
+            found.append(f"{_images(small)} under {_SMALL} pixels")
+        return found
+
+    @property
+    def read_sizes(self) -> Int64[np.ndarray, "m 2"]:
+        """(H, W) of the images that can be read."""
+        return self.sizes[self.sizes[:, 0] > 0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        gallery, dataset = self.gallery, self.gallery.dataset
+        short = self.read_sizes.min(1) if len(self.read_sizes) else np.zeros(1)
+        height, width = self.read_sizes.T if len(self.read_sizes) else np.ones((2, 1))
+        return {
+            "data": dataset.address,
+            "num_images": len(gallery.labels),
+            "parts": {part: int(own.sum()) for part, own in self.counts.items()},
+            "classes": [
+                {"name": name, **{part: int(own[label]) for part, own in self.counts.items()}}
+                for label, name in enumerate(dataset.class_names)
+            ],
+            "problems": self.problems,
+            "remarks": self.remarks,
+            "notes": dict(dataset.notes),
+            "unreadable": [
+                {"name": gallery.names[index], "kind": kind, "reason": reason}
+                for index, (kind, reason) in sorted(self.unreadable.items())
+            ],
+            "formats": dict(self.formats),
+            "odd": {kind: [gallery.names[i] for i in where] for kind, where in self.odd.items()},
+            "unseen_classes": [
+                {"name": name, "part": part, "images": count} for name, part, count in self.unseen
+            ],
+            "empty_folders": self.empty,
+            "shorter_side": _five_numbers(short),
+            "aspect_ratio": _five_numbers(width / height),
+            "duplicates": [
+                {
+                    **self.pair_dict(pair),
+                    "similarity": round(pair.similarity, 4),
+                    "how": pair.how,
+                }
+                for pair in self.duplicates
+            ],
+        }
+
+    def pair_dict(self, pair: Duplicate) -> dict[str, str]:
+        """Names, parts and classes of a pair."""
+        gallery = self.gallery
+        return {
+            "name": gallery.names[pair.first],
+            "part": gallery.place(pair.first)[0],
+            "class": gallery.class_of(pair.first),
+            "like": gallery.names[pair.second],
+            "like_part": gallery.place(pair.second)[0],
+            "like_class": gallery.class_of(pair.second),
+        }
+
+
+def inspect(dataset: Dataset, stage: Progress | None = None) -> Inspection:
+    """Read every image of a data set once, and say what was found.
+
+    Args:
+        dataset: As stored.
+        stage: Told of each stage of the work; gives what is told the share that is done.
+    """
+    witness = _Witness(dataset)
+    looks = look(witness, exact=True, on_progress=stage("reading") if stage else None)
+    odd: dict[str, list[int]] = {}
+    for index, facts in sorted(witness.facts.items()):
+        for kind in facts.odd:
+            odd.setdefault(kind, []).append(index)
+    return Inspection(
+        gallery=witness,
+        counts={
+            name: _class_counts(dataset.parts[name].labels, dataset.num_classes)
+            for name in PART_NAMES
+            if name in dataset.parts
+        },
+        sizes=witness.sizes,
+        formats=Counter(facts.format for facts in witness.facts.values() if facts.format),
+        odd=odd,
+        unreadable={
+            index: (witness.kinds.get(index, "damaged"), reason)
+            for index, reason in sorted(looks.unreadable.items())
+        },
+        duplicates=find_duplicates(looks, on_progress=stage("comparing") if stage else None),
+        empty=_empty_folders(dataset),
+    )
+
+
+class _Witness(Gallery):
+    """A gallery that writes down what each file is while it is read."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        super().__init__(dataset)
+        self.sizes = np.zeros((len(self.labels), 2), np.int64)
+        self.facts: dict[int, FileFacts] = {}
+        self.kinds: dict[int, str] = {}
+
+    def read(self, index: int, min_side: int | None = None) -> UInt8[np.ndarray, "H W C"]:
+        """Decode one image, and remember its size, its oddities and its fault."""
+        _, part, position = self.place(index)
+        data: bytes | None = None
+        try:
+            if isinstance(part, EncodedPart):
+                name = part.names[position]
+                data = part.file(position)
+                self.facts[index] = examine(data, name)
+                pixels = decode(data, name, part.channels, min_side)
+            else:
+                pixels = part.read(position, min_side)
+        except BadImageError as error:
+            self.kinds[index] = fault_kind(error, data)
+            raise
+        self.sizes[index] = pixels.shape[:2]
+        return pixels
+
+
+def _class_counts(labels: Int64[np.ndarray, " n"], num_classes: int) -> Int64[np.ndarray, " K"]:
+    return np.bincount(labels, minlength=num_classes)
+
+
+def _empty_folders(dataset: Dataset) -> list[str]:
+    """Folders of a folder data set in or below which there is no image: an empty class or part."""
+    root = Path(dataset.address)
+    if not root.is_dir() or not all(isinstance(p, EncodedPart) for p in dataset.parts.values()):
+        return []
+    holding = {""}
+    for part in dataset.parts.values():
+        for name in part.names:
+            folder = os.path.dirname(name)
+            while folder not in holding:
+                holding.add(folder)
+                folder = os.path.dirname(folder)
+    empty = []
+    for folder, inside, _ in os.walk(root):
+        prefix = os.path.relpath(folder, root).replace(os.sep, "/")
+        for name in sorted(inside):
+            path = name if prefix == "." else f"{prefix}/{name}"
+            if not name.startswith((".", "__MACOSX")) and path not in holding:
+                empty.append(path)
+        inside[:] = [name for name in inside if not name.startswith(".")
+                     and (name if prefix == "." else f"{prefix}/{name}") in holding]  # fmt: skip
+    return sorted(empty)
+
+
+def _five_numbers(values: np.ndarray) -> dict[str, float]:
+    names = ("least", "5 %", "median", "95 %", "most")
+    quantiles = np.quantile(values, (0, 0.05, 0.5, 0.95, 1))
+    return dict(zip(names, (round(float(value), 3) for value in quantiles), strict=True))
+
+
+def _images(count: int) -> str:
+    return f"{count:,} image{'s' if count != 1 else ''}"
+
+
+def _pairs(count: int) -> str:
+    return f"{count:,} pair{'s' if count != 1 else ''}"

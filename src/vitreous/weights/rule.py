@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from vitreous.errors import UserError
 from vitreous.weights.read import Checkpoint
@@ -123,7 +124,7 @@ def to_ours(
 def _joined(checkpoint: Checkpoint, rule: Rule, shape: tuple[int, ...]) -> Tensor:
     """The foreign tensors of one rule as one of ours, each copied once, into its place."""
     count = len(rule.names)
-    whole = None if count == 1 and checkpoint.lasting else torch.empty(shape)
+    whole = torch.empty(shape if count > 1 else 0)
     part_shape = (shape[0] // count, *shape[1:])
     for place, name in enumerate(rule.names):
         try:
@@ -132,11 +133,23 @@ def _joined(checkpoint: Checkpoint, rule: Rule, shape: tuple[int, ...]) -> Tenso
             raise _misfit(checkpoint, rule, shape) from error
         if tuple(part.shape) != part_shape:
             raise _misfit(checkpoint, rule, shape)
-        if whole is None:
-            return part.contiguous()
-        whole.chunk(count)[place].copy_(part)
-    assert whole is not None
+        if count == 1:
+            return part.contiguous() if checkpoint.lasting else laid_out(part)
+        whole.chunk(count)[place].copy_(laid_out(part))
     return whole
+
+
+def laid_out(x: Tensor) -> Tensor:
+    """A copy of x, row after row, in memory of its own.
+
+    A transposed matrix is copied as an image of one pixel whose channels are shuffled, which is the
+    same rearrangement: PyTorch has vector instructions for that one, and takes half the time.
+    """
+    if x.ndim != 2 or not x.mT.is_contiguous() or x.numel() == 0:
+        return x.clone(memory_format=torch.contiguous_format)
+    channels, (columns, rows) = x.numel(), x.shape
+    pixel = x.mT.as_strided((1, channels, 1, 1), (channels, 1, channels, channels))
+    return F.channel_shuffle(pixel, rows).as_strided((columns, rows), (rows, 1))
 
 
 def to_theirs(rules: Sequence[Rule], ours: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:

@@ -17,6 +17,8 @@ VERBS = {
     "predict": "name what is on images",
     "compare": "put runs side by side, class by class",
     "convert": "write a model in another family's format, and prove it",
+    "embed": "write features of a data set to a Parquet file",
+    "models": "what models there are, what they cost, where weights are",
 }
 
 OK, FAILURE, USER_ERROR, INTERRUPTED = 0, 1, 2, 130

@@ -150,7 +150,7 @@ def test_weights_bring_their_own_model(refuse, trained, tmp_path):
 
 def test_weights_of_other_channels(refuse, trained, photos, tmp_path):
     data = photos(cat=5, dog=5)
-    line = refuse(["train", data, "--out", tmp_path / "r", "--weights", trained])
+    line = refuse(["evaluate", trained, data, "--out", tmp_path / "r"])
     assert "channels" in line
     assert not (tmp_path / "r").exists()
 

@@ -23,7 +23,7 @@ def test_heads_start_at_zero() -> None:
 
 def test_a_new_head_takes_the_place_of_two() -> None:
     old = ViTConfig(pooling="distilled", registers=1, num_classes=3, head_bias=True, **SMALL)
-    new = old.with_head(7)
+    new = old.with_classes(7)
     assert (new.pooling, new.registers, new.num_classes) == ("token", 1, 7)
-    pair = ViTConfig(pooling="token_mean", head_bias=False, **SMALL).with_head(2)
+    pair = ViTConfig(pooling="token_mean", head_bias=False, **SMALL).with_classes(2)
     assert (pair.pooling, pair.pooled_width, pair.head_bias) == ("token_mean", 32, True)

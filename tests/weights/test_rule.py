@@ -14,6 +14,7 @@ from vitreous.weights.rule import (
     each_layer,
     heads_into,
     heads_out_of,
+    laid_out,
     leading,
     to_ours,
     to_theirs,
@@ -128,3 +129,16 @@ def test_parts_of_unequal_length_do_not_fit() -> None:
     odd = {"q_0": torch.ones(1, 3), "k_0": torch.ones(3, 3)}
     with pytest.raises(UserError, match="q_0 .* does not fit"):
         to_ours(RULES, checkpoint(**foreign() | odd), EXPECTED)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1), (33, 70), (128, 40), (0, 3)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_a_transposed_matrix_is_laid_out_in_its_own_memory(
+    shape: tuple[int, int], dtype: torch.dtype
+) -> None:
+    x = torch.arange(shape[0] * shape[1]).reshape(shape).to(dtype)
+    for matrix in (x.mT, x, x[:, ::2].mT, x.flatten()):
+        out = laid_out(matrix)
+        assert torch.equal(out, matrix)
+        assert out.is_contiguous()
+        assert out.numel() == 0 or out.data_ptr() != matrix.data_ptr()

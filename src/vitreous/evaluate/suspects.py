@@ -10,7 +10,7 @@ from vitreous.data.faults import Faults
 from vitreous.data.loader import EvaluationLoader, check_channels
 from vitreous.data.sample import Part
 from vitreous.evaluate.inference import Inference, infer
-from vitreous.model.vit import VisionTransformer
+from vitreous.model.classifier import Classifier
 from vitreous.parallel.device import Engine
 from vitreous.weights.passport import passport_of
 
@@ -38,7 +38,7 @@ class Suspect:
 
 
 def features(
-    model: VisionTransformer, part: Part, channels: int, engine: Engine, batch_size: int = 64
+    model: Classifier, part: Part, channels: int, engine: Engine, batch_size: int = 64
 ) -> Inference:
     """What the model's head reads of each image of a part, in `logits`, with labels and positions.
 
@@ -108,7 +108,7 @@ def suspect_labels(
 class _Embedding(nn.Module):
     """A model without its head."""
 
-    def __init__(self, model: VisionTransformer) -> None:
+    def __init__(self, model: Classifier) -> None:
         super().__init__()
         self.model = model
 

@@ -100,7 +100,8 @@ class NpzArchive:
         member, dtype, fortran, layer = self._members[name]
         count = _bytes(self.shapes[name], dtype)
         if len(getattr(self._scratch, "bytes", b"")) < count:
-            self._scratch.bytes = np.empty(count, np.uint8)
+            # Not NumPy's memory: it asks for huge pages, for which others may have to be moved.
+            self._scratch.bytes = torch.empty(count, dtype=torch.uint8).numpy()
         raw = self._scratch.bytes[:count]
         try:
             with self._open(member) as stream:

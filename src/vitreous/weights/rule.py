@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from vitreous.errors import UserError
 from vitreous.weights.read import Checkpoint
@@ -131,7 +132,7 @@ def to_ours(
 
 def _joined(checkpoint: Checkpoint, rule: Rule, shape: tuple[int, ...]) -> Tensor:
     """The foreign tensors of one rule as one of ours, each copied once, into its place."""
-    alone = len(rule.names) == 1 and checkpoint.lasting
+    alone = len(rule.names) == 1
     whole = torch.empty(shape, device="meta" if alone else "cpu")
     for place, name in zip(rule.split(whole), rule.names, strict=True):
         try:
@@ -141,9 +142,22 @@ def _joined(checkpoint: Checkpoint, rule: Rule, shape: tuple[int, ...]) -> Tenso
         if part.shape != place.shape:
             raise _misfit(checkpoint, rule, shape)
         if alone:
-            return part.contiguous()
-        place.copy_(part)
+            return part.contiguous() if checkpoint.lasting else laid_out(part)
+        place.copy_(laid_out(part))
     return whole
+
+
+def laid_out(x: Tensor) -> Tensor:
+    """A copy of x, row after row, in memory of its own.
+
+    A transposed matrix is copied as an image of one pixel whose channels are shuffled, which is the
+    same rearrangement: PyTorch has vector instructions for that one, and takes half the time.
+    """
+    if x.ndim != 2 or not x.mT.is_contiguous() or x.numel() == 0:
+        return x.clone(memory_format=torch.contiguous_format)
+    channels, (columns, rows) = x.numel(), x.shape
+    pixel = x.mT.as_strided((1, channels, 1, 1), (channels, 1, channels, channels))
+    return F.channel_shuffle(pixel, rows).as_strided((columns, rows), (rows, 1))
 
 
 def to_theirs(rules: Sequence[Rule], ours: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:

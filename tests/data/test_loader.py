@@ -12,9 +12,11 @@ from vitreous.data.batch import Batch
 from vitreous.data.faults import Faults
 from vitreous.data.loader import EvaluationLoader, TrainingLoader, check_channels
 from vitreous.data.preprocessing import Preprocessing
+from vitreous.data.workers import Workers
 from vitreous.errors import BadImageError, UserError
 
 Memory = Callable[..., Any]
+TWO = Workers(kind="threads", count=2)
 RULE = Preprocessing(size=(4, 6))
 EVERYTHING = Augmentation(
     crop_area=(0.5, 1.0), flip=0.5, rotate=10, contrast=0.2, mixup=0.2, cutmix=1.0
@@ -22,19 +24,20 @@ EVERYTHING = Augmentation(
 
 
 def training(part: Any, limit: float = 0.01, **options: Any) -> TrainingLoader:
-    options = {"batch_size": 4, "seed": 0, "threads": 2} | options
+    options = {"batch_size": 4, "seed": 0, "workers": TWO} | options
     faults = Faults(len(part.labels), limit)
-    return TrainingLoader(part, RULE, EVERYTHING, faults=faults, **options)
+    augmentation = options.pop("augmentation", EVERYTHING)
+    return TrainingLoader(part, RULE, augmentation, faults=faults, **options)
 
 
 def evaluation(part: Any, batch_size: int = 4, limit: float = 0.01) -> EvaluationLoader:
     faults = Faults(len(part.labels), limit)
-    return EvaluationLoader(part, RULE, batch_size=batch_size, faults=faults, threads=2)
+    return EvaluationLoader(part, RULE, batch_size=batch_size, faults=faults, workers=TWO)
 
 
 def same(one: Batch, other: Batch) -> bool:
     pairs = [(getattr(one, name), getattr(other, name)) for name in vars(one)]
-    return all(torch.equal(a, b) for a, b in pairs)
+    return all(a is b is None or torch.equal(a, b) for a, b in pairs)
 
 
 def readers() -> list[threading.Thread]:
@@ -58,7 +61,7 @@ def test_a_batch_holds_what_it_says(memory: Memory) -> None:
 def test_what_is_not_asked_for_is_not_drawn(memory: Memory) -> None:
     part = memory()
     loader = TrainingLoader(
-        part, RULE, Augmentation(), batch_size=4, seed=0, faults=Faults(10), threads=1
+        part, RULE, Augmentation(), batch_size=4, seed=0, faults=Faults(10), workers=TWO
     )
     (batch,) = loader.batches(0, 1)
     assert batch.movement is None
@@ -93,8 +96,8 @@ def test_the_number_of_threads_changes_nothing(memory: Memory) -> None:
             time.sleep(0.002 * (index % 3))
             return self.part.read(index)
 
-    one = training(memory(), threads=1).batches(0, 6)
-    many = training(Uneven(), threads=8).batches(0, 6)
+    one = training(memory(), workers=Workers(kind="threads", count=1)).batches(0, 6)
+    many = training(Uneven(), workers=Workers(kind="threads", count=8)).batches(0, 6)
     assert all(same(a, b) for a, b in zip(one, many, strict=True))
 
 
@@ -158,7 +161,7 @@ def test_leaving_early_reads_nothing_more(memory: Memory) -> None:
     part = memory(100)
     read = part.read
     part.read = lambda *arguments: time.sleep(0.01) or read(*arguments)
-    batches = training(part, batch_size=25, threads=1).batches(0, 4)
+    batches = training(part, batch_size=25, workers=Workers(kind="threads", count=1)).batches(0, 4)
     next(batches)
     batches.close()
     assert len(part.reads) < 40
@@ -175,7 +178,7 @@ def test_the_size_may_change_on_the_way(memory: Memory) -> None:
 
 def test_reading_stays_a_few_batches_ahead(memory: Memory) -> None:
     part = memory(100)
-    batches = training(part, batch_size=2, threads=1).batches(0, 50)
+    batches = training(part, batch_size=2, workers=Workers(kind="threads", count=1)).batches(0, 50)
     next(batches)
     time.sleep(0.05)
     assert 2 <= len(part.reads) <= 2 * 5
@@ -227,7 +230,7 @@ def test_evaluation_reads_at_full_scale(memory: Memory) -> None:
             return np.zeros((9, 9, 3), np.uint8)
 
     list(evaluation(Full()))
-    next(training(Full()).batches(0, 1))
+    next(training(Full(), augmentation=Augmentation()).batches(0, 1))
     assert sides[0] is None
     assert sides[1] > max(RULE.size)
 

@@ -29,6 +29,9 @@ UPRIGHT: Mapping[int, Callable[[np.ndarray], np.ndarray]] = {
     8: lambda a: a[:, ::-1].swapaxes(0, 1),
 }
 
+# simplejpeg rounds the conversion of these to RGB otherwise than Pillow.
+CONVERTED_BY_PILLOW = ("CMYK", "YCCK")
+
 
 def decode(
     data: bytes, name: str, channels: int = 3, min_side: int | None = None
@@ -105,8 +108,8 @@ def _decode_jpeg(data: bytes, channels: int, min_side: int | None) -> Pixels | N
     try:
         height, width, colour, _ = simplejpeg.decode_jpeg_header(data)
         check_size(height, width)
-        if colour in ("CMYK", "YCCK"):
-            return None  # simplejpeg rounds the conversion to RGB otherwise than Pillow
+        if colour in CONVERTED_BY_PILLOW:
+            return None
         stored = simplejpeg.decode_jpeg(
             data,
             "GRAY" if colour == "Gray" else "RGB",

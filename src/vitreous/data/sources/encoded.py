@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int64, UInt8
 
+from vitreous.data.crop import BoxRule
 from vitreous.data.decode import decode, is_grey
+from vitreous.data.region import decode_region
 from vitreous.data.sample import PART_NAMES, Dataset
 from vitreous.errors import BadImageError, UserError
 
@@ -56,12 +58,21 @@ class EncodedPart:
     positions: Int64[np.ndarray, " n"]
     store: Store
     channels: int
+    decodes: ClassVar[bool] = True
 
     def read(self, index: int, min_side: int | None = None) -> UInt8[np.ndarray, "H W C"]:
         """Decode one image (see `vitreous.data.sample.Part.read`)."""
         name = self.names[index]
         data = fetch(self.store, int(self.positions[index]), name)
         return decode(data, name, self.channels, min_side)
+
+    def read_crop(
+        self, index: int, rule: BoxRule, size: tuple[int, int]
+    ) -> UInt8[np.ndarray, "h w C"]:
+        """Decode a box of one image (see `vitreous.data.sample.CropPart.read_crop`)."""
+        name = self.names[index]
+        data = fetch(self.store, int(self.positions[index]), name)
+        return decode_region(data, name, self.channels, rule, size)
 
 
 def fetch(store: Store, position: int, name: str) -> bytes:

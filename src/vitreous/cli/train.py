@@ -77,13 +77,14 @@ def run(arguments: Namespace) -> int:
 
 def _begun_config(arguments: Namespace, folder: "RunFolder") -> TrainConfig:
     """The config of the run to go on with; what was typed may repeat it and not contradict it."""
-    from vitreous.train.run_folder import check_same
+    from vitreous.train.run_folder import SITTING, check_same
 
     begun = folder.read_config()
     typed = {name: getattr(arguments, name) for name in ("data", "recipe", "weights")}
     asked = replace(begun, **{name: value for name, value in typed.items() if value is not None})
-    check_same(override(asked, _typed_fields(arguments)), begun)
-    return begun
+    asked = override(asked, _typed_fields(arguments))
+    check_same(asked, begun)
+    return replace(begun, **{name: getattr(asked, name) for name in SITTING})
 
 
 def _recipe_config(arguments: Namespace, dataset: "Dataset") -> TrainConfig:

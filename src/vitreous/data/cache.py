@@ -50,7 +50,7 @@ class PixelCache:
                 sizes.append(self.part.read(index, self.min_side).nbytes)
             except BadImageError:
                 continue  # it will be counted when its turn comes
-        return bool(sizes) and np.mean(sizes) * total <= self.capacity
+        return bool(sizes) and sum(sizes) / len(sizes) * total <= self.capacity
 
     def read(self, index: int) -> UInt8[np.ndarray, "H W C"]:
         """Pixels of one image.

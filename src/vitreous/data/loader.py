@@ -19,9 +19,10 @@ from vitreous.data.movement import draw_movement
 from vitreous.data.order import Order
 from vitreous.data.policy import apply_policy
 from vitreous.data.preprocessing import Preprocessing
+from vitreous.data.read_ahead import read_ahead
 from vitreous.data.sample import Part, decodes, read_crop
 from vitreous.data.transform import fit_for_test, random_window, resize_crop
-from vitreous.data.workers import Workers, read_ahead
+from vitreous.data.workers import Workers
 from vitreous.errors import BadImageError, UserError
 
 # What is cached, and what is read without a crop, keeps this many times the model's side.
@@ -201,7 +202,7 @@ class _TrainingImages:
 
 @dataclass(frozen=True)
 class _TrainingReader:
-    """Makes training batches of one size (see `vitreous.data.workers.Reader`)."""
+    """Makes training batches of one size (see `vitreous.data.read_ahead.Reader`)."""
 
     images: _TrainingImages
     order: Order
@@ -278,7 +279,7 @@ class _TrainingReader:
 
 @dataclass(frozen=True)
 class _EvaluationReader:
-    """Makes evaluation batches (see `vitreous.data.workers.Reader`)."""
+    """Makes evaluation batches (see `vitreous.data.read_ahead.Reader`)."""
 
     part: Part
     rule: Preprocessing

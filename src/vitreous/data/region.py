@@ -86,12 +86,12 @@ def _decode_jpeg(data: bytes, channels: int, rule: BoxRule, size: tuple[int, int
     box = rule(*((width, height) if swapped else (height, width)))
     factor = _factor(box, size)
     top, left, tall, wide = _scaled(_stored_box(box, turn, height, width), factor, height, width)
-    data, rows = _ended(data, height, (top + tall) * factor)
+    ended, rows = _ended(data, height, (top + tall) * factor)
     shape = (-(-rows // factor), -(-width // factor), 1 if colour == "Gray" else 3)
     pixels = np.empty(shape, np.uint8)
     try:
         simplejpeg.decode_jpeg(
-            data,
+            ended,
             "GRAY" if colour == "Gray" else "RGB",
             min_height=shape[0],
             min_width=shape[1],

@@ -83,6 +83,8 @@ class RunFolder:
 
 # Resolved when a run begins: asked for again as open fields, they stay as they were resolved.
 _RESOLVED = ("steps", "epochs", "micro_batch", "device", "precision")
+# What may change from one sitting to the next: the result stays the same.
+SITTING = ("workers", "readers")
 
 
 def check_same(asked: TrainConfig, begun: TrainConfig) -> None:
@@ -95,6 +97,8 @@ def check_same(asked: TrainConfig, begun: TrainConfig) -> None:
     for name in _RESOLVED:
         if now[name] in (None, "auto"):
             now[name] = before[name]
+    for name in SITTING:
+        now[name] = before[name]
     for name, value, was in _differences(now, before):
         raise UserError(
             f"the run was begun with {name} {was!r} and is now asked for {value!r}: "

@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from vitreous.evaluate.predict import Prediction, predict
+    from vitreous.model.bit_config import BiTConfig
     from vitreous.model.build import create_model
     from vitreous.model.config import ViTConfig
     from vitreous.model.recording import Recording
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 # Imported when first asked for, so that `import vitreous` and every `--help` are instant.
 _HOMES = {
+    "BiTConfig": "vitreous.model.bit_config",
     "Prediction": "vitreous.evaluate.predict",
     "Recording": "vitreous.model.recording",
     "ViTConfig": "vitreous.model.config",
@@ -36,6 +38,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "BiTConfig",
     "Prediction",
     "Recording",
     "ViTConfig",

@@ -13,6 +13,7 @@ from vitreous.weights.convert import convert
 from vitreous.weights.read import open_checkpoint
 
 NAMES = [
+    "google_bit.npz",
     "google_hybrid_stem.npz",
     "google_hybrid_two_stages.npz",
     "google_vit_gap.npz",

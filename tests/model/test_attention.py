@@ -43,8 +43,10 @@ def test_fused_and_explicit_agree(attention: Attention, x: torch.Tensor, read: i
     explicit = attention(x, read)
     with torch.no_grad():
         torch.testing.assert_close(attention(x, read), explicit, atol=1e-12, rtol=0)
-    recorded, _ = attention.forward_with_weights(x)
-    torch.testing.assert_close(recorded[:, :read], explicit, atol=1e-12, rtol=0)
+    for wanted in ("attention", "keys"):
+        recorded, inside = attention.forward_recorded(x, frozenset({wanted}))
+        assert list(inside) == [wanted]
+        torch.testing.assert_close(recorded[:, :read], explicit, atol=1e-12, rtol=0)
 
 
 def test_explicit_where_it_is_faster(

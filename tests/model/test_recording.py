@@ -1,3 +1,4 @@
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -14,7 +15,16 @@ Shaken = Callable[..., VisionTransformer]
 @pytest.mark.parametrize(
     "fields", [{}, {"pooling": "mean"}, {"pooling": "mean", "class_token": False}]
 )
-@pytest.mark.parametrize("asked", [{"attention": "all"}, {"tokens": [-1]}, {"attention": [2]}])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"attention": "all"},
+        {"tokens": [-1]},
+        {"attention": [2]},
+        {"queries": "all"},
+        {"attention": "all", "tokens": "all", "queries": "all", "keys": "all", "values": "all"},
+    ],
+)
 def test_logits_are_those_without_a_recording(
     shaken: Shaken, images: Images, fields: dict[str, object], asked: dict[str, object]
 ) -> None:
@@ -85,3 +95,45 @@ def test_it_keeps_the_graph(shaken: Shaken, images: Images) -> None:
     model(images(), recording=recording)
     recording.attention[0][:, :, 0, 1].sum().backward()
     assert model.encoder.blocks[0].attention.qkv.weight.grad.any()
+
+
+def test_queries_keys_and_values_make_the_attention(shaken: Shaken, images: Images) -> None:
+    model = shaken(registers=2).eval()
+    recording = Recording(attention=[1], queries=[1], keys=[1], values=[1], tokens=[0, 1])
+    with torch.no_grad():
+        model(images(), recording=recording)
+    q, k, v = recording.queries[1], recording.keys[1], recording.values[1]
+    assert q.shape == k.shape == v.shape == (2, 3, 18, 8)
+    weights = (q @ k.mT / 8**0.5).softmax(-1)
+    torch.testing.assert_close(weights, recording.attention[1])
+    block = model.encoder.blocks[1]
+    out = block.attention.projection((weights @ v).transpose(1, 2).flatten(2))
+    x = recording.tokens[0] + out
+    torch.testing.assert_close(x + block.mlp(block.norm_mlp(x)), recording.tokens[1])
+
+
+def test_layers_are_handed_over_one_by_one_and_dropped(shaken: Shaken, images: Images) -> None:
+    seen: list[int] = []
+    alive: list[weakref.ref[torch.Tensor]] = []
+
+    def reduce(recording: Recording, layer: int) -> None:
+        assert list(recording.attention) == list(recording.tokens) == [layer]
+        assert all(before() is None for before in alive), "the layer before is still in memory"
+        alive.append(weakref.ref(recording.attention[layer]))
+        seen.append(layer)
+
+    model = shaken().eval()
+    recording = Recording(attention="all", tokens="all", each=reduce)
+    with torch.no_grad():
+        logits = model(images(), recording=recording)
+        torch.testing.assert_close(logits, model(images()))
+    assert seen == [0, 1, 2]
+    assert not recording.attention
+    assert not recording.tokens
+
+
+def test_only_layers_that_were_asked_for_are_handed_over(shaken: Shaken, images: Images) -> None:
+    seen = []
+    recording = Recording(keys=[0, -1], each=lambda recording, layer: seen.append(layer))
+    shaken().eval()(images(), recording=recording)
+    assert seen == [0, 2]

@@ -4,7 +4,6 @@ import torch
 from vitreous.errors import UserError
 from vitreous.model.build import create_model, empty_model
 from vitreous.model.config import ViTConfig
-from vitreous.model.standardized import StandardizedConv
 from vitreous.model.variants import list_models, variant_config
 from vitreous.weights.evidence import variant_name
 
@@ -38,23 +37,6 @@ def test_every_listed_hybrid_is_a_variant() -> None:
     assert variant_config("R50+L/32").stem == (3, 4, 6, 3)
     with pytest.raises(UserError, match=r"hybrids are R\+ViT-Ti/16"):
         variant_config("R50+ViT-B/8")
-
-
-def test_kernels_are_standardised_for_each_output() -> None:
-    conv = StandardizedConv(3, 4, 3)
-    conv.weight.data = torch.randn(4, 3, 3, 3) * 5 + 2
-    x = torch.randn(2, 3, 6, 6)
-    flat = conv.weight.flatten(1)
-    flat = (flat - flat.mean(1, keepdim=True)) / (flat.std(1, correction=0, keepdim=True) + 1e-5)
-    expected = torch.nn.functional.conv2d(x, flat.view_as(conv.weight), padding=1)
-    torch.testing.assert_close(conv(x), expected)
-
-
-def test_same_padding_puts_the_odd_margin_at_the_far_end() -> None:
-    assert StandardizedConv(3, 4, 7, 2).margins == (2, 3, 2, 3)
-    assert StandardizedConv(3, 4, 3, 2).margins == (0, 1, 0, 1)
-    assert StandardizedConv(3, 4, 3, 1).margins == (1, 1, 1, 1)
-    assert StandardizedConv(3, 4, 1, 2).margins == (0, 0, 0, 0)
 
 
 def test_starts_with_every_unit_as_its_shortcut() -> None:

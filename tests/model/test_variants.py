@@ -24,6 +24,12 @@ PARAMETERS = {
     "R50+ViT-B/16": 98_659_112,
     "R50+ViT-L/16": 316_483_624,
     "R50+ViT-L/32": 328_994_856,
+    "BiT-R50x1": 25_549_352,
+    "BiT-R50x3": 217_319_080,
+    "BiT-R101x1": 44_541_480,
+    "BiT-R101x3": 387_934_888,
+    "BiT-R152x2": 236_335_208,
+    "BiT-R152x4": 936_533_224,
 }
 
 
@@ -40,9 +46,44 @@ def test_parameters_are_exactly_as_many_as_published(name: str, count: int) -> N
     assert model.config.image_size == (224, 224)
 
 
+@pytest.mark.parametrize("name", [name for name in PARAMETERS if name.startswith("BiT")])
+def test_a_resnets_parameters_follow_from_its_widths(name: str) -> None:
+    """Counted from the paper's description: bottlenecks of m, m and 4m channels."""
+    depth, factor = name.removeprefix("BiT-R").split("x")
+    units = {"50": (3, 4, 6, 3), "101": (3, 4, 23, 3), "152": (3, 8, 36, 3)}[depth]
+    m = 64 * int(factor)
+    count, before = 7 * 7 * 3 * m, m
+    for number in units:
+        count += before * 4 * m  # the projection
+        for _ in range(number):
+            count += before * m + 9 * m * m + m * 4 * m + 2 * (before + m + m)
+            before = 4 * m
+        m *= 2
+    assert PARAMETERS[name] == count + 2 * before + 1000 * (before + 1)
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["bit_r50x3", "BiT-M-R50x3", "bit-s-r50x3", "resnetv2_50x3_bit", "resnetv2_50x3_bitm", "R50x3"],
+)
+def test_spellings_of_one_resnet(spelling: str) -> None:
+    assert variant_config(spelling) == variant_config("BiT-R50x3")
+
+
+def test_any_width_factor_is_spelt_the_same_way() -> None:
+    config = variant_config("BiT-R200x3", image_size=160)
+    assert (config.name, config.units, config.width) == ("BiT-R200x3", (3, 24, 36, 3), 6144)
+    assert config.grid == (5, 5)
+    with pytest.raises(UserError, match="unknown model field 'patch'"):
+        variant_config("BiT-R50x1", patch=16)
+    with pytest.raises(UserError, match="nearest are .*BiT-R50x1"):
+        variant_config("BiT-R51x1")
+
+
 @pytest.mark.parametrize("width", [192, 384, 768])
 def test_heads_of_the_smaller_sizes_are_64_wide(width: int) -> None:
-    widths = {variant_config(name).width: variant_config(name).head_width for name in PARAMETERS}
+    transformers = [variant_config(name) for name in PARAMETERS if "ViT" in name]
+    widths = {config.width: config.head_width for config in transformers}
     assert widths[width] == 64
 
 
@@ -84,7 +125,7 @@ def test_any_patch_side_takes_the_size_nearest_to_224() -> None:
     [
         ("ViT-X/16", "ViT-B/16"),
         ("vit-b/0", "ViT-B/8"),
-        ("resnet50", "R50\\+ViT-B/16"),
+        ("resnet50", "BiT-R50x1"),
         ("", "ViT-H/14"),
     ],
 )

@@ -68,5 +68,5 @@ def test_what_cannot_be_read_names_the_field_and_the_fix(make_config, name, text
 
 def test_every_field_is_described_where_it_is_declared():
     described = dict(_descriptions())
-    for name, _ in field_types():
+    for name in field_types():
         assert len(described[name]) > 5, name

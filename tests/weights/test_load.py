@@ -224,3 +224,22 @@ def test_loading_for_another_task(saved: Path) -> None:
     assert model(torch.randn(2, 3, 32, 32)).shape == (2, 5)
     assert not model.head.weight.any()
     assert not model.training
+
+
+def test_load_takes_what_adapt_takes(saved: Path) -> None:
+    model = load(
+        saved,
+        class_names=("rose", "iris"),
+        keep_head=True,
+        image_size=(16, 32),
+        resample="torchvision",
+        patch=4,
+        channels=1,
+    )
+    config = model.config
+    assert (config.image_size, config.patch, config.channels) == ((16, 32), 4, 1)
+    assert config.resample == "torchvision"
+    assert model.passport.class_names == ("rose", "iris")
+    assert torch.equal(model.head.weight[0], load(saved).head.weight[1])
+    with pytest.raises(UserError, match="keep_head goes by name"):
+        load(saved, keep_head=True)

@@ -22,8 +22,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--to",
         metavar="FAMILY",
-        help="google, big_vision, timm, huggingface, torchvision, lucidrains or vitreous; without "
-        "it a .npz is google's, anything else ours",
+        help="google, big_vision, big_transfer, timm, huggingface, torchvision, lucidrains or "
+        "vitreous; without it a .npz is google's, anything else ours",
     )
     parser.add_argument("--heads", metavar="INT", type=int, help="of IN, where it does not say")
     parser.add_argument(

@@ -39,9 +39,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Load, measure, print, and write where asked."""
-    from vitreous.data.open import open_dataset
-    from vitreous.data.sample import PART_NAMES
-    from vitreous.data.split import apply_split
+    from vitreous.cli.part import open_part
     from vitreous.parallel.device import choose_engine
     from vitreous.report.assemble import evaluate_part, write_run_report
     from vitreous.train.measure import read_history
@@ -53,17 +51,7 @@ def run(arguments: Namespace) -> int:
     engine = choose_engine(arguments.device, arguments.precision)
     model = load(arguments.model)
     run = RunFolder(arguments.model)
-    trained_on = run.read_config().data if run.config.is_file() else None
-    address = arguments.data or trained_on
-    if address is None:
-        raise UserError("which data? give DATA after MODEL")
-    dataset = open_dataset(address)
-    if address == trained_on:
-        dataset = apply_split(dataset, run.read_split()[1])
-    # What a model has not seen comes first; data without parts is one part, called train.
-    part = arguments.part or next(name for name in reversed(PART_NAMES) if name in dataset.parts)
-    if part not in dataset.parts:
-        raise UserError(f"{address} has no part {part!r}: it has {', '.join(dataset.parts)}")
+    dataset, part = open_part(arguments.data, run, arguments.part)
     folder = None if arguments.out is None else Path(arguments.out)
     if folder is not None and (folder / "report.json").exists():
         raise UserError(f"--out {folder} holds a report already: choose another")

@@ -16,6 +16,7 @@ VERBS = {
     "evaluate": "measure a model on a data set",
     "predict": "name what is on images",
     "compare": "put runs side by side, class by class",
+    "explain": "show what a model looks at and what its layers do, as a page, figures and numbers",
     "convert": "write a model in another family's format, and prove it",
 }
 

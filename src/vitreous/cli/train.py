@@ -39,7 +39,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_json_argument(parser)
     group = parser.add_argument_group("any field of the config, in place of the recipe's value")
     texts = dict(_descriptions())
-    for name, kind in field_types():
+    for name, kind in field_types().items():
         metavar = re.sub(r"typing\.|<class '(\w+)'>", r"\1", str(kind)).upper()
         metavar = "VALUE" if len(metavar) > 12 else metavar
         group.add_argument(f"--{name}", metavar=metavar, help=texts[name].replace("%", "%%"))
@@ -125,13 +125,15 @@ def _recipe_config(arguments: Namespace, dataset: "Dataset") -> TrainConfig:
 
 def _typed_fields(arguments: Namespace) -> dict[str, str]:
     """Config fields that were given on the command line."""
-    typed = ((name, getattr(arguments, name)) for name, _ in field_types())
+    typed = ((name, getattr(arguments, name)) for name in field_types())
     return {name: text for name, text in typed if text is not None}
 
 
 def _descriptions() -> Iterator[tuple[str, str]]:
     """Each field's words, read off the `Attributes` of its dataclass."""
-    for prefix, section in (("", TrainConfig), *SECTIONS.items()):
+    sections = [(name, section) for name, types in SECTIONS.items() for section in types]
+    # The first type last: its words stand where another has a field of the same name.
+    for prefix, section in (("", TrainConfig), *reversed(sections)):
         _, _, attributes = (section.__doc__ or "").partition("Attributes:\n")
         text = " ".join(
             line.strip() if line.startswith(" " * 12) else "\n" + line.strip()

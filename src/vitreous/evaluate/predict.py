@@ -15,7 +15,7 @@ from vitreous.data.decode import decode
 from vitreous.data.modes import to_uint8
 from vitreous.data.transform import fit_for_test
 from vitreous.errors import BadImageError, UserError
-from vitreous.model.vit import VisionTransformer
+from vitreous.model.classifier import Classifier
 from vitreous.parallel.device import choose_engine
 from vitreous.weights.passport import passport_of
 
@@ -48,7 +48,7 @@ class Prediction:
 
 
 def predict(
-    model: VisionTransformer,
+    model: Classifier,
     images: Picture | Iterable[Picture],
     *,
     top: int = 5,
@@ -110,14 +110,19 @@ def _readable(
     for place, picture in enumerate(pictures):
         name = str(picture) if isinstance(picture, str | Path) else f"image {place}"
         try:
-            yield name, _pixels(picture, name, channels)
+            yield name, read_picture(picture, name, channels)
         except BadImageError as error:
             if on_bad is None:
                 raise UserError(f"cannot read {error}: give another image") from error
             on_bad(error)
 
 
-def _pixels(picture: Picture, name: str, channels: int) -> UInt8[np.ndarray, "H W C"]:
+def read_picture(picture: Picture, name: str, channels: int) -> UInt8[np.ndarray, "H W C"]:
+    """Pixels of a file, a PIL image or an array, with the model's number of channels.
+
+    Raises:
+        BadImageError: It cannot be read, or has another number of channels.
+    """
     if isinstance(picture, str | Path | Image.Image) and channels not in (1, 3):
         raise BadImageError(name, f"has 1 or 3 channels: give an array of (H, W, {channels})")
     if isinstance(picture, str | Path):

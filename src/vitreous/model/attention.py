@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitreous.model.config import ViTConfig
+from vitreous.model.recording import Kind
 
 
 class Attention(nn.Module):
@@ -45,20 +46,35 @@ class Attention(nn.Module):
             read: How many leading tokens will be read afterwards; queries of the others are not
                 computed. All where None.
         """
-        q, k, v = self._heads(x, read)
+        return self._join(self._attend(*self._heads(x, read)))
+
+    def forward_recorded(
+        self, x: Float[Tensor, "B S D"], wanted: frozenset[Kind]
+    ) -> tuple[Float[Tensor, "B S D"], dict[Kind, Float[Tensor, "B k S _"]]]:
+        """The same output, and what it was made of.
+
+        Args:
+            x: Normalised tokens.
+            wanted: Of attention (B, k, S, S), whose rows sum to one and which takes the explicit
+                softmax; queries, keys and values (B, k, S, d).
+        """
+        q, k, v = self._heads(x, None)
+        inside: dict[Kind, Tensor] = {"queries": q, "keys": k, "values": v}
+        if "attention" in wanted:
+            heads, inside["attention"] = self._explicit(q, k, v)
+        else:
+            heads = self._attend(q, k, v)
+        return self._join(heads), {kind: inside[kind] for kind in inside if kind in wanted}
+
+    def _attend(
+        self, q: Float[Tensor, "B k R d"], k: Float[Tensor, "B k S d"], v: Float[Tensor, "B k S d"]
+    ) -> Float[Tensor, "B k R d"]:
         if torch.is_grad_enabled() and q.device.type == "cpu" and q.dtype == torch.bfloat16:
             with torch.autocast("cpu", enabled=False):  # or the softmax would go to float32
                 heads, _ = self._explicit(q, k, v)
-            return self._join(heads)
+            return heads
         dropout = self.dropout if self.training else 0.0
-        return self._join(F.scaled_dot_product_attention(q, k, v, dropout_p=dropout))
-
-    def forward_with_weights(
-        self, x: Float[Tensor, "B S D"]
-    ) -> tuple[Float[Tensor, "B S D"], Float[Tensor, "B k S S"]]:
-        """The same output by the explicit softmax, and the attention weights; rows sum to one."""
-        out, weights = self._explicit(*self._heads(x, None))
-        return self._join(out), weights
+        return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
 
     def _explicit(
         self, q: Float[Tensor, "B k R d"], k: Float[Tensor, "B k S d"], v: Float[Tensor, "B k S d"]

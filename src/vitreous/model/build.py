@@ -4,19 +4,23 @@ from typing import Any
 
 import torch
 
-from vitreous.model.config import ViTConfig
+from vitreous.model.bit import BiT
+from vitreous.model.classifier import Classifier
+from vitreous.model.config import ModelConfig
 from vitreous.model.variants import variant_config
 from vitreous.model.vit import VisionTransformer
 
+_NETWORKS: dict[str, type[Any]] = {"vit": VisionTransformer, "bit": BiT}
 
-def create_model(model: str | ViTConfig, **overrides: Any) -> VisionTransformer:
-    """A model with the paper's random initial values.
+
+def create_model(model: str | ModelConfig, **overrides: Any) -> Classifier:
+    """A model with its source's random initial values.
 
     >>> model = create_model("ViT-B/16", num_classes=10)
 
     Args:
         model: A name (see `list_models`) or a whole config.
-        **overrides: Fields of `ViTConfig`, where `model` is a name.
+        **overrides: Fields of its config, where `model` is a name.
 
     Raises:
         UserError: Unknown name or field, or fields that contradict one another.
@@ -27,8 +31,8 @@ def create_model(model: str | ViTConfig, **overrides: Any) -> VisionTransformer:
     return network
 
 
-def empty_model(config: ViTConfig, device: torch.device | str = "meta") -> VisionTransformer:
+def empty_model(config: ModelConfig, device: torch.device | str = "meta") -> Classifier:
     """A model whose parameters hold nothing yet: for loading into, or counting on `meta`."""
     with torch.device("meta"):
-        network = VisionTransformer(config)
+        network: Classifier = _NETWORKS[config.kind](config)
     return network if str(device) == "meta" else network.to_empty(device=device)

@@ -1,7 +1,8 @@
-"""What fully describes a Vision Transformer: one frozen record, checked at birth."""
+"""What fully describes a model: one frozen record, checked at birth."""
 
-from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, Self, get_args
 
 from vitreous.errors import UserError
 
@@ -12,10 +13,99 @@ Dialect = Literal["google", "timm", "torchvision", "huggingface", "dinov2"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ViTConfig:
+class ModelConfig(ABC):
+    """What the configs of all models share.
+
+    Attributes:
+        kind: Which architecture; the tag of its JSON.
+        name: What people call it; not read by the model.
+        image_size: (H, W) the model was made for, pixels; one number is a square.
+        channels: C, of an image.
+        num_classes: K; 0 leaves the head out, and the model returns its features.
+    """
+
+    kind: str = ""
+    name: str = ""
+    image_size: tuple[int, int] = (224, 224)
+    channels: int = 3
+    num_classes: int = 1000
+
+    def __post_init__(self) -> None:
+        (default,) = (field.default for field in fields(self) if field.name == "kind")
+        if self.kind != default:
+            raise UserError(f"model.kind is {self.kind!r}: a {type(self).__name__}'s is {default}")
+        self._count("channels", least=1)
+        if not _counts(self.num_classes, least=0):
+            raise UserError(f"model.num_classes is {self.num_classes!r}: give 0 (no head) or more")
+        side = self.image_size
+        size = (side, side) if isinstance(side, int) else tuple(side)
+        if len(size) != 2 or not all(_counts(side, least=1) for side in size):
+            raise UserError(f"model.image_size is {side!r}: give (H, W) or one side, pixels")
+        object.__setattr__(self, "image_size", size)
+
+    @property
+    @abstractmethod
+    def side_step(self) -> int:
+        """Pixels that a side of an image must be a multiple of."""
+
+    @property
+    @abstractmethod
+    def pooling(self) -> Pooling:
+        """What the head reads: one token, or the mean over the grid."""
+
+    @property
+    @abstractmethod
+    def attention_layers(self) -> int:
+        """Layers whose attention a recording can keep."""
+
+    @abstractmethod
+    def grid_of(self, image_size: tuple[int, int]) -> tuple[int, int]:
+        """(h, w) of the features of an image of (H, W) pixels.
+
+        Raises:
+            UserError: The model cannot take that size.
+        """
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(h, w) at `image_size`."""
+        return self.grid_of(self.image_size)
+
+    def with_classes(self, num_classes: int) -> Self:
+        """The same architecture with a new head."""
+        return replace(self, num_classes=num_classes)
+
+    def check_channels(self, channels: int) -> None:
+        """Refuse images of another number of channels than the model was made for."""
+        if channels != self.channels:
+            raise UserError(f"images have {channels} channels, the model takes {self.channels}")
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Read back what `dataclasses.asdict` wrote; an unknown field is refused by name."""
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise UserError(
+                f"unknown model field {unknown[0]!r}: known are {', '.join(sorted(known))}"
+            )
+        return cls(**values)
+
+    def _count(self, *names: str, least: int) -> None:
+        for name in names:
+            if not _counts(getattr(self, name), least):
+                raise UserError(
+                    f"model.{name} is {getattr(self, name)!r}: give a whole number, at least "
+                    f"{least}"
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViTConfig(ModelConfig):
     """The architecture of a Vision Transformer (paper, section 3.1 and Table 1).
 
     Attributes:
+        kind: Which architecture; the tag of its JSON.
         name: What people call it; not read by the model.
         image_size: (H, W) the position embedding was made for, pixels; one number is a square.
         patch: P, side of a square patch, pixels.
@@ -50,18 +140,17 @@ class ViTConfig:
             None no ResNet. `patch` counts pixels of the image all the same.
         stem_width: Channels of the root.
         resample: The rule by which the position grid is resampled to another image size.
+        fixed_size: Whether images of another size are refused, and not met by resampling.
     """
 
+    kind: str = "vit"
     name: str = "ViT"
-    image_size: tuple[int, int] = (224, 224)
     patch: int = 16
-    channels: int = 3
     width: int = 768
     depth: int = 12
     mlp_width: int = 3072
     heads: int = 12
     head_width: int | None = None
-    num_classes: int = 1000
     class_token: bool = True
     registers: int = 0
     prefix_positions: bool = True
@@ -79,21 +168,17 @@ class ViTConfig:
     stem: tuple[int, ...] | None = None
     stem_width: int = 64
     resample: Dialect = "google"
+    fixed_size: bool = False
 
     def __post_init__(self) -> None:
-        for field in ("patch", "channels", "width", "depth", "mlp_width", "heads"):
-            if not _counts(getattr(self, field), least=1):
-                raise UserError(
-                    f"model.{field} is {getattr(self, field)!r}: give a whole number, at least 1"
-                )
+        super().__post_init__()
+        self._count("patch", "width", "depth", "mlp_width", "heads", least=1)
         for field in ("head_width", "pre_logits"):
             value = getattr(self, field)
             if value is not None and not _counts(value, least=1):
                 raise UserError(
                     f"model.{field} is {value!r}: give a whole number, at least 1, or none"
                 )
-        if not _counts(self.num_classes, least=0):
-            raise UserError(f"model.num_classes is {self.num_classes!r}: give 0 (no head) or more")
         if not self.norm_eps > 0:
             raise UserError(f"model.norm_eps is {self.norm_eps}: give a number over 0")
         if self.stem is not None:
@@ -123,17 +208,21 @@ class ViTConfig:
             object.__setattr__(self, "head_width", self.width // self.heads)
         if self.pooling == "token" and not self.class_token:
             raise UserError("model.pooling 'token' needs model.class_token true: or pool by 'mean'")
-        side = self.image_size
-        size = (side, side) if isinstance(side, int) else tuple(side)
-        if len(size) != 2 or not all(_counts(side, least=1) for side in size):
-            raise UserError(f"model.image_size is {side!r}: give (H, W) or one side, pixels")
-        object.__setattr__(self, "image_size", size)
         self.grid_of(self.image_size)
 
     @property
-    def grid(self) -> tuple[int, int]:
-        """(h, w) at `image_size`."""
-        return self.grid_of(self.image_size)
+    def side_step(self) -> int:
+        """Pixels that a side of an image must be a multiple of: P."""
+        return self.patch
+
+    @property
+    def attention_layers(self) -> int:
+        """Layers whose attention a recording can keep: all L."""
+        return self.depth
+
+    def with_classes(self, num_classes: int) -> Self:
+        """The same architecture with a new head, which has one layer (paper, section 3.2)."""
+        return replace(self, num_classes=num_classes, pre_logits=None)
 
     @property
     def prefix(self) -> int:
@@ -173,22 +262,6 @@ class ViTConfig:
                 )
         height, width = image_size
         return height // self.patch, width // self.patch
-
-    def check_channels(self, channels: int) -> None:
-        """Refuse images of another number of channels than the model was made for."""
-        if channels != self.channels:
-            raise UserError(f"images have {channels} channels, the model takes {self.channels}")
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "ViTConfig":
-        """Read back what `dataclasses.asdict` wrote; an unknown field is refused by name."""
-        known = {field.name for field in fields(cls)}
-        unknown = sorted(set(values) - known)
-        if unknown:
-            raise UserError(
-                f"unknown model field {unknown[0]!r}: known are {', '.join(sorted(known))}"
-            )
-        return cls(**values)
 
 
 def _counts(value: object, least: int) -> bool:

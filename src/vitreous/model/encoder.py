@@ -1,6 +1,6 @@
 """The Transformer encoder: pre-norm blocks of attention and MLP (equations 2 and 3)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import torch
 from jaxtyping import Float
@@ -86,7 +86,8 @@ class Block(nn.Module):
         self,
         x: Float[Tensor, "B S D"],
         read: int | None = None,
-        keep_attention: Callable[[Tensor], None] | None = None,
+        recording: Recording | None = None,
+        layer: int = 0,
     ) -> Float[Tensor, "B R D"]:
         """One encoder block.
 
@@ -94,16 +95,19 @@ class Block(nn.Module):
             x: Tokens.
             read: How many leading tokens are read afterwards. The output holds only these, and
                 nothing is computed for the others but their keys and values.
-            keep_attention: Where given, the attention weights (B, k, S, S) of all tokens are
-                computed by the explicit softmax and handed to it.
+            recording: Where it wants something of this layer's attention, that is computed for
+                all tokens and kept there.
+            layer: This block's place in the recording.
         """
+        wanted = recording.wanted(layer) - {"tokens"} if recording is not None else None
 
         def attend(x: Tensor) -> Tensor:
             y = self.norm_attention(x)
-            if keep_attention is None:
+            if recording is None or not wanted:
                 return self.dropout(self.scale_attention(self.attention(y, read)))
-            out, weights = self.attention.forward_with_weights(y)
-            keep_attention(weights)
+            out, inside = self.attention.forward_recorded(y, wanted)
+            for kind, tensor in inside.items():
+                recording.keep(kind, layer, tensor)
             return self.dropout(self.scale_attention(out[:, :read]))
 
         x = self._residual(x, attend, read)
@@ -156,20 +160,22 @@ class Encoder(nn.Module):
             if recording is None:
                 x = block(x, rows)
                 continue
-            if recording.wants("tokens", layer):
-                rows = None
-            keep = None
-            if recording.wants("attention", layer):
-                keep = _keeper(recording, layer)
-            x = block(x, rows, keep)
-            if recording.wants("tokens", layer):
-                recording.tokens[layer] = x
+            if "tokens" in recording.wanted(layer):
+                x = block(x, None, recording, layer)
+                recording.keep("tokens", layer, x)
+            else:
+                x = block(x, rows, recording, layer)
+            recording.finish(layer)
         out: Tensor = self.norm(x[:, :read])
         return out
 
-
-def _keeper(recording: Recording, layer: int) -> Callable[[Tensor], None]:
-    def keep(weights: Tensor) -> None:
-        recording.attention[layer] = weights
-
-    return keep
+    def outputs(
+        self, x: Float[Tensor, "B S D"], layers: Collection[int]
+    ) -> dict[int, Float[Tensor, "B S D"]]:
+        """All tokens after some blocks, by layer; no block beyond the last of them is run."""
+        kept: dict[int, Tensor] = {}
+        for layer, block in enumerate(self.blocks[: max(layers, default=-1) + 1]):
+            x = block(x)
+            if layer in layers:
+                kept[layer] = x
+        return kept

@@ -1,12 +1,26 @@
 """Where a token is: the learned one-dimensional position embedding."""
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vitreous.errors import UserError
 from vitreous.model.config import ViTConfig
 from vitreous.model.resample import resample_table
+
+_GRIDS_KEPT = 8
+
+
+class _State(NamedTuple):
+    """What a table was when it was resampled; equal states hold equal numbers."""
+
+    address: int
+    version: int
+    dtype: torch.dtype
+    device: torch.device
 
 
 class LearnedPosition(nn.Module):
@@ -14,25 +28,73 @@ class LearnedPosition(nn.Module):
 
     Where the config gives the prefix no positions, the table holds the patches' alone. An image of
     another size is met by resampling the grid on the way (section 3.2), by the rule that the config
-    names.
+    names. In inference a resampled table is kept for the next image of that size, as long as the
+    table stays as it is: every change in place is counted by PyTorch, but for one through `.data`,
+    which is noticed at the next call of `train` or `eval`.
     """
 
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
         h, w = config.grid
         self.grid = config.grid
+        self.patch = config.patch
         self.prefix = config.prefix
         self.rows = config.prefix_rows
         self.dialect = config.resample
+        self.fixed = config.fixed_size
         self.table = nn.Parameter(torch.empty(self.rows + h * w, config.width))
+        self._kept: dict[tuple[int, int], Tensor] = {}
+        self._kept_of: tuple[_State, Tensor] | None = None
 
     def reset_parameters(self) -> None:
         """Normal with deviation 0.02, as the official code."""
         nn.init.normal_(self.table, std=0.02)
 
+    def train(self, mode: bool = True) -> "LearnedPosition":
+        """Training or inference; forgets resampled tables."""
+        self._kept, self._kept_of = {}, None
+        return super().train(mode)
+
     def forward(self, x: Float[Tensor, "B S D"], grid: tuple[int, int]) -> Float[Tensor, "B S D"]:
-        """Add the position of each token; `grid` is the (h, w) of these images."""
-        table = resample_table(self.table, self.grid, grid, self.rows, self.dialect)
+        """Add the position of each token; `grid` is the (h, w) of these images.
+
+        Raises:
+            UserError: The grid is not the config's, where that is fixed.
+        """
+        table = self._resampled(grid)
         if self.rows < self.prefix:
             table = F.pad(table, (0, 0, self.prefix, 0))  # the prefix stands at zero
         return x + table
+
+    def _resampled(self, grid: tuple[int, int]) -> Float[Tensor, "S D"]:
+        if grid == self.grid:
+            return self.table
+        if self.fixed:
+            (h, w), (height, width) = grid, (side * self.patch for side in self.grid)
+            raise UserError(
+                f"images are {h * self.patch}x{w * self.patch} pixels and model.fixed_size allows "
+                f"{height}x{width} only: resize them, or adapt(model, image_size=...)"
+            )
+        state = self._state()
+        if state is None:
+            return resample_table(self.table, self.grid, grid, self.rows, self.dialect)
+        if self._kept_of is None or self._kept_of[0] != state:
+            # The old storage is held, so that no other table can come to lie at its address.
+            self._kept, self._kept_of = {}, (state, self.table.detach())
+        kept = self._kept  # one dictionary from here on, whatever other threads put in its place
+        table = kept.get(grid)
+        if table is None:
+            table = resample_table(self.table, self.grid, grid, self.rows, self.dialect)
+            if len(kept) >= _GRIDS_KEPT:
+                kept.clear()
+            kept[grid] = table
+        return table
+
+    def _state(self) -> _State | None:
+        """None where nothing may be kept: under gradients, tracing, or without a count."""
+        table = self.table
+        if torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return None
+        if type(table) is not nn.Parameter or table.is_inference():
+            return None
+        return _State(table.data_ptr(), table._version, table.dtype, table.device)

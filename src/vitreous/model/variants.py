@@ -5,7 +5,8 @@ import re
 from typing import Any
 
 from vitreous.errors import UserError
-from vitreous.model.config import ViTConfig
+from vitreous.model.bit_config import BiTConfig
+from vitreous.model.config import ModelConfig, ViTConfig
 
 # Table 1 (B, L, H); Ti and S: DeiT, arXiv 2012.12877, and AugReg, arXiv 2106.10270; g: arXiv
 # 2106.04560. Columns: width D, depth L, MLP width F, heads k.
@@ -47,6 +48,24 @@ _LISTED_HYBRIDS = (
     "R50+ViT-L/32",
 )
 
+# Units of the stages of a BiT ResNet, by its depth (google-research/big_transfer; R200: the paper's
+# Table 6).
+BIT_UNITS: dict[str, tuple[int, ...]] = {
+    "50": (3, 4, 6, 3),
+    "101": (3, 4, 23, 3),
+    "152": (3, 8, 36, 3),
+    "200": (3, 24, 36, 3),
+}
+
+_LISTED_BIT = (
+    "BiT-R50x1",
+    "BiT-R50x3",
+    "BiT-R101x1",
+    "BiT-R101x3",
+    "BiT-R152x2",
+    "BiT-R152x4",
+)
+
 _SPELLINGS = {
     "ti": "Ti",
     "tiny": "Ti",
@@ -68,24 +87,43 @@ _NAME = re.compile(
     re.IGNORECASE,
 )
 
+# BiT-R50x1; BiT-M-R50x1, its file's name; resnetv2_50x1_bit, timm's.
+_BIT_NAME = re.compile(
+    r"(?:bit[-_ ])?(?:[sml][-_ ])?(?:resnet(?:v2)?[-_ ]?|r)(?P<depth>\d+)x(?P<factor>[1-9]\d?)"
+    r"(?:[-_ ]bit[sm]?)?",
+    re.IGNORECASE,
+)
+
 
 def list_models() -> list[str]:
-    """Every named variant, the hybrids last; any other patch side is spelt the same way."""
+    """Every named variant: ViTs, hybrids, ResNets.
+
+    Any other patch side, and any other width of a ResNet, is spelt the same way.
+    """
     plain = [f"ViT-{size}/{patch}" for size in SIZES for patch in _LISTED_PATCHES[size]]
-    return [*plain, *_LISTED_HYBRIDS]
+    return [*plain, *_LISTED_HYBRIDS, *_LISTED_BIT]
 
 
-def variant_config(name: str, **overrides: Any) -> ViTConfig:
+def variant_config(name: str, **overrides: Any) -> ModelConfig:
     """The config behind a name.
 
     Args:
-        name: The paper's form (`ViT-B/16`) or a spelling of it (`B/16`, `vit_b_16`,
-            `vit_base_patch16_224`), with any patch side.
-        **overrides: Fields of `ViTConfig` that differ from the variant's.
+        name: The paper's form (`ViT-B/16`, `BiT-R50x1`) or a spelling of it (`B/16`, `vit_b_16`,
+            `vit_base_patch16_224`, `resnetv2_50x1_bit`), with any patch side or width factor.
+        **overrides: Fields of the config that differ from the variant's.
 
     Raises:
         UserError: No such variant (lists the nearest), or a field that contradicts another.
     """
+    resnet = _BIT_NAME.fullmatch(name.strip())
+    if resnet is not None and resnet["depth"] in BIT_UNITS:
+        depth, factor = resnet["depth"], int(resnet["factor"])
+        named: dict[str, Any] = {
+            "name": f"BiT-R{depth}x{factor}",
+            "units": BIT_UNITS[depth],
+            "width_factor": factor,
+        }
+        return BiTConfig.from_dict(named | overrides)
     match = _NAME.fullmatch(name.strip())
     # A capital G alone is another model, ViT-G (arXiv 2106.04560), which is not here.
     if match is None or int(match["patch"]) == 0 or match["size"] == "G":

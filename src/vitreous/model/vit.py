@@ -4,26 +4,30 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from vitreous.model.config import ViTConfig
+from vitreous.errors import UserError
+from vitreous.model.classifier import Classifier
+from vitreous.model.config import ModelConfig, ViTConfig
 from vitreous.model.encoder import Encoder
 from vitreous.model.patch import PatchEmbedding
+from vitreous.model.pixel_kernel import resize_kernel
 from vitreous.model.pool import ClassTokenPool, MeanPool
 from vitreous.model.position import LearnedPosition
-from vitreous.model.recording import Recording
+from vitreous.model.recording import Layers, Recording, resolve_layers
+from vitreous.model.resample import resample_table
 from vitreous.model.stem import ResNetStem
 
 
-class VisionTransformer(nn.Module):
+class VisionTransformer(Classifier):
     """(stem ->) patches -> class token -> positions -> encoder -> pool -> head.
 
     Source: the paper, section 3.1; the order and the initial values are vit_jax's. With a class
     token the last block computes only what the head reads, which gives identical logits.
     """
 
+    config: ViTConfig
+
     def __init__(self, config: ViTConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.passport: object | None = None  # set by whoever loads or trains: weights/passport.py
+        super().__init__(config)
         self.stem = nn.Identity() if config.stem is None else ResNetStem(config)
         self.patch = PatchEmbedding(config)
         self.class_token = nn.Parameter(torch.empty(config.width)) if config.class_token else None
@@ -64,39 +68,101 @@ class VisionTransformer(nn.Module):
             nn.init.zeros_(self.head.weight)
             nn.init.zeros_(self.head.bias)
 
-    def forward(
-        self, images: Float[Tensor, "B C H W"], recording: Recording | None = None
-    ) -> Float[Tensor, "B K"]:
-        """Classify.
-
-        Args:
-            images: Normalised pixels. H and W may differ from the config's size: positions are
-                resampled on the way.
-            recording: What to keep of the inside; see `Recording`.
-
-        Returns:
-            Logits (B, K), or features (B, D) of a model without a head.
-
-        Raises:
-            UserError: A side of the images is no multiple of the patch side, or the number of
-                channels is not the model's.
-        """
-        return self.head(self.embed(images, recording))
-
     def embed(
         self, images: Float[Tensor, "B C H W"], recording: Recording | None = None
     ) -> Float[Tensor, "B R"]:
-        """What the head reads: pooled and, where the model has it, through the pre-logits layer."""
-        self.config.check_channels(images.shape[1])
-        grid = self.config.grid_of((images.shape[2], images.shape[3]))
+        """What the head reads: pooled and, where the model has it, through the pre-logits layer.
+
+        On images of another size than the config's, positions are resampled on the way.
+
+        Raises:
+            UserError: A side of the images is no multiple of the patch side, the number of
+                channels is not the model's, or their size is not where the config has
+                `fixed_size`.
+        """
+        grid = self._grid_of(images)
         if recording is not None:
             recording.begin(self.config.depth, grid, self.config.prefix)
+        x = self.encoder(self._tokens(images, grid), self.pool.read, recording)  # (B, 1 or S, D)
+        return self.pre_logits(self.pooled_norm(self.pool(x)))
+
+    def features(
+        self,
+        images: Float[Tensor, "B C H W"],
+        layers: Layers = (-1,),
+        *,
+        as_grid: bool = True,
+        norm: bool = False,
+    ) -> list[Float[Tensor, "B ..."]]:
+        """What blocks make of the patches, as detection and segmentation read it.
+
+        >>> maps = model.features(images, layers=[2, 5, 8, 11])  # four of (B, D, h, w)
+
+        No block beyond the last one asked for is run. Gradients flow.
+
+        Args:
+            images: Normalised pixels, of any size that the patch side divides.
+            layers: Blocks, counted from 0, or from the end where negative; or `all`.
+            as_grid: Maps (B, D, h, w) of the patches alone; else all tokens (B, S, D), the class
+                token first, then registers, then patches row by row.
+            norm: Put each through the final layer norm, as the last one is before the head.
+
+        Returns:
+            One tensor per layer, in the order asked for.
+
+        Raises:
+            UserError: No such layer, no layer at all, images that do not fit, or `norm` where the
+                final norm is of the pooled vector.
+        """
+        asked = resolve_layers(layers, self.config.depth, "give features")
+        if not asked:
+            raise UserError("features of no layer: give layers=, such as [-1], or 'all'")
+        if norm and self.config.final_norm != "tokens":
+            raise UserError("this model's final norm is of the pooled vector: leave norm out")
+        grid = self._grid_of(images)
+        kept = self.encoder.outputs(self._tokens(images, grid), set(asked))
+        if norm:
+            kept = {layer: self.encoder.norm(x) for layer, x in kept.items()}
+        if as_grid:
+            prefix = self.config.prefix
+            kept = {
+                layer: x[:, prefix:].mT.unflatten(2, grid).contiguous()  # (B, D, h, w)
+                for layer, x in kept.items()
+            }
+        return [kept[layer] for layer in asked]
+
+    def _grid_of(self, images: Float[Tensor, "B C H W"]) -> tuple[int, int]:
+        self.config.check_channels(images.shape[1])
+        return self.config.grid_of((images.shape[2], images.shape[3]))
+
+    def _tokens(
+        self, images: Float[Tensor, "B C H W"], grid: tuple[int, int]
+    ) -> Float[Tensor, "B S D"]:
+        """What the first block reads: patches behind their prefix, with positions."""
         x = self.patch(self.stem(images))  # (B, N, D)
         if self.config.prefix:
             x = torch.cat([*self._prefix(x), x], dim=1)  # (B, S, D)
-        x = self.dropout(self.position(x, grid))
-        x = self.encoder(x, self.pool.read, recording)  # (B, 1 or S, D)
-        return self.pre_logits(self.pooled_norm(self.pool(x)))
+        tokens: Tensor = self.dropout(self.position(x, grid))
+        return tokens
+
+    def tensors_for(self, config: ModelConfig) -> dict[str, Tensor]:
+        """The state dict, made for another image size, patch side and number of channels."""
+        assert isinstance(config, ViTConfig)
+        own, tensors = self.config, super().tensors_for(config)
+        if own.patch_norms and (own.patch, own.channels) != (config.patch, config.channels):
+            raise UserError("the layer norm over this model's patches keeps its patch and channels")
+        tensors["patch.weight"] = resize_kernel(
+            tensors["patch.weight"], config.patch // config.stem_stride
+        )
+        tensors["position.table"] = resample_table(
+            tensors["position.table"], own.grid, config.grid, own.prefix_rows, config.resample
+        )
+        return tensors
+
+    @property
+    def pixel_kernel(self) -> str:
+        """The patch projection, or the root of a stem."""
+        return "patch.weight" if self.config.stem is None else "stem.root.weight"
 
     def _prefix(self, x: Float[Tensor, "B N D"]) -> list[Float[Tensor, "B R D"]]:
         """The class token, then the registers: those that the model has."""

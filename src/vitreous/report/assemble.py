@@ -23,8 +23,8 @@ from vitreous.errors import BadImageError
 from vitreous.evaluate.classification import classification_report, most_confident_mistakes
 from vitreous.evaluate.inference import Inference, infer
 from vitreous.evaluate.labels import match_classes
+from vitreous.model.classifier import Classifier
 from vitreous.model.recording import Recording
-from vitreous.model.vit import VisionTransformer
 from vitreous.parallel.device import Engine
 from vitreous.report.page import write_report
 from vitreous.report.pictures import AttentionView, Mistake
@@ -35,7 +35,7 @@ _VIEWS = 9  # three columns
 
 
 def evaluate_part(
-    model: VisionTransformer,
+    model: Classifier,
     dataset: Dataset,
     part: str,
     engine: Engine,
@@ -90,7 +90,7 @@ def evaluate_part(
 
 def write_run_report(
     folder: Path,
-    model: VisionTransformer,
+    model: Classifier,
     dataset: Dataset,
     report: Mapping[str, Any],
     answers: Inference,
@@ -134,31 +134,32 @@ def _mistakes(part: Part, answers: Inference, passport: Passport) -> list[Mistak
 
 
 def _attention_views(
-    model: VisionTransformer,
+    model: Classifier,
     part: Part,
     answers: Inference,
     passport: Passport,
     engine: Engine,
 ) -> list[AttentionView]:
-    """Attention over images spread evenly over the classes."""
-    places = _spread(answers.labels, _VIEWS)
+    """Attention over images spread evenly over the classes; none of a model without."""
+    last = model.config.attention_layers - 1
+    places = spread(answers.labels, _VIEWS) if last >= 0 else []
     rule = passport.preprocessing
     views = []
-    recording = Recording(attention=[-1])
+    recording = Recording(attention=[last])
     for place in places:
         shown = _picture(part, answers, passport, int(place))
         pixels = fit_for_test(shown["image"], rule)
         with torch.inference_mode():
             model(normalise(pixels[None].to(engine.device), rule), recording=recording)
-        shares = head_attention(recording, model.config.depth - 1, model.config.pooling)
+        shares = head_attention(recording, last, model.config.pooling)
         # What the model saw, not what was cut off before.
         shown["image"] = pixels.permute(1, 2, 0).numpy()
         views.append(AttentionView(**shown, attention=shares[0].cpu().numpy()))
     return views
 
 
-def _spread(labels: Int64[np.ndarray, " N"], limit: int) -> list[int]:
-    """Places of images, class after class in turn, the first of each first."""
+def spread(labels: Int64[np.ndarray, " N"], limit: int) -> list[int]:
+    """Places of at most so many images, class after class in turn, the first of each first."""
     by_class = [np.flatnonzero(labels == label).tolist() for label in np.unique(labels)]
     turns = [places[turn] for turn in range(limit) for places in by_class if turn < len(places)]
     return turns[:limit]

@@ -8,7 +8,8 @@ from vitreous.data.augmentation import Augmentation
 from vitreous.data.preprocessing import Preprocessing
 from vitreous.data.workers import Kind, Workers
 from vitreous.errors import UserError
-from vitreous.model.config import ViTConfig
+from vitreous.model.config import ModelConfig
+from vitreous.model.kind import KINDS, config_type
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +122,7 @@ class TrainConfig:
     recipe: str
     data: str
     weights: str | None = None
-    model: ViTConfig
+    model: ModelConfig
     preprocessing: Preprocessing
     augmentation: Augmentation = field(default_factory=Augmentation)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -203,18 +204,22 @@ class TrainConfig:
             UserError: An unknown field, or values that contradict one another.
         """
         values = dict(values)
-        for name, section in SECTIONS.items():
-            values[name] = _section(section, name, values.get(name))
+        for name, (section, *_) in SECTIONS.items():
+            given = values.get(name)
+            if name == "model" and isinstance(given, dict):
+                section = config_type(given)
+            values[name] = _section(section, name, given)
         return _section(cls, "", values)
 
 
-SECTIONS: dict[str, type[Any]] = {
-    "model": ViTConfig,
-    "preprocessing": Preprocessing,
-    "augmentation": Augmentation,
-    "optimizer": OptimizerConfig,
-    "schedule": ScheduleConfig,
+SECTIONS: dict[str, tuple[type[Any], ...]] = {
+    "model": tuple(KINDS.values()),
+    "preprocessing": (Preprocessing,),
+    "augmentation": (Augmentation,),
+    "optimizer": (OptimizerConfig,),
+    "schedule": (ScheduleConfig,),
 }
+"""The parts of a config; a model's is one of several types, a ViT's first."""
 
 
 def _section(section: type[Any], name: str, values: Any) -> Any:

@@ -16,7 +16,7 @@ from vitreous.data.sample import Dataset
 from vitreous.data.workers import Workers
 from vitreous.evaluate.classification import read_logits
 from vitreous.evaluate.inference import infer
-from vitreous.model.vit import VisionTransformer
+from vitreous.model.classifier import Classifier
 from vitreous.objective.classify import Classification
 from vitreous.parallel.device import Engine
 from vitreous.train.average import WeightAverage
@@ -45,7 +45,7 @@ class Loop:
         self,
         config: TrainConfig,
         dataset: Dataset,
-        model: VisionTransformer,
+        model: Classifier,
         folder: RunFolder,
         engine: Engine,
         console: Console,

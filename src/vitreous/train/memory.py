@@ -1,10 +1,15 @@
-"""How much memory a training step keeps, by arithmetic."""
+"""How much memory a training step keeps, told before it is run."""
+
+from typing import Any
 
 import torch
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 
 from vitreous.data.cache import free_memory
 from vitreous.errors import UserError
-from vitreous.model.config import ViTConfig
+from vitreous.model.build import empty_model
+from vitreous.model.config import ModelConfig, ViTConfig
 from vitreous.parallel.device import Engine
 
 # Temporaries of the backward pass and the allocator's slack, over what autograd keeps.
@@ -13,17 +18,27 @@ _SLACK = 1.3
 _BYTES_PER_PARAMETER = 5 * 4
 
 
-def activation_bytes(config: ViTConfig, engine: Engine, size: tuple[int, int]) -> int:
+def activation_bytes(config: ModelConfig, engine: Engine, size: tuple[int, int]) -> int:
     """Bytes that autograd keeps of one image until the backward pass.
-
-    Per token and block: the float32 inputs of two norms, and in the precision of the products the
-    norms' outputs, q, k, v, the heads' outputs, and the MLP's hidden layer before and after its
-    activation; and, where attention is explicit (bfloat16 on the CPU), its k S x S weights.
 
     Args:
         config: The model.
         engine: Gives the precision of the products and the device.
         size: (H, W) of the training images, pixels.
+    """
+    return int(_ESTIMATES[config.kind](config, engine, size)) + 2 * _pixels(config, size)
+
+
+def _pixels(config: ModelConfig, size: tuple[int, int]) -> int:
+    return 4 * config.channels * size[0] * size[1]
+
+
+def _transformer(config: ViTConfig, engine: Engine, size: tuple[int, int]) -> int:
+    """By arithmetic, and what the ResNet of a hybrid keeps.
+
+    Per token and block: the float32 inputs of two norms, and in the precision of the products the
+    norms' outputs, q, k, v, the heads' outputs, and the MLP's hidden layer before and after its
+    activation; and, where attention is explicit (bfloat16 on the CPU), its k S x S weights.
     """
     h, w = config.grid_of(size)
     tokens = config.prefix + h * w
@@ -34,8 +49,45 @@ def activation_bytes(config: ViTConfig, engine: Engine, size: tuple[int, int]) -
     per_block = tokens * per_token
     if engine.device.type == "cpu" and engine.precision == "bfloat16":
         per_block += item * config.heads * tokens**2
-    pixels = 4 * config.channels * size[0] * size[1]
-    return config.depth * per_block + 2 * pixels
+    stem = empty_model(config).get_submodule("stem")
+    return config.depth * per_block + _convolutions(stem, config, engine, size)
+
+
+def _resnet(config: ModelConfig, engine: Engine, size: tuple[int, int]) -> int:
+    return _convolutions(empty_model(config), config, engine, size)
+
+
+def _convolutions(
+    module: nn.Module, config: ModelConfig, engine: Engine, size: tuple[int, int]
+) -> int:
+    """By a forward pass without numbers, which says what autograd would keep.
+
+    In bfloat16 a CPU keeps all maps so; a GPU computes norms in float32, and is counted in it.
+    """
+    halved = engine.precision == "bfloat16" and engine.device.type == "cpu"
+    dtype = torch.bfloat16 if halved else torch.float32
+    module.to(dtype)
+    one, two = (
+        _kept(module, torch.empty(batch, config.channels, *size, dtype=dtype, device="meta"))
+        for batch in (1, 2)
+    )
+    return two - one  # standardised kernels are kept once, whatever the batch
+
+
+def _kept(module: nn.Module, images: Tensor) -> int:
+    storages: dict[int, torch.UntypedStorage] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        storages[storage._cdata] = storage
+        return tensor
+
+    with saved_tensors_hooks(keep, lambda tensor: tensor):
+        module(images)
+    return sum(storage.nbytes() for storage in storages.values())
+
+
+_ESTIMATES: dict[str, Any] = {"vit": _transformer, "bit": _resnet}
 
 
 def free_for_activations(parameters: int, engine: Engine) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from torch import nn
 from torch.optim import SGD, AdamW, Muon, Optimizer
 
+from vitreous.errors import UserError
 from vitreous.train.config import OptimizerConfig
 
 
@@ -12,6 +13,9 @@ def build_optimizers(model: nn.Module, config: OptimizerConfig) -> list[Optimize
     """One optimiser, or two with Muon; each group knows its own peak rate as `peak`.
 
     Kernels decay; biases, norms, the class token and positions do not.
+
+    Raises:
+        UserError: Muon for a model without an encoder.
 
     Source: SGD with momentum 0.9: paper, Table 4. Muon: Jordan et al. 2024, here torch's own,
     with updates scaled to the size of AdamW's (Liu et al. 2025, arXiv 2502.16982).
@@ -26,6 +30,11 @@ def build_optimizers(model: nn.Module, config: OptimizerConfig) -> list[Optimize
         groups = _groups(kernels, others, config.learning_rate, config.weight_decay)
         return [AdamW(groups, betas=config.betas, fused=True)]
     hidden = [p for name, p in named if p.ndim == 2 and name.startswith("encoder.")]
+    if not hidden:
+        raise UserError(
+            "--optimizer.name muon moves the matrices of an encoder and this model has none: "
+            "choose adamw or sgd"
+        )
     chosen = {id(p) for p in hidden}
     rest = [p for p in kernels if id(p) not in chosen]
     groups = _groups(rest, others, config.adam_learning_rate, config.weight_decay)

@@ -2,27 +2,30 @@
 
 import difflib
 import types
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields, is_dataclass, replace
-from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from vitreous.errors import UserError
-from vitreous.train.config import TrainConfig
+from vitreous.train.config import SECTIONS, TrainConfig
 
 # What else follows when only this one is given.
 _FOLLOWS = {"model.image_size": "preprocessing.size", "model.channels": "preprocessing.channels"}
-_DECIDED = {"recipe", "data", "weights"}
+_DECIDED = {"recipe", "data", "weights", "model.kind"}
 
 
-def field_types(section: type[Any] = TrainConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every field that can be overridden, by dotted name, with its type."""
+def field_types() -> dict[str, Any]:
+    """The type of every field that can be overridden, by dotted name."""
+    types = _types(TrainConfig, "")
+    for name, sections in SECTIONS.items():
+        for section in sections:
+            types |= _types(section, f"{name}.") | types
+    return {name: kind for name, kind in types.items() if name not in _DECIDED | SECTIONS.keys()}
+
+
+def _types(section: type[Any], prefix: str) -> dict[str, Any]:
     hints = get_type_hints(section)
-    for field in fields(section):
-        name, kind = prefix + field.name, hints[field.name]
-        if is_dataclass(kind):
-            yield from field_types(cast(type[Any], kind), f"{name}.")
-        elif name not in _DECIDED:
-            yield name, kind
+    return {prefix + field.name: hints[field.name] for field in fields(section)}
 
 
 def override(config: TrainConfig, texts: Mapping[str, str]) -> TrainConfig:
@@ -36,7 +39,7 @@ def override(config: TrainConfig, texts: Mapping[str, str]) -> TrainConfig:
         UserError: No such field (names the nearest), no such value, or one that contradicts
             another field.
     """
-    kinds = dict(field_types())
+    kinds = field_types()
     values: dict[str, Any] = {}
     for name, text in texts.items():
         if name not in kinds:
@@ -51,11 +54,16 @@ def override(config: TrainConfig, texts: Mapping[str, str]) -> TrainConfig:
         if given in values and other not in values:
             values[other] = None
     # A derived width goes with its cause.
-    if {"model.width", "model.heads"} & set(values):
+    if {"model.width", "model.heads"} & set(values) and hasattr(config.model, "head_width"):
         values.setdefault("model.head_width", None)
     sections: dict[str, dict[str, Any]] = {}
     for name, value in values.items():
         section, _, field = name.rpartition(".")
+        known = [one.name for one in fields(getattr(config, section) if section else config)]
+        if field not in known:
+            raise UserError(
+                f"--{name} is no field of {config.model.name}: known are {', '.join(known)}"
+            )
         sections.setdefault(section, {})[field] = value
     whole = sections.pop("", {})
     for section, changed in sections.items():

@@ -9,7 +9,7 @@ from vitreous.data.sample import Dataset
 from vitreous.data.split import apply_split, with_validation
 from vitreous.errors import UserError
 from vitreous.model.build import create_model, empty_model
-from vitreous.model.vit import VisionTransformer
+from vitreous.model.classifier import Classifier
 from vitreous.parallel.device import Engine
 from vitreous.train.config import TrainConfig
 from vitreous.train.memory import activation_bytes, free_for_activations, micro_batch_that_fits
@@ -65,16 +65,20 @@ def begun_before(
     return replace(begun, **sitting), apply_split(dataset, parts)
 
 
-def initial_model(config: TrainConfig, class_names: tuple[str, ...]) -> VisionTransformer:
+def initial_model(config: TrainConfig, class_names: tuple[str, ...]) -> Classifier:
     """The model at step 0: adapted from the config's weights, or random from its seed."""
     torch.manual_seed(config.seed)
     if config.weights is None:
         return create_model(config.model)
+    own = {n: getattr(config.model, n) for n in ("resample", "patch") if hasattr(config.model, n)}
     model = adapt(
         load(config.weights),
         num_classes=len(class_names),
-        image_size=config.model.image_size,
         class_names=class_names,
+        image_size=config.model.image_size,
+        channels=config.model.channels,
+        share=True,
+        **own,
     )
     # Built anew, for the config's dropout and stochastic depth.
     fresh = empty_model(config.model, device="cpu")

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from vitreous.data.augmentation import Augmentation
 from vitreous.data.preprocessing import Preprocessing
 from vitreous.errors import UserError
-from vitreous.model.config import ViTConfig
+from vitreous.model.config import ModelConfig, ViTConfig
+from vitreous.model.pixel_kernel import follow_channels
 from vitreous.train.config import OptimizerConfig, ScheduleConfig, TrainConfig
 
 
@@ -33,9 +34,9 @@ class Facts:
     channels: int
     image_size: tuple[int, int] | None = None
     gpu: bool = False
-    model: ViTConfig | None = None
+    model: ModelConfig | None = None
     weights: str | None = None
-    trained: tuple[ViTConfig, Preprocessing] | None = None
+    trained: tuple[ModelConfig, Preprocessing] | None = None
 
 
 Recipe = Callable[[Facts], TrainConfig]
@@ -57,22 +58,32 @@ def finetune(facts: Facts) -> TrainConfig:
     vitreous train DATA --weights FILE --recipe finetune --out RUN
 
     SGD with momentum 0.9, cosine decay, clip at 1, no weight decay, batch 512, a zero head, 384
-    pixels with the position grid resampled. Steps by the size of the set: 500 below 20,000 images
-    (Pets, Flowers), 10,000 below 500,000 (CIFAR), else 20,000 (ImageNet). Warm-up of at most 500
-    steps is the official code's. The paper sweeps the learning rate; 0.01 lies in every sweep.
+    pixels with the position grid resampled, and a patch kernel for the data's channels. Steps by
+    the size of the set: 500 below 20,000 images (Pets, Flowers), 10,000 below 500,000 (CIFAR), else
+    20,000 (ImageNet). Warm-up of at most 500 steps is the official code's. The paper sweeps the
+    learning rate; 0.01 lies in every sweep.
     """
     if facts.trained is None:
         raise UserError("recipe finetune starts from weights: give --weights FILE, or use scratch")
     trained, preprocessing = facts.trained
     size = _finetuning_size(trained)
-    model = replace(trained, image_size=size, num_classes=facts.num_classes, pre_logits=None)
+    model = replace(
+        trained.with_classes(facts.num_classes), image_size=size, channels=facts.channels
+    )
+    rule = replace(
+        preprocessing,
+        size=size,
+        channels=facts.channels,
+        mean=follow_channels(preprocessing.mean, facts.channels),
+        std=follow_channels(preprocessing.std, facts.channels),
+    )
     steps = 500 if facts.num_images < 20_000 else 10_000 if facts.num_images < 500_000 else 20_000
     return TrainConfig(
         recipe="finetune",
         data=facts.data,
         weights=facts.weights,
         model=model,
-        preprocessing=replace(preprocessing, size=size),
+        preprocessing=rule,
         augmentation=Augmentation(crop_area=(0.05, 1.0), flip=0.0 if _are_glyphs(facts) else 0.5),
         optimizer=OptimizerConfig(name="sgd", learning_rate=0.01, momentum=0.9, clip=1.0),
         schedule=ScheduleConfig(shape="cosine", warmup=min(500 / steps, 0.1)),
@@ -97,10 +108,10 @@ def find_recipe(name: str) -> Recipe:
     raise UserError(f"unknown recipe {name!r}: {hint}there are {', '.join(RECIPES)}")
 
 
-def _finetuning_size(trained: ViTConfig) -> tuple[int, int]:
+def _finetuning_size(trained: ModelConfig) -> tuple[int, int]:
     """384 for a model of 224 pixels, and 12 / 7 of any smaller side; a larger one stays."""
     height, width = (
-        max(side, min(side * 12 // 7, 384)) // trained.patch * trained.patch
+        max(side, min(side * 12 // 7, 384)) // trained.side_step * trained.side_step
         for side in trained.image_size
     )
     return height, width
@@ -111,7 +122,7 @@ def _are_glyphs(facts: Facts) -> bool:
     return facts.channels == 1 and facts.image_size is not None and max(facts.image_size) <= 32
 
 
-def _preprocessing(model: ViTConfig, crop_fraction: float = 1.0) -> Preprocessing:
+def _preprocessing(model: ModelConfig, crop_fraction: float = 1.0) -> Preprocessing:
     half = (0.5,) * model.channels
     return Preprocessing(
         size=model.image_size,
@@ -144,7 +155,7 @@ def _glyphs(facts: Facts) -> TrainConfig:
     augmentation = Augmentation(
         rotate=12, scale=0.15, translate=0.1, mixup=0.2, mix_probability=0.5
     )
-    return _with_muon(facts, model, _preprocessing(model), augmentation, images_seen=72_000)
+    return _from_scratch(facts, model, _preprocessing(model), augmentation, images_seen=72_000)
 
 
 def _photos(facts: Facts) -> TrainConfig:
@@ -155,7 +166,7 @@ def _photos(facts: Facts) -> TrainConfig:
     """
     if facts.model is not None:
         rule = _preprocessing(facts.model, crop_fraction=0.875)
-        return _with_muon(facts, facts.model, rule, _PHOTO_AUGMENTATION, images_seen=240_000)
+        return _from_scratch(facts, facts.model, rule, _PHOTO_AUGMENTATION, images_seen=240_000)
     model = ViTConfig(
         name="ViT-photo",
         image_size=(64, 64),
@@ -173,7 +184,7 @@ def _photos(facts: Facts) -> TrainConfig:
     )
     rule = _preprocessing(replace(model, image_size=(80, 80)), crop_fraction=0.875)
     sizes = ScheduleConfig(warmup=0.05, sides=(48, 64, 80), side_starts=(0.0, 0.6, 0.9))
-    config = _with_muon(facts, model, rule, _PHOTO_AUGMENTATION, images_seen=240_000)
+    config = _from_scratch(facts, model, rule, _PHOTO_AUGMENTATION, images_seen=240_000)
     return replace(config, schedule=sizes)
 
 
@@ -195,24 +206,25 @@ def _photos_on_gpu(facts: Facts) -> TrainConfig:
         stochastic_depth=0.2,
     )
     rule = _preprocessing(model, crop_fraction=0.875)
-    return _with_muon(
+    return _from_scratch(
         facts, model, rule, _PHOTO_AUGMENTATION, images_seen=1_000_000, batch_size=128
     )
 
 
-def _with_muon(
+def _from_scratch(
     facts: Facts,
-    model: ViTConfig,
+    model: ModelConfig,
     rule: Preprocessing,
     augmentation: Augmentation,
     *,
     images_seen: int,
     batch_size: int = 64,
 ) -> TrainConfig:
-    """What every run from scratch shares: Muon, cosine, smoothing, and an average of weights.
+    """What every run from scratch shares: cosine, smoothing, and an average of weights.
 
-    As many epochs as show `images_seen` images, between 20 and 300. The average looks back over a
-    twentieth of the run.
+    Muon moves what has an encoder, and AdamW a ResNet, whose kernels are no matrices. As many
+    epochs as show `images_seen` images, between 20 and 300. The average looks back over a twentieth
+    of the run.
     """
     epochs = min(max(round(images_seen / max(facts.num_images, 1)), 20), 300)
     window = epochs * facts.num_images / batch_size / 20
@@ -222,7 +234,7 @@ def _with_muon(
         model=model,
         preprocessing=rule,
         augmentation=augmentation,
-        optimizer=_MUON,
+        optimizer=_MUON if model.attention_layers else _ADAMW,
         schedule=ScheduleConfig(warmup=0.05),
         epochs=float(epochs),
         batch_size=batch_size,
@@ -239,6 +251,8 @@ _MUON = OptimizerConfig(
     betas=(0.9, 0.99),
     weight_decay=0.1,
 )
+
+_ADAMW = OptimizerConfig(name="adamw", learning_rate=2e-3, betas=(0.9, 0.99), weight_decay=0.1)
 
 _PHOTO_AUGMENTATION = Augmentation(
     crop_area=(0.2, 1.0),

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from vitreous.data.sample import Dataset
-from vitreous.model.vit import VisionTransformer
+from vitreous.model.classifier import Classifier
 from vitreous.parallel.device import Engine, choose_engine
 from vitreous.report.assemble import evaluate_part, write_run_report
 from vitreous.train.config import TrainConfig
@@ -92,8 +92,8 @@ def _announce(loop: Loop) -> None:
 def _finish(loop: Loop) -> dict[str, Any] | None:
     """Measure the result in float32, and write model and report."""
     config, dataset, folder, state = loop.config, loop.dataset, loop.folder, loop.state
-    assert isinstance(state.result, VisionTransformer)
-    model = adapt(state.result, image_size=config.preprocessing.size).eval()
+    assert isinstance(state.result, Classifier)
+    model = adapt(state.result, image_size=config.preprocessing.size, share=True).eval()
     passport = Passport(
         architecture=model.config,
         preprocessing=config.preprocessing,

@@ -12,7 +12,7 @@ from torch import Tensor
 from vitreous.data.batch import normalise
 from vitreous.durable import write_durably, write_text
 from vitreous.errors import UserError
-from vitreous.model.vit import VisionTransformer
+from vitreous.model.classifier import Classifier
 from vitreous.weights.family import Family, Hints
 from vitreous.weights.foreign import load_foreign
 from vitreous.weights.load import load
@@ -50,15 +50,15 @@ class Proof:
     lost: tuple[str, ...]
 
 
-def convert(model: VisionTransformer, out: str | Path, to: str) -> Proof:
+def convert(model: Classifier, out: str | Path, to: str) -> Proof:
     """Write a model as a checkpoint of a family; nothing is left there where the proof fails.
 
     Args:
         model: In inference mode; its passport is taken along as far as the format can say it.
         out: A file, which gets `NAME.config.json` beside it, or a folder, which gets
             `config.json`.
-        to: `vitreous`, `google`, `big_vision`, `timm`, `huggingface`, `torchvision` or
-            `lucidrains`.
+        to: `vitreous`, `google`, `big_vision`, `timm`, `huggingface`, `torchvision`, `lucidrains`
+            or `big_transfer`.
 
     Raises:
         UserError: The format cannot say this architecture, the logits would differ, or `out`
@@ -108,9 +108,7 @@ def _place(out: Path, family: Family | None) -> tuple[Path, bool]:
     return file, folder
 
 
-def _prove(
-    model: VisionTransformer, again: VisionTransformer, file: Path, family: str, layout: str
-) -> Proof:
+def _prove(model: Classifier, again: Classifier, file: Path, family: str, layout: str) -> Proof:
     ours, theirs = model.state_dict(), again.state_dict()
     for name, tensor in ours.items():
         if name not in theirs or not torch.equal(tensor, theirs[name]):
@@ -121,8 +119,8 @@ def _prove(
     if not difference <= _TOLERANCE:
         changed = [
             f"{name} {getattr(model.config, name)!r}"
-            for name in ("norm_eps", "activation")
-            if getattr(model.config, name) != getattr(again.config, name)
+            for name in ("norm_eps", "activation", "kernel_eps")
+            if getattr(model.config, name, None) != getattr(again.config, name, None)
         ]
         raise UserError(
             f"the {family} format cannot say {' and '.join(changed) or 'this model'}: its logits "

@@ -8,7 +8,7 @@ from typing import Any
 
 from vitreous.data.preprocessing import Interpolation, Preprocessing
 from vitreous.errors import UserError
-from vitreous.model.config import ViTConfig
+from vitreous.model.config import ModelConfig
 from vitreous.model.variants import SIZES, STEMS
 from vitreous.weights.family import Hints
 from vitreous.weights.read import Checkpoint
@@ -127,7 +127,7 @@ class Evidence:
 
     def preprocessing(
         self,
-        config: ViTConfig,
+        config: ModelConfig,
         mean: tuple[float, ...],
         std: tuple[float, ...],
         **rule: Any,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from vitreous.data.preprocessing import Preprocessing
-from vitreous.model.config import ViTConfig
+from vitreous.model.config import ModelConfig, ViTConfig
 from vitreous.weights.passport import Passport
 from vitreous.weights.read import Checkpoint
 from vitreous.weights.rule import LAYER, Rule
@@ -36,7 +36,7 @@ class Reading:
         assumed: What nothing said, in words.
     """
 
-    config: ViTConfig
+    config: ModelConfig
     preprocessing: Preprocessing
     class_names: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
@@ -49,7 +49,10 @@ class Family:
     Attributes:
         name: Of the family.
         layout: Which of its layouts, where it has several.
+        architecture: The type of config that it speaks of; `rules` and `objection` are called with
+            no other.
         signature: Names that a checkpoint of this layout surely has.
+        repair: Gives tensors of odd files their usual names.
         understand: Tensors and config to a `Reading`; config and tensors that contradict each
             other are refused.
         rules: The table, for an architecture.
@@ -61,10 +64,12 @@ class Family:
 
     name: str
     layout: str = ""
+    architecture: type[ModelConfig] = ViTConfig
     signature: tuple[str, ...]
+    repair: Callable[[Checkpoint], Checkpoint] = lambda checkpoint: checkpoint
     understand: Callable[[Checkpoint, Hints], Reading]
-    rules: Callable[[ViTConfig], Sequence[Rule]]
-    objection: Callable[[ViTConfig], str | None]
+    rules: Callable[[Any], Sequence[Rule]]
+    objection: Callable[[Any], str | None]
     config_json: Callable[[Passport], dict[str, Any]] = lambda passport: {}
     preprocessor_json: Callable[[Passport], dict[str, Any]] = lambda passport: {}
     suffix: Literal[".npz", ".safetensors"] = ".safetensors"
@@ -75,13 +80,13 @@ class Family:
 
     def likeness(self, names: Sequence[str]) -> float:
         """Share of the names that this layout has too, between 0 and 1."""
-        own = {name for rule in self.rules(ViTConfig()) for name in rule.names}
+        own = {name for rule in self.rules(self.architecture()) for name in rule.names}
         patterns = [re.escape(name).replace(re.escape(LAYER), r"\d+") for name in own]
         known = re.compile("|".join(patterns))
         return sum(known.fullmatch(name) is not None for name in names) / max(len(names), 1)
 
 
-def first_objection(config: ViTConfig, wanted: Mapping[str, Any]) -> str | None:
+def first_objection(config: ModelConfig, wanted: Mapping[str, Any]) -> str | None:
     """The first field whose value is not among those that a layout can say."""
     for name, allowed in wanted.items():
         value = getattr(config, name)

@@ -8,7 +8,7 @@ from typing import Any
 
 from vitreous.errors import UserError
 from vitreous.model.build import empty_model
-from vitreous.model.vit import VisionTransformer
+from vitreous.model.classifier import Classifier
 from vitreous.weights.family import Family, Hints, Reading
 from vitreous.weights.known import recognise_published
 from vitreous.weights.passport import Passport
@@ -21,7 +21,7 @@ from vitreous.weights.rule import to_ours
 _DIGEST_AT_ONCE = 64 * 2**20
 
 
-def load_foreign(checkpoint: Checkpoint, hints: Hints, *, quiet: bool = False) -> VisionTransformer:
+def load_foreign(checkpoint: Checkpoint, hints: Hints, *, quiet: bool = False) -> Classifier:
     """A model out of another family's tensors, float32, with a passport.
 
     What nothing in the file says is logged, unless `quiet`, and stands in the passport's origin.
@@ -30,6 +30,7 @@ def load_foreign(checkpoint: Checkpoint, hints: Hints, *, quiet: bool = False) -
         UserError: Unknown family, or tensors, config and hints that contradict one another.
     """
     family = recognise(checkpoint)
+    checkpoint = family.repair(checkpoint)
     reading = _understand(family, checkpoint, hints)
     model = empty_model(reading.config)
     tensors = to_ours(family.rules(reading.config), checkpoint, model.state_dict())
@@ -47,6 +48,7 @@ def foreign_passport(checkpoint: Checkpoint, hints: Hints) -> Passport:
         UserError: See `load_foreign`.
     """
     family = recognise(checkpoint)
+    checkpoint = family.repair(checkpoint)
     return _passport(family, _understand(family, checkpoint, hints), checkpoint)
 
 

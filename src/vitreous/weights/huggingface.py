@@ -169,6 +169,7 @@ def _objection(prefix: str, config: ViTConfig) -> str | None:
 
 def _config_json(prefix: str, passport: Passport) -> dict[str, Any]:
     config = passport.architecture
+    assert isinstance(config, ViTConfig)
     model, kind = ("DeiT", "deit") if prefix == "deit." else ("ViT", "vit")
     names = passport.class_names
     square = config.image_size[0] == config.image_size[1]

@@ -24,7 +24,7 @@ class Published:
     Attributes:
         source: Where it is published.
         licence: SPDX name.
-        architecture: Fields of `ViTConfig` that the tensors do not show.
+        architecture: Fields of the config that the tensors do not show.
         preprocessing: Fields of `Preprocessing`, the same.
     """
 

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from vitreous.errors import UserError
 from vitreous.model.build import empty_model
-from vitreous.model.vit import VisionTransformer
+from vitreous.model.classifier import Classifier
+from vitreous.model.config import Dialect
 from vitreous.weights.adapt import adapt
 from vitreous.weights.family import Hints
 from vitreous.weights.foreign import foreign_passport, load_foreign
@@ -19,9 +21,14 @@ def load(
     path: str | Path,
     *,
     num_classes: int | None = None,
+    class_names: tuple[str, ...] = (),
+    keep_head: bool = False,
     image_size: int | tuple[int, int] | None = None,
+    resample: Dialect | None = None,
+    patch: int | None = None,
+    channels: int | None = None,
     heads: int | None = None,
-) -> VisionTransformer:
+) -> Classifier:
     """A model, ready to use, with its `passport`.
 
     >>> model = load("runs/flowers")
@@ -32,8 +39,13 @@ def load(
             folder that holds one. The family is told from the tensors; a `config.json` or
             `NAME.config.json` beside them is read, and must agree.
         num_classes: A new head of this many classes, starting at zero.
+        class_names: Of the new head: see `adapt`, also for what follows.
+        keep_head: Copy the rows of names that the old head knows.
         image_size: A new image size, (H, W) or one side; positions are resampled. Where the
             file has a grid that is not square and does not say its sides, this says them.
+        resample: The rule of resampling; the family's own where not given.
+        patch: A new patch side; the patch kernel is resized by its pseudo-inverse.
+        channels: A new number of channels.
         heads: Attention heads, where nothing in the file says them.
 
     Returns:
@@ -50,12 +62,21 @@ def load(
     else:
         size = (image_size, image_size) if isinstance(image_size, int) else image_size
         model = load_foreign(checkpoint, Hints(image_size=size, heads=heads))
-    if num_classes is not None or image_size is not None:
-        model = adapt(model, num_classes=num_classes, image_size=image_size)
+    changes: dict[str, Any] = {
+        "num_classes": num_classes,
+        "class_names": class_names or None,
+        "keep_head": keep_head or None,
+        "image_size": image_size,
+        "resample": resample,
+        "patch": patch,
+        "channels": channels,
+    }
+    if asked := {name: value for name, value in changes.items() if value is not None}:
+        model = adapt(model, **asked, share=True)
     return model.eval()
 
 
-def _load_own(checkpoint: Checkpoint) -> VisionTransformer:
+def _load_own(checkpoint: Checkpoint) -> Classifier:
     passport = _own_passport(checkpoint)
     model = empty_model(passport.architecture)
     _check_names(model, checkpoint)
@@ -77,7 +98,7 @@ def _own_passport(checkpoint: Checkpoint) -> Passport:
     return replace(passport, origin={"file": str(checkpoint.file)} | passport.origin)
 
 
-def _check_names(model: VisionTransformer, checkpoint: Checkpoint) -> None:
+def _check_names(model: Classifier, checkpoint: Checkpoint) -> None:
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     found = checkpoint.shapes
     for problem, names in (

@@ -174,6 +174,7 @@ def _objection(layout: str, config: ViTConfig) -> str | None:
 
 def _config_json(passport: Passport) -> dict[str, Any]:
     config = passport.architecture
+    assert isinstance(config, ViTConfig)
     return {
         "image_size": list(config.image_size),
         "patch_size": config.patch,

@@ -11,8 +11,9 @@ from torch import Tensor
 from vitreous.data.batch import normalise
 from vitreous.data.preprocessing import Preprocessing
 from vitreous.errors import UserError
-from vitreous.model.config import ViTConfig
-from vitreous.model.vit import VisionTransformer
+from vitreous.model.classifier import Classifier
+from vitreous.model.config import ModelConfig
+from vitreous.model.kind import config_from_dict
 
 # Float32 logits of one model differ in the last digits from machine to machine.
 _CANARY_TOLERANCE = 1e-3
@@ -32,7 +33,7 @@ class Passport:
         canary: Logits of `canary_image`, float32.
     """
 
-    architecture: ViTConfig
+    architecture: ModelConfig
     preprocessing: Preprocessing
     class_names: tuple[str, ...] = ()
     origin: dict[str, Any] = field(default_factory=dict)
@@ -63,7 +64,7 @@ class Passport:
         """
         try:
             values = json.loads(text)
-            values["architecture"] = ViTConfig.from_dict(values["architecture"])
+            values["architecture"] = config_from_dict(values["architecture"])
             values["preprocessing"] = Preprocessing.from_dict(values["preprocessing"])
             known = {field.name for field in fields(cls)}
             return cls(**{name: value for name, value in values.items() if name in known})
@@ -85,7 +86,7 @@ def canary_image(rule: Preprocessing) -> UInt8[Tensor, "1 C H W"]:
 
 
 @torch.no_grad()
-def canary_logits(model: VisionTransformer, rule: Preprocessing) -> Float[Tensor, " K"]:
+def canary_logits(model: Classifier, rule: Preprocessing) -> Float[Tensor, " K"]:
     """What the model answers to the canary, in float32 and inference mode."""
     device = next(model.parameters()).device
     training = model.training
@@ -94,7 +95,7 @@ def canary_logits(model: VisionTransformer, rule: Preprocessing) -> Float[Tensor
     return logits
 
 
-def check_canary(model: VisionTransformer, passport: Passport) -> None:
+def check_canary(model: Classifier, passport: Passport) -> None:
     """Compare the model's answer to the canary with the one its passport holds.
 
     Raises:
@@ -115,7 +116,7 @@ def check_canary(model: VisionTransformer, passport: Passport) -> None:
         )
 
 
-def passport_of(model: VisionTransformer) -> Passport:
+def passport_of(model: Classifier) -> Passport:
     """The passport a model was loaded or trained with, or one made from its config alone.
 
     A model that was only created has the official preprocessing (pixels to [-1, 1]) and classes

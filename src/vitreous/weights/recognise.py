@@ -1,16 +1,27 @@
 """Which family a checkpoint is of, told from the names of its tensors."""
 
 from vitreous.errors import UserError
-from vitreous.model.config import ViTConfig
+from vitreous.model.config import ModelConfig
 from vitreous.weights.family import Family
 from vitreous.weights.google import GOOGLE
+from vitreous.weights.google_bit import BIG_TRANSFER, GOOGLE_BIT
 from vitreous.weights.huggingface import HUGGINGFACE
 from vitreous.weights.lucidrains import LUCIDRAINS
 from vitreous.weights.read import Checkpoint
 from vitreous.weights.timm import TIMM
+from vitreous.weights.timm_bit import TIMM_BIT
 from vitreous.weights.torchvision import TORCHVISION
 
-FAMILIES: tuple[Family, ...] = (*GOOGLE, TIMM, *HUGGINGFACE, *TORCHVISION, *LUCIDRAINS)
+FAMILIES: tuple[Family, ...] = (
+    *GOOGLE,
+    GOOGLE_BIT,
+    TIMM,
+    TIMM_BIT,
+    *HUGGINGFACE,
+    *TORCHVISION,
+    *LUCIDRAINS,
+    BIG_TRANSFER,
+)
 """Every layout; the first of a family is the one to write."""
 
 
@@ -39,7 +50,7 @@ def recognise(checkpoint: Checkpoint) -> Family:
     )
 
 
-def family_to_write(name: str, config: ViTConfig, origin: dict[str, object]) -> Family:
+def family_to_write(name: str, config: ModelConfig, origin: dict[str, object]) -> Family:
     """The layout to write: that of the file that the weights came from, or the first that can.
 
     Raises:
@@ -54,7 +65,10 @@ def family_to_write(name: str, config: ViTConfig, origin: dict[str, object]) -> 
             (layout.name, layout.layout) != (origin.get("family"), origin.get("layout"))
         )
     )
-    objections = [layout.objection(config) for layout in layouts]
+    of_this_kind = [layout for layout in layouts if isinstance(config, layout.architecture)]
+    if not of_this_kind:
+        raise UserError(f"no layout of {name} is of models of kind {config.kind!r}: choose another")
+    objections = [layout.objection(config) for layout in of_this_kind]
     if None in objections:
-        return layouts[objections.index(None)]
+        return of_this_kind[objections.index(None)]
     raise UserError(f"the layout of {name} cannot say {objections[0]}: choose another --to")

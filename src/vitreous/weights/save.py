@@ -6,12 +6,12 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from vitreous.durable import write_durably
-from vitreous.model.vit import VisionTransformer
+from vitreous.model.classifier import Classifier
 from vitreous.weights.foreign import with_digest
 from vitreous.weights.passport import Passport, canary_logits, passport_of
 
 
-def save(model: VisionTransformer, path: str | Path, passport: Passport | None = None) -> None:
+def save(model: Classifier, path: str | Path, passport: Passport | None = None) -> None:
     """Write weights and passport into one safetensors file, complete or not at all.
 
     Args:

@@ -168,6 +168,7 @@ def _objection(config: ViTConfig) -> str | None:
 
 def _config_json(passport: Passport) -> dict[str, Any]:
     config, rule = passport.architecture, passport.preprocessing
+    assert isinstance(config, ViTConfig)
     return {
         "architecture": "vit_base_patch16_224",
         "num_classes": config.num_classes,

@@ -112,6 +112,7 @@ def _objection(config: ViTConfig) -> str | None:
 
 def _config_json(passport: Passport) -> dict[str, Any]:
     config = passport.architecture
+    assert isinstance(config, ViTConfig)
     return {
         "image_size": config.image_size[0],
         "patch_size": config.patch,

@@ -1,0 +1,170 @@
+"""Show what a model looks at and what its layers do: a page, figures as in the paper, numbers.
+
+  vitreous explain runs/photos --out explained/weights
+  vitreous explain runs/photos rose.jpg --out explained/rose
+  vitreous explain runs/photos photos/ --images 500 --out explained/photos
+
+Without IMAGE or DATA: what can be seen in the weights (filters, position similarity). With one
+image: heat-maps (attention, rollout, gradient rollout, relevance of the most probable class) and
+how far to trust them, every head, every patch. With a data set: attention distance, entropy, length
+and rank of tokens over many images with their spread, and the rollout of some of them.
+
+DIR then holds explain.html, explain.json, a PNG and an SVG of each figure, and CSV tables.
+"""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vitreous.cli.output import add_json_argument, write_json
+from vitreous.errors import BadImageError, UserError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from vitreous.report.findings import Findings
+    from vitreous.weights.passport import Passport
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The verb's options."""
+    parser.add_argument("model", metavar="MODEL", help="run folder or checkpoint")
+    parser.add_argument(
+        "data", metavar="IMAGE|DATA", nargs="?", help="an image file, or a data set"
+    )
+    parser.add_argument("--out", metavar="DIR", required=True, help="the folder to write to")
+    parser.add_argument(
+        "--target", metavar="CLASS", help="class to explain on an image; else the most probable"
+    )
+    parser.add_argument("--part", metavar="PART", help="of DATA: train, validation or test")
+    parser.add_argument(
+        "--images", metavar="INT", type=int, default=500, help="of DATA at most, over all classes"
+    )
+    parser.add_argument("--batch_size", metavar="INT", type=int, default=32, help="images at once")
+    parser.add_argument("--device", metavar="NAME", default="auto", help="auto, cpu or cuda")
+    parser.add_argument(
+        "--precision", metavar="NAME", default="float32", help="float32 (exact), bfloat16 or auto"
+    )
+    parser.add_argument(
+        "--bad_limit",
+        metavar="SHARE",
+        type=float,
+        default=0.01,
+        help="share of unreadable images over which it stops",
+    )
+    add_json_argument(parser)
+
+
+def run(arguments: Namespace) -> int:
+    """Load, look inside, write, and say where."""
+    from vitreous.data.sources.tree import IMAGE_SUFFIXES
+    from vitreous.model.vit import VisionTransformer
+    from vitreous.parallel.device import choose_engine
+    from vitreous.report.embedding import add_embedding
+    from vitreous.weights.load import load
+    from vitreous.weights.passport import passport_of
+
+    for option in ("images", "batch_size"):
+        if getattr(arguments, option) < 1:
+            raise UserError(f"--{option} is {getattr(arguments, option)}: give at least 1")
+    folder = Path(arguments.out)
+    if (folder / "explain.html").exists() or folder.is_file():
+        raise UserError(f"--out {folder} is there already: choose another")
+    engine = choose_engine(arguments.device, arguments.precision)
+    model = load(arguments.model).to(engine.device)
+    address = arguments.data
+    is_image = address is not None and Path(address).suffix.lower() in IMAGE_SUFFIXES
+    if arguments.target is not None and not is_image:
+        raise UserError("--target is for one image: give an image file, or leave it out")
+    passport = passport_of(model)
+    findings = _begin(arguments, model, passport, Path(address).name if is_image else None)
+    if is_image:
+        from vitreous.evaluate.predict import read_picture
+        from vitreous.report.image_view import add_image
+
+        try:
+            pixels = read_picture(address, address, passport.preprocessing.channels)
+        except BadImageError as error:
+            raise UserError(f"cannot read {error}: give another image") from error
+        add_image(findings, model, passport, pixels, engine, arguments.target)
+    elif address is not None:
+        if not isinstance(model, VisionTransformer):
+            raise UserError(
+                f"{arguments.model} has no attention to look at over a data set: give one image, "
+                "or leave DATA out"
+            )
+        from vitreous.cli.part import open_part
+        from vitreous.report.data_view import add_data
+        from vitreous.train.run_folder import RunFolder
+
+        dataset, part = open_part(address, RunFolder(arguments.model), arguments.part)
+        total = min(arguments.images, len(dataset.parts[part].labels))
+        with _progress(total) as advance:
+            add_data(
+                findings,
+                model,
+                dataset,
+                part,
+                engine,
+                limit=arguments.images,
+                batch_size=arguments.batch_size,
+                bad_limit=arguments.bad_limit,
+                advance=advance,
+            )
+    add_embedding(findings, model)
+    names = findings.write(folder)
+    if not write_json(arguments.json, findings.numbers):
+        print(" ".join(findings.reading))
+        print(f"the page is {folder / names[0]}; beside it {len(names) - 1} figures and tables")
+    return 0
+
+
+def _begin(
+    arguments: Namespace, model: "nn.Module", passport: "Passport", image: str | None
+) -> "Findings":
+    """An empty explanation with the model's facts."""
+    import torch
+
+    from vitreous import __version__
+    from vitreous.model.vit import VisionTransformer
+    from vitreous.report.findings import Findings
+    from vitreous.report.reading import size
+
+    architecture, seen = passport.architecture.name, passport.preprocessing.size
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    name = Path(arguments.model).resolve().name
+    about = [architecture, f"{parameters:,} parameters", size(seen)]
+    findings = Findings(image or name, ([name] if image else []) + about)
+    findings.facts["Model"] = architecture
+    findings.numbers |= {
+        "model": architecture,
+        "parameters": parameters,
+        "image_size": list(seen),
+    }
+    if isinstance(model, VisionTransformer):
+        config = model.config
+        h, w = config.grid_of(seen)
+        findings.numbers |= {"grid": [h, w], "patch": config.patch}
+        findings.facts |= {
+            "Encoder": f"{config.depth} layers of {config.heads} heads",
+            "Patches": f"{h} × {w} of {config.patch} × {config.patch} pixels",
+            "The head reads": "the class token" if config.pooling == "token" else "the patches",
+        }
+        if config.registers:
+            findings.facts["Registers"] = f"{config.registers}, in no map"
+    findings.facts["Versions"] = f"vitreous {__version__}, PyTorch {torch.__version__}"
+    return findings
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = ("images", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("images", total=total)
+        yield lambda done: bar.advance(task, done)

@@ -1,0 +1,74 @@
+"""What every model of the package is to the rest of it."""
+
+from abc import ABC, abstractmethod
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from vitreous.model.config import ModelConfig
+from vitreous.model.pixel_kernel import change_channels
+from vitreous.model.recording import Recording
+
+
+class Classifier(nn.Module, ABC):
+    """From images to logits, by way of the features that the head reads.
+
+    Attributes:
+        config: The architecture.
+        passport: Set by whoever loads or trains; see weights/passport.py.
+        head: Linear, or the identity of a model without classes. Its tensors are the only ones
+            named `head.`.
+    """
+
+    config: ModelConfig
+    passport: object | None
+    head: nn.Module
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.passport = None
+
+    def forward(
+        self, images: Float[Tensor, "B C H W"], recording: Recording | None = None
+    ) -> Float[Tensor, "B K"]:
+        """Classify.
+
+        Args:
+            images: Normalised pixels; H and W may differ from the config's size.
+            recording: What to keep of the inside; see `Recording`.
+
+        Returns:
+            Logits (B, K), or the features of a model without a head.
+
+        Raises:
+            UserError: Images of a size or of channels that the model cannot take, or a recording
+                of what it does not have.
+        """
+        return self.head(self.embed(images, recording))
+
+    @abstractmethod
+    def embed(
+        self, images: Float[Tensor, "B C H W"], recording: Recording | None = None
+    ) -> Float[Tensor, "B R"]:
+        """What the head reads; see `forward`."""
+
+    @abstractmethod
+    def reset_parameters(self) -> None:
+        """The initial values of its source, at random; the head starts at zero."""
+
+    @property
+    @abstractmethod
+    def pixel_kernel(self) -> str:
+        """Name of the first kernel, (D, C, side, side), which sees the pixels."""
+
+    def tensors_for(self, config: ModelConfig) -> dict[str, Tensor]:
+        """The state dict, made for the image size and channels of `config`; new heads are not.
+
+        Raises:
+            UserError: The weights cannot be made so.
+        """
+        tensors = dict(self.state_dict())
+        kernel = tensors[self.pixel_kernel]
+        tensors[self.pixel_kernel] = change_channels(kernel, config.channels)
+        return tensors

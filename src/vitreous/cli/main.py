@@ -4,7 +4,7 @@ import argparse
 import difflib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import NoReturn
 
@@ -18,6 +18,7 @@ VERBS = {
     "compare": "put runs side by side, class by class",
     "explain": "show what a model looks at and what its layers do, as a page, figures and numbers",
     "convert": "write a model in another family's format, and prove it",
+    "data": "look after a data set: faults, duplicates, shards",
 }
 
 OK, FAILURE, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
@@ -69,16 +70,29 @@ def _run(arguments: list[str]) -> int:
         print(f"vitreous {__version__}", flush=True)
         return OK
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(_help(), flush=True)
+        title = "Vision Transformers you can see through."
+        print(_list_verbs(title, VERBS, "vitreous") + "; vitreous --version prints the version.")
         return OK
+    return _run_verb(arguments, VERBS, "vitreous")
+
+
+def _run_verb(arguments: list[str], verbs: Mapping[str, str], program: str) -> int:
+    """Run one of some verbs, or one of those that it is the heading of (`COMMANDS`)."""
     name, *rest = arguments
-    if name not in VERBS:
-        nearest = difflib.get_close_matches(name, VERBS, n=1)
-        hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(VERBS)}"
+    if name not in verbs:
+        nearest = difflib.get_close_matches(name, verbs, n=1)
+        hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(verbs)}"
         raise UserError(f"unknown verb {name!r}: {hint}")
-    verb = import_module(f"vitreous.cli.{name}")
+    program = f"{program} {name}"
+    # `vitreous data check` lives in cli/data_check.py.
+    verb = import_module("vitreous.cli." + "_".join(program.split()[1:]))
+    if hasattr(verb, "COMMANDS"):
+        if not rest or rest[0] in ("-h", "--help"):
+            print(_list_verbs(str(verb.__doc__), verb.COMMANDS, program), flush=True)
+            return OK
+        return _run_verb(rest, verb.COMMANDS, program)
     parser = Parser(
-        prog=f"vitreous {name}",
+        prog=program,
         description=verb.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -89,12 +103,12 @@ def _run(arguments: list[str]) -> int:
     return code
 
 
-def _help() -> str:
-    verbs = "\n".join(f"  {name:10} {words}" for name, words in VERBS.items())
+def _list_verbs(title: str, verbs: Mapping[str, str], program: str) -> str:
+    width = max(10, *map(len, verbs))
+    listed = "\n".join(f"  {name:{width}} {words}" for name, words in verbs.items())
     return (
-        "Vision Transformers you can see through.\n\n"
-        f"usage: vitreous VERB ...\n\n{verbs}\n\n"
-        "vitreous VERB --help tells more; vitreous --version prints the version."
+        f"{title.strip()}\n\nusage: {program} VERB ...\n\n{listed}\n\n"
+        f"{program} VERB --help tells more"
     )
 
 

@@ -73,6 +73,11 @@ class TrainingLoader:
         _check_ranks(rank, world_size)
         if batch_size < world_size:
             raise UserError(f"batch_size is {batch_size} for {world_size} processes: give more")
+        if augmentation.policy != "none" and rule.channels not in (1, 3):
+            raise UserError(
+                f"augmentation.policy {augmentation.policy} is for 1 or 3 channels and the data "
+                f"has {rule.channels}: leave it out"
+            )
         self.part = part
         self.rule = rule
         self.faults = faults

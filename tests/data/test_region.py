@@ -124,8 +124,8 @@ def test_rows_below_the_box_are_not_decoded(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(simplejpeg, "decode_jpeg", watched)
     decode_region(PHOTO, "a", 3, lambda *_: (0, 0, 40, 400), (40, 400))
-    decode_region(PHOTO, "a", 3, lambda *_: (200, 0, 100, 400), (40, 400))
-    assert shapes == [(96, W, 3), (H, W, 3)]
+    decode_region(PHOTO, "a", 3, lambda *_: (200, 0, 95, 400), (40, 400))
+    assert shapes == [(48, W, 3), (H, W, 3)]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -165,3 +165,19 @@ def test_damage_of_any_kind_is_one_kind_of_error(noise: bytes, at: int) -> None:
     broken = PHOTO[:at] + noise + PHOTO[at + len(noise) :]
     with contextlib.suppress(BadImageError):
         decode_region(broken, "a", 3, lambda h, w: (0, 0, h // 3 or 1, w // 3 or 1), (8, 8))
+
+
+@pytest.mark.parametrize("sampling", [0, 1, 2])
+@given(box=boxes(H, W))
+@settings(max_examples=20)
+def test_ended_early_the_pixels_are_the_whole_files_at_every_scale(sampling: int, box: Box) -> None:
+    data = jpeg(photo(), subsampling=sampling)
+    for factor in (2, 4, 8):
+        size = (max(box[2] // factor, 1), max(box[3] // factor, 1))
+        if region._factor(box, size) != factor:
+            continue
+        whole = simplejpeg.decode_jpeg(
+            data, min_height=-(-H // factor), min_width=-(-W // factor), min_factor=factor
+        )
+        pixels = decode_region(data, "a", 3, lambda *_: box, size)
+        assert np.array_equal(pixels, cut(whole, region._scaled(box, factor, H, W)))

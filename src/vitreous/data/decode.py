@@ -11,7 +11,7 @@ import numpy as np
 import simplejpeg
 from jaxtyping import UInt8
 
-from vitreous.data.header import JPEG_MAGIC, check_size, jpeg_orientation, open_header, orientation
+from vitreous.data.header import JPEG_MAGIC, check_size, jpeg_layout, open_header, orientation
 from vitreous.data.modes import GREY_MODES, fit_channels, to_uint8
 from vitreous.errors import BadImageError
 
@@ -80,7 +80,7 @@ def image_size(data: bytes, name: str) -> tuple[int, int]:
     try:
         if data.startswith(JPEG_MAGIC):
             height, width, *_ = simplejpeg.decode_jpeg_header(data)
-            turned = jpeg_orientation(data) >= 5
+            turned = jpeg_layout(data).orientation >= 5
         else:
             image = open_header(data)
             height, width = image.height, image.width
@@ -120,7 +120,7 @@ def _decode_jpeg(data: bytes, channels: int, min_side: int | None) -> Pixels | N
         )
     except ValueError:  # damaged, or a kind of JPEG that it does not know: Pillow judges
         return None
-    return fit_channels(UPRIGHT[jpeg_orientation(data)](stored), channels)
+    return fit_channels(UPRIGHT[jpeg_layout(data).orientation](stored), channels)
 
 
 def _decode_any(data: bytes, channels: int) -> Pixels:

@@ -346,6 +346,7 @@ def _allocate(rule: Preprocessing, size: int, *, shared: bool, pinned: bool) -> 
 
 def _put(batch: Batch, row: int, image: UInt8[Tensor, "C H W"], index: int, part: Part) -> None:
     batch.images[row] = image
-    batch.labels[row] = int(part.labels[index])
-    batch.index[row] = index
-    batch.mask[row] = True
+    # NumPy's views are written to in a tenth of the time.
+    batch.labels.numpy()[row] = part.labels[index]
+    batch.index.numpy()[row] = index
+    batch.mask.numpy()[row] = True

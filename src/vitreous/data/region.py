@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 
 from vitreous.data.crop import Box, BoxRule, cut
 from vitreous.data.decode import CONVERTED_BY_PILLOW, UPRIGHT, decode
-from vitreous.data.header import JPEG_MAGIC, check_size, jpeg_orientation
+from vitreous.data.header import JPEG_MAGIC, check_size, jpeg_layout
 from vitreous.data.modes import fit_channels
 
 Pixels = UInt8[np.ndarray, "H W C"]
@@ -22,13 +22,10 @@ Pixels = UInt8[np.ndarray, "H W C"]
 # resize that follows then does the filtering, and the result is within one grey level on average.
 MARGIN = 1.0
 
-# Sides of the largest unit that JPEG codes: beyond the last row wanted, two of them are decoded,
-# since smoothing of the colours looks at the next row.
-_UNIT = 32
-# A file is told to end early only where that spares at least this share of its rows.
-_SPARED = 0.06
-_BASELINE = (0xC0, 0xC1)
-_START_OF_SCAN = 0xDA
+# Rows of the units that JPEG codes, by subsampling; where two rows share one of colour, smoothing
+# looks at the row of colour below.
+_UNITS = {"444": 8, "422": 8, "420": 16, "440": 16, "411": 8, "Gray": 8}
+_LARGEST_UNIT, _LOOKED_AT = 32, 2
 _END_OF_IMAGE = b"\xff\xd9"
 
 # EXIF orientation -> what makes the stored box of an upright one: swap of the axes, then mirrors
@@ -68,7 +65,7 @@ def decode_region(
     if data.startswith(JPEG_MAGIC):
         try:
             pixels = _decode_jpeg(data, channels, rule, size)
-        except (ValueError, struct.error, IndexError):  # the whole file's decoder judges
+        except Exception:  # whatever it is, the whole file's decoder judges
             pixels = None
         if pixels is not None:
             return pixels
@@ -77,16 +74,18 @@ def decode_region(
 
 
 def _decode_jpeg(data: bytes, channels: int, rule: BoxRule, size: tuple[int, int]) -> Pixels | None:
-    height, width, colour, _ = simplejpeg.decode_jpeg_header(data)
+    height, width, colour, sampling = simplejpeg.decode_jpeg_header(data)
     check_size(height, width)
     if colour in CONVERTED_BY_PILLOW:
         return None
-    turn = jpeg_orientation(data)
+    turn, frame = jpeg_layout(data)
     swapped = _STORED[turn][0]
     box = rule(*((width, height) if swapped else (height, width)))
     factor = _factor(box, size)
     top, left, tall, wide = _scaled(_stored_box(box, turn, height, width), factor, height, width)
-    ended, rows = _ended(data, height, (top + tall) * factor)
+    unit = _UNITS.get(sampling, _LARGEST_UNIT)
+    rows = -(-((top + tall) * factor + _LOOKED_AT) // unit) * unit
+    ended, rows = _ended(data, frame, height, rows)
     shape = (-(-rows // factor), -(-width // factor), 1 if colour == "Gray" else 3)
     pixels = np.empty(shape, np.uint8)
     try:
@@ -138,20 +137,14 @@ def _scaled(box: Box, factor: int, height: int, width: int) -> Box:
     return top, left, bottom - top, right - left
 
 
-def _ended(data: bytes, height: int, bottom: int) -> tuple[bytes | bytearray, int]:
-    """The file with its height cut down to what reaches below a row, and that height.
+def _ended(data: bytes, frame: int | None, height: int, rows: int) -> tuple[bytes | bytearray, int]:
+    """The file with its height cut down to some rows, where it can be, and its height then.
 
     Only baseline files that are there to their end: a progressive one needs all its scans, and
     one that was cut short is for the decoder to refuse, whichever box is asked for.
     """
-    rows = (bottom // _UNIT + 2) * _UNIT
-    if rows > (1 - _SPARED) * height or data[-2:] != _END_OF_IMAGE:
+    if frame is None or rows >= height or data[-2:] != _END_OF_IMAGE:
         return data, height
-    at = 2
-    while data[at] == 0xFF and data[at + 1] != _START_OF_SCAN:
-        if data[at + 1] in _BASELINE:
-            ended = bytearray(data)
-            struct.pack_into(">H", ended, at + 5, rows)
-            return ended, rows
-        at += 2 + struct.unpack_from(">H", data, at + 2)[0]
-    return data, height
+    ended = bytearray(data)
+    struct.pack_into(">H", ended, frame + 5, rows)
+    return ended, rows

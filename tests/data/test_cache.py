@@ -64,4 +64,12 @@ def test_an_unreadable_image_is_not_kept(memory: Memory) -> None:
 
 def test_free_memory_is_plausible() -> None:
     assert 1 << 24 < free_memory() < 1 << 45
-    assert PixelCache(None, 4).room == pytest.approx(free_memory() / 4, rel=0.5)
+
+
+def test_whether_all_fits_is_told_by_a_few_images(memory: Memory) -> None:
+    part = memory(1000, bad=(0, 999))
+    one = part.pixels[0].nbytes
+    assert PixelCache(part, 4, capacity=1000 * one).holds_all
+    assert not PixelCache(part, 4, capacity=1000 * one - 1).holds_all
+    assert len(part.reads) <= 32
+    assert not PixelCache(memory(1, bad=(0,)), 4).holds_all

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from vitreous.data.decode import decode
-from vitreous.data.header import MAX_PIXELS, jpeg_orientation, open_header
+from vitreous.data.header import MAX_PIXELS, jpeg_layout, open_header
 from vitreous.errors import BadImageError
 
 
@@ -107,12 +107,12 @@ def with_orientation(value: object) -> bytes:
 
 @pytest.mark.parametrize("value", range(1, 9))
 def test_orientation_is_read_from_exif(value):
-    assert jpeg_orientation(with_orientation(value)) == value
+    assert jpeg_layout(with_orientation(value)).orientation == value
 
 
 def test_orientation_is_read_from_xmp_where_there_is_no_exif():
     data = encoded(Image.new("RGB", (4, 4)), "JPEG", xmp=b'<x tiff:Orientation="6"/>')
-    assert jpeg_orientation(data) == 6
+    assert jpeg_layout(data).orientation == 6
 
 
 @pytest.mark.parametrize(
@@ -134,8 +134,9 @@ def test_damaged_metadata_is_upright_in_every_format(kind, start):
 
 
 def test_orientation_that_makes_no_sense_is_upright():
-    assert jpeg_orientation(encoded(Image.new("RGB", (4, 4)), "JPEG")) == 1
-    assert jpeg_orientation(with_orientation(9)) == 1
+    plain = encoded(Image.new("RGB", (4, 4)), "JPEG")
+    assert jpeg_layout(plain).orientation == 1
+    assert jpeg_layout(with_orientation(9)).orientation == 1
     data = with_orientation(6)
     at = data.index(b"Exif\0\0") + 6
-    assert jpeg_orientation(data[:at] + b"\xff" * 12 + data[at + 12 :]) == 1
+    assert jpeg_layout(data[:at] + b"\xff" * 12 + data[at + 12 :]).orientation == 1

@@ -1,20 +1,25 @@
 import threading
 import time
 from collections.abc import Callable, Iterable
+from resource import RUSAGE_SELF, getrusage
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from vitreous.data.augmentation import Augmentation
 from vitreous.data.batch import Batch
 from vitreous.data.faults import Faults
 from vitreous.data.loader import EvaluationLoader, TrainingLoader, check_channels
 from vitreous.data.preprocessing import Preprocessing
+from vitreous.data.workers import Workers
 from vitreous.errors import BadImageError, UserError
 
 Memory = Callable[..., Any]
+TWO = Workers(kind="threads", count=2)
 RULE = Preprocessing(size=(4, 6))
 EVERYTHING = Augmentation(
     crop_area=(0.5, 1.0), flip=0.5, rotate=10, contrast=0.2, mixup=0.2, cutmix=1.0
@@ -22,19 +27,20 @@ EVERYTHING = Augmentation(
 
 
 def training(part: Any, limit: float = 0.01, **options: Any) -> TrainingLoader:
-    options = {"batch_size": 4, "seed": 0, "threads": 2} | options
+    options = {"batch_size": 4, "seed": 0, "workers": TWO} | options
     faults = Faults(len(part.labels), limit)
-    return TrainingLoader(part, RULE, EVERYTHING, faults=faults, **options)
+    augmentation = options.pop("augmentation", EVERYTHING)
+    return TrainingLoader(part, RULE, augmentation, faults=faults, **options)
 
 
 def evaluation(part: Any, batch_size: int = 4, limit: float = 0.01) -> EvaluationLoader:
     faults = Faults(len(part.labels), limit)
-    return EvaluationLoader(part, RULE, batch_size=batch_size, faults=faults, threads=2)
+    return EvaluationLoader(part, RULE, batch_size=batch_size, faults=faults, workers=TWO)
 
 
 def same(one: Batch, other: Batch) -> bool:
     pairs = [(getattr(one, name), getattr(other, name)) for name in vars(one)]
-    return all(torch.equal(a, b) for a, b in pairs)
+    return all(a is b is None or torch.equal(a, b) for a, b in pairs)
 
 
 def readers() -> list[threading.Thread]:
@@ -58,7 +64,7 @@ def test_a_batch_holds_what_it_says(memory: Memory) -> None:
 def test_what_is_not_asked_for_is_not_drawn(memory: Memory) -> None:
     part = memory()
     loader = TrainingLoader(
-        part, RULE, Augmentation(), batch_size=4, seed=0, faults=Faults(10), threads=1
+        part, RULE, Augmentation(), batch_size=4, seed=0, faults=Faults(10), workers=TWO
     )
     (batch,) = loader.batches(0, 1)
     assert batch.movement is None
@@ -93,8 +99,8 @@ def test_the_number_of_threads_changes_nothing(memory: Memory) -> None:
             time.sleep(0.002 * (index % 3))
             return self.part.read(index)
 
-    one = training(memory(), threads=1).batches(0, 6)
-    many = training(Uneven(), threads=8).batches(0, 6)
+    one = training(memory(), workers=Workers(kind="threads", count=1)).batches(0, 6)
+    many = training(Uneven(), workers=Workers(kind="threads", count=8)).batches(0, 6)
     assert all(same(a, b) for a, b in zip(one, many, strict=True))
 
 
@@ -158,7 +164,7 @@ def test_leaving_early_reads_nothing_more(memory: Memory) -> None:
     part = memory(100)
     read = part.read
     part.read = lambda *arguments: time.sleep(0.01) or read(*arguments)
-    batches = training(part, batch_size=25, threads=1).batches(0, 4)
+    batches = training(part, batch_size=25, workers=Workers(kind="threads", count=1)).batches(0, 4)
     next(batches)
     batches.close()
     assert len(part.reads) < 40
@@ -175,7 +181,7 @@ def test_the_size_may_change_on_the_way(memory: Memory) -> None:
 
 def test_reading_stays_a_few_batches_ahead(memory: Memory) -> None:
     part = memory(100)
-    batches = training(part, batch_size=2, threads=1).batches(0, 50)
+    batches = training(part, batch_size=2, workers=Workers(kind="threads", count=1)).batches(0, 50)
     next(batches)
     time.sleep(0.05)
     assert 2 <= len(part.reads) <= 2 * 5
@@ -227,7 +233,7 @@ def test_evaluation_reads_at_full_scale(memory: Memory) -> None:
             return np.zeros((9, 9, 3), np.uint8)
 
     list(evaluation(Full()))
-    next(training(Full()).batches(0, 1))
+    next(training(Full(), augmentation=Augmentation()).batches(0, 1))
     assert sides[0] is None
     assert sides[1] > max(RULE.size)
 
@@ -241,3 +247,98 @@ def test_channels_are_checked() -> None:
 def test_a_bad_image_error_crosses_processes() -> None:
     kind, arguments = BadImageError("a.jpg", "cut short").__reduce__()
     assert str(kind(*arguments)) == "a.jpg: cut short"
+
+
+@given(
+    total=st.integers(1, 30),
+    batch_size=st.integers(4, 12),
+    world_size=st.integers(1, 4),
+    start=st.integers(0, 5),
+    repeats=st.integers(1, 3),
+)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_ranks_share_each_batch_whatever_their_number(
+    memory: Memory, total: int, batch_size: int, world_size: int, start: int, repeats: int
+) -> None:
+    """Position and draws are those of one process: a run goes on with any number of them."""
+    asked = Augmentation(flip=0.5, rotate=10, repeats=repeats)
+
+    def rows(rank: int, of: int) -> list[Batch]:
+        loader = training(
+            memory(total), batch_size=batch_size, augmentation=asked, rank=rank, world_size=of
+        )
+        return list(loader.batches(start, start + 3))
+
+    for whole, *shares in zip(
+        rows(0, 1), *(rows(r, world_size) for r in range(world_size)), strict=True
+    ):
+        assert sum(map(len, shares)) == batch_size
+        for rank, share in enumerate(shares):
+            assert torch.equal(share.index, whole.index[rank::world_size])
+            assert torch.equal(share.movement, whole.movement[rank::world_size])
+            assert torch.equal(share.images, whole.images[rank::world_size])
+
+
+@given(total=st.integers(1, 40), batch_size=st.integers(1, 9), world_size=st.integers(1, 5))
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_evaluation_over_ranks_sees_each_image_once(
+    memory: Memory, total: int, batch_size: int, world_size: int
+) -> None:
+    seen, lengths = [], set()
+    for rank in range(world_size):
+        loader = EvaluationLoader(
+            memory(total),
+            RULE,
+            batch_size=batch_size,
+            faults=Faults(total),
+            workers=TWO,
+            rank=rank,
+            world_size=world_size,
+        )
+        batches = list(loader)
+        lengths.add(len(batches))
+        assert len(batches) == len(loader)
+        seen += [n for batch in batches for n in batch.index[batch.mask].tolist()]
+    assert sorted(seen) == list(range(total))
+    assert len(lengths) == 1, "else the ranks would wait for one another"
+
+
+def test_more_processes_than_images_a_batch_are_refused(memory: Memory) -> None:
+    with pytest.raises(UserError, match="batch_size is 4 for 5 processes"):
+        training(memory(), rank=0, world_size=5)
+
+
+def test_repeated_images_are_drawn_anew(memory: Memory) -> None:
+    loader = training(memory(8), batch_size=6, augmentation=Augmentation(rotate=20, repeats=3))
+    first, second = loader.batches(0, 2)
+    index = torch.cat([first.index, second.index]).view(-1, 3)
+    assert (index == index[:, :1]).all()
+    assert len(index[:, 0].unique()) == 4
+    assert len(first.movement.unique(dim=0)) == 6
+
+
+class Synthetic:
+    """A million tiny images that are made when they are read."""
+
+    def __init__(self, total: int) -> None:
+        self.names = range(total)
+        self.labels = np.zeros(total, np.uint8).astype(np.int64)
+
+    def read(self, index: int, min_side: int | None = None) -> np.ndarray:
+        return np.full((6, 9, 3), index % 251, np.uint8)
+
+
+def test_a_million_images_keep_memory_flat_and_the_position_is_a_number() -> None:
+    part = Synthetic(1_000_000)
+    step = 1_234_567
+    begin = time.perf_counter()
+    loader = training(part, batch_size=32)
+    batches = loader.batches(step, step + 50)
+    first = next(batches)
+    assert time.perf_counter() - begin < 2, "restored, and a batch read"
+    before = getrusage(RUSAGE_SELF).ru_maxrss
+    rest = [batch.index for batch in batches]
+    assert getrusage(RUSAGE_SELF).ru_maxrss - before < 20_000  # kilobytes
+    again = training(part, batch_size=32).batches(step, step + 50)
+    assert torch.equal(next(again).index, first.index)
+    assert all(torch.equal(a.index, b) for a, b in zip(again, rest, strict=True))

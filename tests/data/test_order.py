@@ -1,9 +1,12 @@
+import time
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitreous.data.order import Order
+from vitreous.data.order import Order, _shuffle
 
 
 @given(st.integers(1, 40), st.integers(0, 5), st.integers(0, 1000))
@@ -46,3 +49,36 @@ def test_an_epoch_is_drawn_once_although_batches_straddle(monkeypatch: pytest.Mo
     order = Order(3, 0)
     assert [order[position][0] for position in range(8)] == [0, 0, 0, 1, 1, 1, 2, 2]
     assert drawn == [0, 1, 2]
+
+
+@given(st.integers(2, 300), st.integers(0, 100))
+def test_the_computed_order_is_a_permutation_too(total: int, seed: int) -> None:
+    keys = np.random.default_rng(seed).integers(1 << 62, size=6).tolist()
+    assert sorted(_shuffle(place, total, keys) for place in range(total)) == list(range(total))
+
+
+def test_three_hundred_million_images_take_no_memory() -> None:
+    total = 300_000_000
+    tracemalloc.start()
+    order = Order(total, 0)
+    begin = time.perf_counter()
+    first = order[7 * total][1]
+    assert time.perf_counter() - begin < 0.1, "a position is restored"
+    indices = [first, *(order[7 * total + place][1] for place in range(1, 500))]
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()
+    assert len(set(indices)) == 500
+    assert {order[7 * total][0], order[8 * total - 1][0]} == {7}
+
+
+def test_the_computed_order_is_as_even_as_a_drawn_one() -> None:
+    """Neighbours land anywhere: chi-square over 50 bins, and no run of rising indices."""
+    total = 3_000_000
+    order = Order(total, 1)
+    indices = np.array([order[place][1] for place in range(10_000)])
+    counts, _ = np.histogram(indices, 50, (0, total))
+    assert ((counts - 200) ** 2 / 200).sum() < 100  # 49 expected, 100 once in 40,000
+    steps, _ = np.histogram(np.diff(indices) % total, 50, (0, total))
+    assert ((steps - 200) ** 2 / 200).sum() < 100
+    other = np.array([order[total + place][1] for place in range(10_000)])
+    assert abs(np.corrcoef(indices, other)[0, 1]) < 0.05

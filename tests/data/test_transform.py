@@ -1,4 +1,3 @@
-import math
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 
@@ -9,8 +8,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from vitreous.data.augmentation import Augmentation
+from vitreous.data.crop import RandomCrop, cut
 from vitreous.data.preprocessing import Fit, Interpolation, Preprocessing
-from vitreous.data.transform import fit_for_test, fit_for_training, inception_crop
+from vitreous.data.transform import fit_for_test, random_window, resize_crop
 
 SIDES = st.integers(1, 90)
 
@@ -63,21 +63,15 @@ def difference(pixels: np.ndarray, rule: Preprocessing) -> np.ndarray:
     return np.abs(ours - pillow(pixels, rule))
 
 
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
 @pytest.mark.parametrize("fit", ["crop", "squash"])
 @given(H=SIDES, W=SIDES, size=st.tuples(st.integers(1, 40), st.integers(1, 40)), seed=SIDES)
 @settings(max_examples=60)
-def test_bilinear_is_within_one_grey_level_of_pillow(
-    fit: Fit, H: int, W: int, size: tuple[int, int], seed: int
+def test_the_test_rule_is_within_one_grey_level_of_pillow(
+    fit: Fit, interpolation: Interpolation, H: int, W: int, size: tuple[int, int], seed: int
 ) -> None:
-    asked = rule(size, fit, 1.0, "bilinear")
+    asked = rule(size, fit, 1.0, interpolation)
     assert difference(photo(H, W, seed=seed), asked).max() <= 1
-
-
-@given(H=SIDES, W=SIDES, size=st.tuples(st.integers(1, 40), st.integers(1, 40)), seed=SIDES)
-@settings(max_examples=60)
-def test_bicubic_is_within_two(H: int, W: int, size: tuple[int, int], seed: int) -> None:
-    """Even of noise, where it overshoots black and white at every other pixel."""
-    assert difference(photo(H, W, seed=seed), rule(size)).max() <= 2
 
 
 @pytest.mark.parametrize("name", ["astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg"])
@@ -87,8 +81,7 @@ def test_real_photographs(shared_data: Path, name: str, fit: Fit, fraction: floa
     pixels = np.array(Image.open(shared_data / "photos" / name).convert("RGB"))
     for size in ((224, 224), (64, 96), (512, 384)):
         apart = difference(pixels, rule(size, fit, fraction))
-        assert apart.max() <= 2
-        assert (apart > 1).mean() < 5e-4
+        assert apart.max() <= 1
 
 
 @pytest.mark.parametrize("size", [(10, 15), (40, 60), (60, 90)])
@@ -123,7 +116,6 @@ def test_pixels_of_the_right_size_come_as_they_are() -> None:
     pixels = photo(12, 10)
     out = fit_for_test(pixels, rule((12, 10)))
     assert np.array_equal(out.numpy(), pixels.transpose(2, 0, 1))
-    assert out.is_contiguous()
 
 
 def test_pixels_may_be_read_only_or_a_view() -> None:
@@ -136,20 +128,26 @@ def test_pixels_may_be_read_only_or_a_view() -> None:
         assert fit_for_test(other, rule((8, 8))).equal(expected)
 
 
+def crop_box(
+    H: int, W: int, augmentation: Augmentation, draw: np.random.Generator
+) -> tuple[int, int, int, int]:
+    return RandomCrop.drawn(augmentation, draw)(H, W)
+
+
 CROPS = Augmentation(crop_area=(0.3, 0.8), crop_ratio=(0.5, 2.0))
 
 
 @given(SIDES, SIDES, st.integers(0, 1000))
 def test_a_crop_lies_in_its_image(H: int, W: int, seed: int) -> None:
     draw = np.random.default_rng(seed)
-    top, left, height, width = inception_crop(H, W, CROPS, draw)
+    top, left, height, width = crop_box(H, W, CROPS, draw)
     assert 0 <= top < top + height <= H
     assert 0 <= left < left + width <= W
 
 
 @given(st.integers(60, 120), st.integers(60, 120), st.integers(0, 1000))
 def test_area_and_ratio_are_in_their_ranges(H: int, W: int, seed: int) -> None:
-    _, _, height, width = inception_crop(H, W, CROPS, np.random.default_rng(seed))
+    _, _, height, width = crop_box(H, W, CROPS, np.random.default_rng(seed))
     # Sides are rounded to pixels: half of one either way.
     assert (height + 0.5) * (width + 0.5) >= 0.3 * H * W
     assert (height - 0.5) * (width - 0.5) <= 0.8 * H * W
@@ -159,7 +157,7 @@ def test_area_and_ratio_are_in_their_ranges(H: int, W: int, seed: int) -> None:
 
 def test_crops_reach_everywhere() -> None:
     draw = np.random.default_rng(0)
-    boxes = np.array([inception_crop(40, 60, CROPS, draw) for _ in range(2000)])
+    boxes = np.array([crop_box(40, 60, CROPS, draw) for _ in range(2000)])
     top, left, height, width = boxes.T
     assert top.min() == left.min() == 0
     assert (top + height).max() == 40
@@ -172,7 +170,7 @@ def test_crops_reach_everywhere() -> None:
 def test_area_and_ratio_are_drawn_evenly() -> None:
     draw = np.random.default_rng(0)
     asked = Augmentation(crop_area=(0.1, 0.4), crop_ratio=(0.5, 2.0))
-    boxes = np.array([inception_crop(300, 300, asked, draw) for _ in range(2000)])
+    boxes = np.array([crop_box(300, 300, asked, draw) for _ in range(2000)])
     areas, ratios = boxes[:, 2] * boxes[:, 3] / 300**2, np.log2(boxes[:, 3] / boxes[:, 2])
     for values, low, high in ((areas, 0.1, 0.4), (ratios, -1, 1)):
         counts, _ = np.histogram(values, 5, (low, high))
@@ -184,44 +182,49 @@ def test_area_and_ratio_are_drawn_evenly() -> None:
     [(1, 4000, (0, 1999, 1, 2)), (4000, 1, (1999, 0, 2, 1)), (2, 400, (0, 198, 2, 4))],
 )
 def test_a_strip_gives_its_centre(H: int, W: int, box: tuple[int, int, int, int]) -> None:
-    assert inception_crop(H, W, CROPS, np.random.default_rng(0)) == box
+    assert crop_box(H, W, CROPS, np.random.default_rng(0)) == box
 
 
-@pytest.mark.parametrize("shape", [(1, 4000), (4000, 1), (1, 1), (500, 3)])
-def test_training_crops_of_any_shape(shape: tuple[int, int]) -> None:
-    out = fit_for_training(photo(*shape), rule((16, 12)), CROPS, np.random.default_rng(0))
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("shape", [(1, 4000), (4000, 1), (1, 1), (500, 3), (16, 12)])
+def test_training_crops_of_any_shape(shape: tuple[int, int], mirrored: bool) -> None:
+    pixels = photo(*shape)
+    out = resize_crop(
+        cut(pixels, crop_box(*shape, CROPS, np.random.default_rng(0))),
+        rule((16, 12)),
+        mirrored=mirrored,
+    )
     assert out.shape == (3, 16, 12)
 
 
-def test_without_a_crop_training_takes_the_test_rule() -> None:
+def test_a_mirror_image() -> None:
     pixels, asked = photo(30, 50), rule((8, 8))
-    out = fit_for_training(pixels, asked, Augmentation(), np.random.default_rng(0))
-    assert out.equal(fit_for_test(pixels, asked))
+    plain, mirrored = (resize_crop(pixels, asked, mirrored=flag) for flag in (False, True))
+    assert mirrored.equal(plain.flip(2))
 
 
-@pytest.mark.parametrize("augmentation", [Augmentation(), CROPS])
-def test_mirrors_come_as_often_as_asked(augmentation: Augmentation) -> None:
-    pixels, asked = photo(30, 50), rule((8, 8))
-    flags = {"crop_area": augmentation.crop_area, "crop_ratio": augmentation.crop_ratio}
-    mirrored = 0
-    for seed in range(200):
-        plain, always, often = (
-            fit_for_training(
-                pixels, asked, Augmentation(**flags, flip=flip), np.random.default_rng(seed)
-            )
-            for flip in (0.0, 1.0, 0.3)
-        )
-        assert always.equal(plain.flip(2))
-        mirrored += often.equal(always)
-    assert mirrored == pytest.approx(60, abs=4 * math.sqrt(200 * 0.3 * 0.7))
+@pytest.mark.parametrize("shape", [(375, 500), (500, 375), (241, 210), (100, 90)])
+def test_the_fast_resize_is_pillows_but_for_a_few_pixels(shape: tuple[int, int]) -> None:
+    pixels = photo(*shape)
+    ours = resize_crop(pixels, rule((224, 224)), mirrored=False).numpy().astype(int)
+    apart = np.abs(ours - pillow(pixels, rule((224, 224), "squash")))
+    assert apart.mean() < 0.5
+    assert (apart > 1).mean() < 0.05
 
 
-def test_the_same_number_of_draws_whatever_happens() -> None:
-    """So that what a sample draws next depends on its seed alone."""
-    places = set()
-    for shape in ((1, 4000), (40, 40)):
-        for augmentation in (Augmentation(), CROPS, Augmentation(flip=1.0)):
-            draw = np.random.default_rng(3)
-            fit_for_training(photo(*shape), rule((8, 8)), augmentation, draw)
-            places.add(draw.random())
-    assert len(places) == 1
+@pytest.mark.parametrize("shape", [(40, 60), (10, 90)])
+def test_a_window_is_a_piece_of_the_whole_image(shape: tuple[int, int]) -> None:
+    pixels, asked = photo(*shape), rule((16, 12))
+    whole = resize_crop(pixels, rule((20, 15)), mirrored=False)
+    corners = set()
+    for seed in range(60):
+        window = random_window(pixels, asked, 1.25, np.random.default_rng(seed))
+        found = [
+            (top, left)
+            for top in range(5)
+            for left in range(4)
+            if whole[:, top : top + 16, left : left + 12].equal(window)
+        ]
+        corners.update(found)
+        assert found
+    assert len(corners) > 15, "of 20"

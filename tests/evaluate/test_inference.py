@@ -9,6 +9,7 @@ from vitreous.data.faults import Faults
 from vitreous.data.loader import EvaluationLoader
 from vitreous.data.preprocessing import Preprocessing
 from vitreous.data.sources.pixels import PixelPart
+from vitreous.data.workers import Workers
 from vitreous.errors import BadImageError
 from vitreous.evaluate.inference import Inference, infer
 from vitreous.parallel.device import choose_engine
@@ -33,7 +34,13 @@ class Broken(PixelPart):
 def answers(batch_size: int, kind: Any = PixelPart, precision: str = "float32") -> Inference:
     pixels = np.arange(10, dtype=np.uint8)[:, None, None, None].repeat(2, 1).repeat(2, 2)
     part = kind([str(n) for n in range(10)], np.arange(10) % 3, lambda: pixels)
-    loader = EvaluationLoader(part, RULE, batch_size=batch_size, faults=Faults(10), threads=2)
+    loader = EvaluationLoader(
+        part,
+        RULE,
+        batch_size=batch_size,
+        faults=Faults(10),
+        workers=Workers(kind="threads", count=2),
+    )
     return infer(Levels().train(), loader, choose_engine("cpu", precision))
 
 

@@ -80,10 +80,10 @@ def _write(arguments: Namespace, folder: Path) -> "SetIndex":
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-    from vitreous.data.loader import available_cores
     from vitreous.data.open import open_dataset
     from vitreous.data.packing import Packing
     from vitreous.data.sharding import write_shards
+    from vitreous.data.workers import available_cores
 
     workers = available_cores() if arguments.workers is None else arguments.workers
     if workers < 1:

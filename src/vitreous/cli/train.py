@@ -11,19 +11,16 @@ x and y, idx .gz files, a CSV or JSON-lines table, or a benchmark set as it is d
 folder then holds the model, the report as JSON and HTML, the log and the resolved config.
 """
 
-import re
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from vitreous.cli.config_options import add_config_arguments, recipe_config, typed_fields
 from vitreous.cli.output import add_json_argument, print_report, write_json
-from vitreous.errors import UserError
-from vitreous.train.config import SECTIONS, TrainConfig
-from vitreous.train.overrides import field_types, override
+from vitreous.train.config import TrainConfig
+from vitreous.train.overrides import override
 
 if TYPE_CHECKING:
-    from vitreous.data.sample import Dataset
     from vitreous.train.run_folder import RunFolder
 
 
@@ -31,11 +28,6 @@ def add_arguments(parser: ArgumentParser) -> None:
     """The verb's own options, and one for every field of the config."""
     parser.add_argument("data", metavar="DATA", help="the data set")
     parser.add_argument("--out", metavar="RUN", required=True, help="the run folder to make")
-    parser.add_argument("--model", metavar="NAME", help="a variant, such as ViT-S/16")
-    parser.add_argument("--weights", metavar="FILE", help="checkpoint or run folder to start from")
-    parser.add_argument(
-        "--recipe", metavar="NAME", help="scratch (default), or finetune (default with --weights)"
-    )
     parser.add_argument(
         "--exclude",
         metavar="LIST",
@@ -43,12 +35,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
     add_json_argument(parser)
-    group = parser.add_argument_group("any field of the config, in place of the recipe's value")
-    texts = dict(_descriptions())
-    for name, kind in field_types().items():
-        metavar = re.sub(r"typing\.|<class '(\w+)'>", r"\1", str(kind)).upper()
-        metavar = "VALUE" if len(metavar) > 12 else metavar
-        group.add_argument(f"--{name}", metavar=metavar, help=texts[name].replace("%", "%%"))
+    add_config_arguments(parser)
 
 
 def run(arguments: Namespace) -> int:
@@ -72,7 +59,7 @@ def run(arguments: Namespace) -> int:
     if begun:
         config = _begun_config(arguments, folder, excluded)
     else:
-        config = replace(_recipe_config(arguments, dataset), excluded=excluded or ())
+        config = replace(recipe_config(arguments, dataset), excluded=excluded or ())
     console = Console(stderr=True)
     try:
         report = train(config, dataset, arguments.out, console, resume=arguments.resume)
@@ -94,68 +81,12 @@ def _begun_config(
     arguments: Namespace, folder: "RunFolder", excluded: tuple[str, ...] | None
 ) -> TrainConfig:
     """The config of the run to go on with; what was typed may repeat it and not contradict it."""
-    from vitreous.train.run_folder import check_same
+    from vitreous.train.run_folder import SITTING, check_same
 
     begun = folder.read_config()
     typed = {name: getattr(arguments, name) for name in ("data", "recipe", "weights")}
     typed["excluded"] = excluded
     asked = replace(begun, **{name: value for name, value in typed.items() if value is not None})
-    check_same(override(asked, _typed_fields(arguments)), begun)
-    return begun
-
-
-def _recipe_config(arguments: Namespace, dataset: "Dataset") -> TrainConfig:
-    """The recipe's config for this data and machine, with what was typed in its place."""
-    import torch
-
-    from vitreous.model.variants import variant_config
-    from vitreous.train.recipes import Facts, find_recipe
-    from vitreous.weights.load import read_passport
-
-    trained = model = None
-    if arguments.weights is not None:
-        if arguments.model is not None:
-            raise UserError("--weights brings its own architecture: leave --model out")
-        passport = read_passport(arguments.weights)
-        trained = (passport.architecture, passport.preprocessing)
-    if arguments.model is not None:
-        model = variant_config(
-            arguments.model, num_classes=dataset.num_classes, channels=dataset.channels
-        )
-    train = dataset.parts.get("train")
-    recipe = find_recipe(arguments.recipe or ("finetune" if arguments.weights else "scratch"))
-    config = recipe(
-        Facts(
-            data=arguments.data,
-            num_images=0 if train is None else len(train.labels),
-            num_classes=dataset.num_classes,
-            channels=dataset.channels,
-            image_size=dataset.image_size,
-            gpu=arguments.device != "cpu" and torch.cuda.is_available(),
-            model=model,
-            weights=arguments.weights,
-            trained=trained,
-        )
-    )
-    return override(config, _typed_fields(arguments))
-
-
-def _typed_fields(arguments: Namespace) -> dict[str, str]:
-    """Config fields that were given on the command line."""
-    typed = ((name, getattr(arguments, name)) for name in field_types())
-    return {name: text for name, text in typed if text is not None}
-
-
-def _descriptions() -> Iterator[tuple[str, str]]:
-    """Each field's words, read off the `Attributes` of its dataclass."""
-    sections = [(name, section) for name, types in SECTIONS.items() for section in types]
-    # The first type last: its words stand where another has a field of the same name.
-    for prefix, section in (("", TrainConfig), *reversed(sections)):
-        _, _, attributes = (section.__doc__ or "").partition("Attributes:\n")
-        text = " ".join(
-            line.strip() if line.startswith(" " * 12) else "\n" + line.strip()
-            for line in attributes.splitlines()
-        )
-        for line in filter(None, map(str.strip, text.split("\n"))):
-            name, _, words = line.partition(": ")
-            yield f"{prefix}.{name}".lstrip("."), words.replace("`", "")
+    asked = override(asked, typed_fields(arguments))
+    check_same(asked, begun)
+    return replace(begun, **{name: getattr(asked, name) for name in SITTING})

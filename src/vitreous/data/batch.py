@@ -1,5 +1,6 @@
 """What travels from the loader to a model, and how a device makes it the model's input."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -21,6 +22,7 @@ class Batch:
         movement: Affine matrices from output to input coordinates in [-1, 1], where training
             moves images; else None.
         colour: Factors of brightness, contrast and saturation, where training changes them.
+        erased: Top, left, height and width of the box that training erases; empty for none.
     """
 
     images: UInt8[Tensor, "B C H W"]
@@ -29,18 +31,22 @@ class Batch:
     mask: Bool[Tensor, " B"]
     movement: Float[Tensor, "B 2 3"] | None = None
     colour: Float[Tensor, "B 3"] | None = None
+    erased: Int64[Tensor, "B 4"] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device; copies overlap with work where memory is pinned."""
-        moved = {
-            name: value.to(device, non_blocking=True)
-            for name, value in vars(self).items()
-            if isinstance(value, Tensor)
-        }
-        return replace(self, **moved)
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> "Batch":
+        """The same batch in page-locked memory; PyTorch's loader calls this by its name."""
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        tensors = vars(self).items()
+        return replace(self, **{name: change(t) for name, t in tensors if isinstance(t, Tensor)})
 
 
 def normalise(images: Real[Tensor, "B C H W"], rule: Preprocessing) -> Float[Tensor, "B C H W"]:
@@ -52,5 +58,5 @@ def normalise(images: Real[Tensor, "B C H W"], rule: Preprocessing) -> Float[Ten
     """
     mean = torch.tensor(rule.mean, device=images.device).view(-1, 1, 1)
     std = torch.tensor(rule.std, device=images.device).view(-1, 1, 1)
-    # One multiplication and one addition per pixel.
-    return images * (1 / (255 * std)) - mean / std
+    # Converted first, then in place: mixed types would be many times slower.
+    return images.to(torch.float32, copy=True).mul_(1 / (255 * std)).sub_(mean / std)

@@ -2,18 +2,23 @@
 
 import os
 import threading
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import UInt8
 
 from vitreous.data.sample import Part
+from vitreous.errors import BadImageError
 
-# Share of the memory that is free when training begins; the rest is the model's.
-_SHARE = 0.25
+CAPACITY = 1 << 30
+"""Bytes of pixels that are kept at the most, unless another limit is given."""
+
+# Images that are read to tell how many bytes the whole part will take.
+_SAMPLE = 16
 
 
 class PixelCache:
-    """Reads a part at reduced scale and remembers the pixels, up to a share of free memory.
+    """Reads a part at reduced scale and remembers the pixels, up to a number of bytes.
 
     Safe from several threads: at worst an image is decoded twice, and kept once.
 
@@ -21,15 +26,31 @@ class PixelCache:
         part: What is read.
         min_side: Least shorter side, pixels; JPEGs are decoded at the smallest scale that keeps
             it.
-        capacity: Bytes; a quarter of the free memory where not given.
+        capacity: Bytes.
     """
 
-    def __init__(self, part: Part, min_side: int, capacity: int | None = None) -> None:
+    def __init__(self, part: Part, min_side: int, capacity: int = CAPACITY) -> None:
         self.part = part
         self.min_side = min_side
-        self.room = capacity if capacity is not None else int(free_memory() * _SHARE)
+        self.capacity = self.room = capacity
         self._kept: dict[int, UInt8[np.ndarray, "H W C"]] = {}
         self._lock = threading.Lock()
+
+    @cached_property
+    def holds_all(self) -> bool:
+        """Whether the whole part will fit, by the mean of a few images spread over it.
+
+        A function of the part and the capacity, and not of the machine: how an image is read
+        decides its pixels, and a run that goes on elsewhere shall go on the same.
+        """
+        total = len(self.part.labels)
+        sizes = []
+        for index in np.linspace(0, total - 1, min(total, _SAMPLE)).astype(int).tolist():
+            try:
+                sizes.append(self.part.read(index, self.min_side).nbytes)
+            except BadImageError:
+                continue  # it will be counted when its turn comes
+        return bool(sizes) and sum(sizes) / len(sizes) * total <= self.capacity
 
     def read(self, index: int) -> UInt8[np.ndarray, "H W C"]:
         """Pixels of one image.

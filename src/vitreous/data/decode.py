@@ -11,7 +11,7 @@ import numpy as np
 import simplejpeg
 from jaxtyping import UInt8
 
-from vitreous.data.header import JPEG_MAGIC, check_size, jpeg_orientation, open_header, orientation
+from vitreous.data.header import JPEG_MAGIC, check_size, jpeg_layout, open_header, orientation
 from vitreous.data.modes import GREY_MODES, fit_channels, to_uint8
 from vitreous.errors import BadImageError
 
@@ -28,6 +28,9 @@ UPRIGHT: Mapping[int, Callable[[np.ndarray], np.ndarray]] = {
     7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
     8: lambda a: a[:, ::-1].swapaxes(0, 1),
 }
+
+# simplejpeg rounds the conversion of these to RGB otherwise than Pillow.
+CONVERTED_BY_PILLOW = ("CMYK", "YCCK")
 
 
 def decode(
@@ -77,7 +80,7 @@ def image_size(data: bytes, name: str) -> tuple[int, int]:
     try:
         if data.startswith(JPEG_MAGIC):
             height, width, *_ = simplejpeg.decode_jpeg_header(data)
-            turned = jpeg_orientation(data) >= 5
+            turned = jpeg_layout(data).orientation >= 5
         else:
             image = open_header(data)
             height, width = image.height, image.width
@@ -105,8 +108,8 @@ def _decode_jpeg(data: bytes, channels: int, min_side: int | None) -> Pixels | N
     try:
         height, width, colour, _ = simplejpeg.decode_jpeg_header(data)
         check_size(height, width)
-        if colour in ("CMYK", "YCCK"):
-            return None  # simplejpeg rounds the conversion to RGB otherwise than Pillow
+        if colour in CONVERTED_BY_PILLOW:
+            return None
         stored = simplejpeg.decode_jpeg(
             data,
             "GRAY" if colour == "Gray" else "RGB",
@@ -117,7 +120,7 @@ def _decode_jpeg(data: bytes, channels: int, min_side: int | None) -> Pixels | N
         )
     except ValueError:  # damaged, or a kind of JPEG that it does not know: Pillow judges
         return None
-    return fit_channels(UPRIGHT[jpeg_orientation(data)](stored), channels)
+    return fit_channels(UPRIGHT[jpeg_layout(data).orientation](stored), channels)
 
 
 def _decode_any(data: bytes, channels: int) -> Pixels:

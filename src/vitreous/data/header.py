@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Callable
 from io import BytesIO
+from typing import NamedTuple
 
 from PIL import ExifTags
 from PIL.AvifImagePlugin import AvifImageFile
@@ -19,6 +20,11 @@ MAX_PIXELS = 64_000_000
 """Largest image that is decoded, in pixels; larger ones are refused from their header."""
 
 JPEG_MAGIC = b"\xff\xd8\xff"
+
+# Markers of a JPEG's segments (ITU-T T.81, table B.1).
+_BASELINE = (0xC0, 0xC1)
+_START_OF_SCAN = 0xDA
+_APP1 = 0xE1
 
 Opener = Callable[[BytesIO], ImageFile]
 
@@ -75,11 +81,39 @@ def orientation(image: ImageFile) -> int:
     return value if value in range(1, 9) else 1
 
 
-def jpeg_orientation(data: bytes) -> int:
-    """The same of a JPEG file, in a fraction of the time where it has no such metadata."""
-    if b"Exif\0\0" not in data and b"tiff:Orientation" not in data:
-        return 1
-    return orientation(open_header(data))
+class JpegLayout(NamedTuple):
+    """Where things lie in a JPEG file.
+
+    Attributes:
+        orientation: EXIF orientation, 1 to 8.
+        frame: Where the header of a baseline frame begins (its marker); None for other kinds.
+    """
+
+    orientation: int
+    frame: int | None
+
+
+def jpeg_layout(data: bytes) -> JpegLayout:
+    """Read a JPEG's segments up to its first scan.
+
+    The search ends where the file is damaged: what follows is for the decoder to judge.
+    """
+    at, frame, told = 2, None, False
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        kind = data[at + 1]
+        if kind == _START_OF_SCAN:
+            break
+        if kind == 0xFF:  # a fill byte
+            at += 1
+            continue
+        if kind in _BASELINE:
+            frame = at
+        length = data[at + 2] << 8 | data[at + 3]
+        if kind == _APP1 and not told:
+            segment = data[at : at + 2 + length]
+            told = b"Exif\0\0" in segment or b"tiff:Orientation" in segment
+        at += 2 + length
+    return JpegLayout(orientation(open_header(data)) if told else 1, frame)
 
 
 def _gif_size(data: bytes) -> tuple[int, int]:

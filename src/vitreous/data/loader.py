@@ -1,56 +1,59 @@
-"""From a part of a data set to batches: ordered by arithmetic, read ahead by threads."""
+"""From a part of a data set to batches: ordered by arithmetic, read ahead, exact over ranks."""
 
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import torch
+from jaxtyping import UInt8
 from torch import Tensor
 
 from vitreous.data.augmentation import Augmentation
 from vitreous.data.batch import Batch
-from vitreous.data.cache import PixelCache
+from vitreous.data.cache import CAPACITY, PixelCache
 from vitreous.data.colour import draw_colour
+from vitreous.data.crop import RandomCrop, cut
+from vitreous.data.erasing import draw_erasing
 from vitreous.data.faults import Faults
 from vitreous.data.movement import draw_movement
 from vitreous.data.order import Order
+from vitreous.data.policy import apply_policy
 from vitreous.data.preprocessing import Preprocessing
-from vitreous.data.sample import Part
-from vitreous.data.transform import fit_for_test, fit_for_training
+from vitreous.data.read_ahead import read_ahead
+from vitreous.data.sample import Part, decodes, read_crop
+from vitreous.data.transform import fit_for_test, random_window, resize_crop
+from vitreous.data.workers import Workers
 from vitreous.errors import BadImageError, UserError
 
-# A random crop keeps its detail where the decoder gives somewhat more than the model's side.
+# What is cached, and what is read without a crop, keeps this many times the model's side.
 _DECODE_MARGIN = 1.5
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One image of a batch, on its way."""
-
-    image: Tensor | None
-    index: int
-    label: int
-    movement: np.ndarray | None = None
-    colour: np.ndarray | None = None
+# Other images that are tried in the place of one that cannot be read.
+_TRIES = 64
 
 
 class TrainingLoader:
     """Endless full batches of augmented images; which ones is a function of the step alone.
 
-    An image that cannot be read is replaced by another, the same one whenever the run is repeated.
+    The sample at position p of the run is (epoch, index) by `Order`, and what is drawn for it is a
+    function of (seed, epoch, index): the whole position is one number, whatever the number of
+    readers and of ranks. A rank takes every `world_size`-th sample of each batch. An image that
+    cannot be read is replaced by another, the same one whenever the run is repeated.
+
+    A part of image files whose pixels fit into `cache_bytes` is decoded once, at the scale that
+    keeps 1.5 times the model's side; of a larger one, each crop is decoded by itself at the scale
+    that keeps the crop's detail.
 
     Args:
         part: Images and labels.
         rule: Interpolation, and the largest size that will be asked for.
-        augmentation: What is drawn for each sample from (seed, epoch, index).
-        batch_size: B.
+        augmentation: What is drawn for each sample.
+        batch_size: B, over all ranks.
         seed: Of order and augmentation.
         faults: Where unreadable images are counted.
-        threads: Readers; one per core where not given.
+        workers: Who reads ahead.
+        rank: Which of the processes that train together this is.
+        world_size: How many they are.
+        cache_bytes: Most bytes of decoded pixels that are kept.
     """
 
     def __init__(
@@ -62,17 +65,32 @@ class TrainingLoader:
         batch_size: int,
         seed: int,
         faults: Faults,
-        threads: int | None = None,
+        workers: Workers | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+        cache_bytes: int = CAPACITY,
     ) -> None:
+        _check_ranks(rank, world_size)
+        if batch_size < world_size:
+            raise UserError(f"batch_size is {batch_size} for {world_size} processes: give more")
+        if augmentation.policy != "none" and rule.channels not in (1, 3):
+            raise UserError(
+                f"augmentation.policy {augmentation.policy} is for 1 or 3 channels and the data "
+                f"has {rule.channels}: leave it out"
+            )
         self.part = part
         self.rule = rule
-        self.augmentation = augmentation
-        self.batch_size = batch_size
-        self.seed = seed
         self.faults = faults
-        self.threads = threads or available_cores()
-        self.order = Order(len(part.labels), seed)
-        self.cache = PixelCache(part, int(_DECODE_MARGIN * max(rule.size)))
+        self.workers = workers or Workers()
+        self._order = Order(len(part.labels), seed)
+        self._first, self._every, self._batch_size = rank, world_size, batch_size
+        cache = PixelCache(part, int(_DECODE_MARGIN * max(rule.size)), cache_bytes)
+        self._images = _TrainingImages(
+            part,
+            augmentation,
+            seed,
+            cache if cache_bytes and decodes(part) and cache.holds_all else None,
+        )
 
     def batches(
         self, start: int, stop: int, size: tuple[int, int] | None = None
@@ -83,35 +101,37 @@ class TrainingLoader:
             start: First step.
             stop: The step after the last.
             size: (H, W) of the images; the rule's where not given.
+
+        Raises:
+            UserError: Too many images cannot be read, or a reader died or hangs.
         """
         rule = self.rule if size is None else replace(self.rule, size=size)
-        read = partial(self._row, rule)
-        for rows in _read_ahead(map(self._samples, range(start, stop)), read, self.threads):
-            yield _collate(rows, self.batch_size, rule)
-
-    def _samples(self, step: int) -> list[tuple[int, int]]:
-        first = step * self.batch_size
-        return [self.order[position] for position in range(first, first + self.batch_size)]
-
-    def _row(self, rule: Preprocessing, epoch: int, index: int) -> _Row:
-        draw = np.random.default_rng((self.seed, epoch, index))
-        while True:
-            try:
-                pixels = self.cache.read(index)
-                break
-            except BadImageError as error:
-                self.faults.add(error)
-                index = int(draw.integers(len(self.part.labels)))
-        image = fit_for_training(pixels, rule, self.augmentation, draw)
-        movement = draw_movement(self.augmentation, draw) if self.augmentation.moves else None
-        colour = draw_colour(self.augmentation, draw) if self.augmentation.recolours else None
-        return _Row(image, index, int(self.part.labels[index]), movement, colour)
+        reader = _TrainingReader(
+            self._images, self._order, rule, self._batch_size, self._first, self._every
+        )
+        # Processes cannot share a cache of this one's.
+        decoding = decodes(self.part) and self._images.cache is None
+        steps = range(start, stop)
+        kind = self.workers.chosen(
+            images=len(steps) * len(reader), decodes=decoding, batch_bytes=reader.batch_bytes
+        )
+        yield from read_ahead(reader, steps, self.workers, kind, self.faults)
 
 
 class EvaluationLoader:
     """Each image once, in order, exactly decoded; the last batch is filled up and masked.
 
-    An image that cannot be read is left out by the mask and counted in `faults`.
+    Ranks take turns image by image, and all have the same number of batches. An image that cannot
+    be read is left out by the mask and counted in `faults`.
+
+    Args:
+        part: Images and labels.
+        rule: How an image becomes the model's input.
+        batch_size: B of each rank.
+        faults: Where unreadable images are counted.
+        workers: Who reads ahead.
+        rank: Which of the processes that evaluate together this is.
+        world_size: How many they are.
     """
 
     def __init__(
@@ -121,40 +141,31 @@ class EvaluationLoader:
         *,
         batch_size: int,
         faults: Faults,
-        threads: int | None = None,
+        workers: Workers | None = None,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
+        _check_ranks(rank, world_size)
         self.part = part
         self.rule = rule
         self.batch_size = batch_size
         self.faults = faults
-        self.threads = threads or available_cores()
+        self.workers = workers or Workers()
+        self.rank, self.world_size = rank, world_size
 
     def __len__(self) -> int:
-        return -(-len(self.part.labels) // self.batch_size)
+        return -(-len(self.part.labels) // (self.batch_size * self.world_size))
 
     def __iter__(self) -> Iterator[Batch]:
-        total, size = len(self.part.labels), self.batch_size
-        chunks = (
-            [(0, index) for index in range(first, min(first + size, total))]
-            for first in range(0, total, size)
+        reader = _EvaluationReader(
+            self.part, self.rule, self.batch_size, self.rank, self.world_size
         )
-        for rows in _read_ahead(chunks, self._row, self.threads):
-            yield _collate(rows, size, self.rule)
-
-    def _row(self, _: int, index: int) -> _Row:
-        try:
-            image = fit_for_test(self.part.read(index), self.rule)
-        except BadImageError as error:
-            self.faults.add(error)
-            image = None
-        return _Row(image, index, int(self.part.labels[index]))
-
-
-def available_cores() -> int:
-    """Cores that this process may run on, which in a container are fewer than the machine's."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        kind = self.workers.chosen(
+            images=len(self) * self.batch_size,
+            decodes=decodes(self.part),
+            batch_bytes=reader.batch_bytes,
+        )
+        return read_ahead(reader, range(len(self)), self.workers, kind, self.faults)
 
 
 def check_channels(part_channels: int, rule: Preprocessing) -> None:
@@ -166,40 +177,176 @@ def check_channels(part_channels: int, rule: Preprocessing) -> None:
         )
 
 
-def _read_ahead(
-    chunks: Iterable[list[tuple[int, int]]], read: Callable[[int, int], _Row], threads: int
-) -> Iterator[list[_Row]]:
-    """Rows of each chunk, in order, with a few chunks under way in threads.
+def _check_ranks(rank: int, world_size: int) -> None:
+    if not 0 <= rank < world_size:
+        raise ValueError(f"rank {rank} is none of {world_size} processes")
 
-    Threads suffice: decoding and resizing leave Python's lock alone.
-    """
-    waiting: deque[list[Future[_Row]]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="vitreous-read") as pool:
+
+@dataclass(frozen=True)
+class _TrainingImages:
+    """What is read of a part in training, whatever the size; kept from phase to phase."""
+
+    part: Part
+    augmentation: Augmentation
+    seed: int
+    cache: PixelCache | None
+
+    def draw(self, epoch: int, index: int, copy: int) -> np.random.Generator:
+        """A sample's own source of randomness."""
+        return np.random.default_rng((self.seed, epoch, index, copy)[: 4 if copy else 3])
+
+    def read(self, index: int, crop: RandomCrop, rule: Preprocessing) -> UInt8[np.ndarray, "H W C"]:
+        """The crop's pixels, or the whole image's where nothing is cropped."""
+        if self.cache is not None:
+            pixels = self.cache.read(index)
+            return cut(pixels, crop(*pixels.shape[:2])) if self.augmentation.crops else pixels
+        if self.augmentation.crops:
+            return read_crop(self.part, index, crop, rule.size)
+        return self.part.read(index, int(_DECODE_MARGIN * max(rule.size)))
+
+
+@dataclass(frozen=True)
+class _TrainingReader:
+    """Makes training batches of one size (see `vitreous.data.read_ahead.Reader`)."""
+
+    images: _TrainingImages
+    order: Order
+    rule: Preprocessing
+    batch_size: int
+    rank: int
+    world_size: int
+
+    def __len__(self) -> int:
+        return len(range(self.rank, self.batch_size, self.world_size))
+
+    @property
+    def batch_bytes(self) -> int:
+        """Of the pixels of one batch."""
+        return len(self) * self.rule.channels * self.rule.size[0] * self.rule.size[1]
+
+    def samples(self, step: int) -> list[tuple[int, int, int]]:
+        """(epoch, index, copy) of each row."""
+        first = step * self.batch_size
+        positions = range(first + self.rank, first + self.batch_size, self.world_size)
+        repeats = self.images.augmentation.repeats
+        return [(*self.order[at // repeats], at % repeats) for at in positions]
+
+    def blank(self, *, shared: bool = False, pinned: bool = False) -> Batch:
+        """A batch to be filled."""
+        augmentation, size = self.images.augmentation, len(self)
+        batch = _blank(self.rule, size, shared=shared, pinned=pinned)
+        return replace(
+            batch,
+            movement=torch.zeros(size, 2, 3) if augmentation.moves else None,
+            colour=torch.zeros(size, 3) if augmentation.recolours else None,
+            erased=torch.zeros(size, 4, dtype=torch.int64) if augmentation.erase else None,
+        )
+
+    def fill(self, batch: Batch, row: int, sample: tuple[int, int, int]) -> list[BadImageError]:
+        """Read and augment one image, or another in its place."""
+        epoch, index, copy = sample
+        augmentation = self.images.augmentation
+        draw = self.images.draw(epoch, index, copy)
+        crop = RandomCrop.drawn(augmentation, draw)
+        mirrored = bool(draw.random() < augmentation.flip)
+        errors = list[BadImageError]()
+        for _ in range(_TRIES):
+            try:
+                pixels = self.images.read(index, crop, self.rule)
+                break
+            except BadImageError as error:
+                errors.append(error)
+                index = int(draw.integers(len(self.images.part.labels)))
+        else:
+            return errors
+        if batch.movement is not None:
+            batch.movement[row] = torch.from_numpy(draw_movement(augmentation, draw))
+        if batch.colour is not None:
+            batch.colour[row] = torch.from_numpy(draw_colour(augmentation, draw))
+        if batch.erased is not None:
+            batch.erased[row] = torch.tensor(draw_erasing(augmentation, self.rule.size, draw))
+        image = self._fit(pixels, mirrored, draw)
+        _put(batch, row, apply_policy(image, augmentation, draw), index, self.images.part)
+        return errors
+
+    def _fit(
+        self, pixels: UInt8[np.ndarray, "H W C"], mirrored: bool, draw: np.random.Generator
+    ) -> UInt8[Tensor, "C H2 W2"]:
+        augmentation = self.images.augmentation
+        if augmentation.crops:
+            return resize_crop(pixels, self.rule, mirrored=mirrored)
+        if augmentation.window > 1:
+            image = random_window(pixels, self.rule, augmentation.window, draw)
+        else:
+            image = fit_for_test(pixels, self.rule)
+        return image.flip(2) if mirrored else image
+
+
+@dataclass(frozen=True)
+class _EvaluationReader:
+    """Makes evaluation batches (see `vitreous.data.read_ahead.Reader`)."""
+
+    part: Part
+    rule: Preprocessing
+    batch_size: int
+    rank: int
+    world_size: int
+
+    @property
+    def batch_bytes(self) -> int:
+        """Of the pixels of one batch."""
+        return self.batch_size * self.rule.channels * self.rule.size[0] * self.rule.size[1]
+
+    def samples(self, step: int) -> Sequence[int]:
+        """Positions in the part; fewer than rows in the last batch."""
+        first = step * self.batch_size * self.world_size
+        stop = min(first + self.batch_size * self.world_size, len(self.part.labels))
+        return range(first + self.rank, stop, self.world_size)
+
+    def blank(self, *, shared: bool = False, pinned: bool = False) -> Batch:
+        """A batch to be filled."""
+        return _blank(self.rule, self.batch_size, shared=shared, pinned=pinned)
+
+    def fill(self, batch: Batch, row: int, sample: int) -> list[BadImageError]:
+        """Read one image; its row stays masked where it cannot be read."""
         try:
-            for chunk in chunks:
-                waiting.append([pool.submit(read, *sample) for sample in chunk])
-                if len(waiting) > 3:
-                    yield [row.result() for row in waiting.popleft()]
-            while waiting:
-                yield [row.result() for row in waiting.popleft()]
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            image = fit_for_test(self.part.read(sample), self.rule)
+        except BadImageError as error:
+            batch.index[row] = sample
+            batch.labels[row] = int(self.part.labels[sample])
+            return [error]
+        _put(batch, row, image, sample, self.part)
+        return []
 
 
-def _collate(rows: list[_Row], size: int, rule: Preprocessing) -> Batch:
-    blank = torch.zeros(rule.channels, *rule.size, dtype=torch.uint8)
-    filler = size - len(rows)
-    images = [blank if row.image is None else row.image for row in rows] + [blank] * filler
+def _blank(rule: Preprocessing, size: int, *, shared: bool, pinned: bool) -> Batch:
+    """A batch of which every row only fills it up.
+
+    An ordinary one also where the consumer has asked for inference mode: others must write to it.
+    """
+    with torch.inference_mode(False):
+        return _allocate(rule, size, shared=shared, pinned=pinned)
+
+
+def _allocate(rule: Preprocessing, size: int, *, shared: bool, pinned: bool) -> Batch:
+    shape = (size, rule.channels, *rule.size)
+    if shared:
+        # What PyTorch's own collation does in a worker: else the batch is copied once more.
+        storage = torch.UntypedStorage._new_shared(int(np.prod(shape)))
+        images = torch.empty(0, dtype=torch.uint8).set_(storage).view(shape)
+    else:
+        images = torch.zeros(shape, dtype=torch.uint8, pin_memory=pinned)
     return Batch(
-        images=torch.stack(images),
-        labels=torch.tensor([row.label for row in rows] + [0] * filler),
-        index=torch.tensor([row.index for row in rows] + [-1] * filler),
-        mask=torch.tensor([row.image is not None for row in rows] + [False] * filler),
-        movement=_stack([row.movement for row in rows]),
-        colour=_stack([row.colour for row in rows]),
+        images=images,
+        labels=torch.zeros(size, dtype=torch.int64),
+        index=torch.full((size,), -1),
+        mask=torch.zeros(size, dtype=torch.bool),
     )
 
 
-def _stack(arrays: list[np.ndarray | None]) -> Tensor | None:
-    present = [array for array in arrays if array is not None]
-    return torch.from_numpy(np.stack(present)) if len(present) == len(arrays) else None
+def _put(batch: Batch, row: int, image: UInt8[Tensor, "C H W"], index: int, part: Part) -> None:
+    batch.images[row] = image
+    # NumPy's views are written to in a tenth of the time.
+    batch.labels.numpy()[row] = part.labels[index]
+    batch.index.numpy()[row] = index
+    batch.mask.numpy()[row] = True

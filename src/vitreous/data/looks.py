@@ -20,8 +20,8 @@ import numpy as np
 from jaxtyping import Bool, Float32, Shaped, UInt8
 from PIL import Image
 
-from vitreous.data.loader import available_cores
 from vitreous.data.sample import Part
+from vitreous.data.workers import available_cores
 from vitreous.errors import BadImageError
 
 SIDE = 64

@@ -7,7 +7,8 @@ from itertools import chain
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-from vitreous.data.sample import PART_NAMES, Dataset, Part
+from vitreous.data.crop import BoxRule
+from vitreous.data.sample import PART_NAMES, Dataset, Part, decodes, read_crop
 from vitreous.errors import UserError
 
 
@@ -22,11 +23,21 @@ class Subset:
         self.places = places
         self.names = [part.names[index] for part, index in places]
         self.labels = np.array([part.labels[index] for part, index in places], np.int64)
+        self.decodes = any(
+            decodes(part) for part in {id(part): part for part, _ in places}.values()
+        )
 
     def read(self, index: int, min_side: int | None = None) -> UInt8[np.ndarray, "H W C"]:
         """Decode one image (see `vitreous.data.sample.Part.read`)."""
         part, position = self.places[index]
         return part.read(position, min_side)
+
+    def read_crop(
+        self, index: int, rule: BoxRule, size: tuple[int, int]
+    ) -> UInt8[np.ndarray, "h w C"]:
+        """Decode a box of one image (see `vitreous.data.sample.CropPart.read_crop`)."""
+        part, position = self.places[index]
+        return read_crop(part, position, rule, size)
 
 
 def with_validation(dataset: Dataset, fraction: float = 0.2, seed: int = 0) -> Dataset:

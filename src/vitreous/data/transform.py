@@ -1,6 +1,4 @@
-"""Pixels of one image to the model's size: the exact test rule, and the random training crop."""
-
-import math
+"""Pixels of one image to the model's size: the exact test rule, and the training crop's."""
 
 import numpy as np
 import torch
@@ -9,7 +7,6 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from vitreous.data.augmentation import Augmentation
 from vitreous.data.preprocessing import Interpolation, Preprocessing
 
 Pixels = UInt8[np.ndarray, "H W C"]
@@ -20,7 +17,7 @@ _MOST_COVERED = 16
 
 
 def fit_for_test(pixels: Pixels, rule: Preprocessing) -> UInt8[Tensor, "C H2 W2"]:
-    """Resize, and crop the centre where the rule says so; the same for every call.
+    """Resize as Pillow does, and crop the centre where the rule says so.
 
     Source: the paper's evaluation follows BiT (resize only, `fit="squash"`); `fit="crop"` is the
     usual resize of the shorter side and centre crop.
@@ -28,92 +25,81 @@ def fit_for_test(pixels: Pixels, rule: Preprocessing) -> UInt8[Tensor, "C H2 W2"
     H, W = pixels.shape[:2]
     height, width = rule.size
     if rule.fit == "squash":
-        return _resize(pixels, (0, 0, H, W), rule.size, rule.interpolation)
+        return _resize_exactly(pixels, rule.size, rule.interpolation)
     scale = max(height / H, width / W) / rule.crop_fraction
     covering = max(round(H * scale), height), max(round(W * scale), width)
     top, left = (covering[0] - height) // 2, (covering[1] - width) // 2
     if covering[0] * covering[1] > _MOST_COVERED * height * width:
-        return _resize_window(pixels, covering, (top, left), rule)
-    resized = _resize(pixels, (0, 0, H, W), covering, rule.interpolation)
-    return resized[:, top : top + height, left : left + width].contiguous()
+        rows, columns = H / covering[0], W / covering[1]
+        window = (left * columns, top * rows, (left + width) * columns, (top + height) * rows)
+        return _resize_exactly(pixels, rule.size, rule.interpolation, window)
+    resized = _resize_exactly(pixels, covering, rule.interpolation)
+    return resized[:, top : top + height, left : left + width]
 
 
-def fit_for_training(
-    pixels: Pixels, rule: Preprocessing, augmentation: Augmentation, draw: np.random.Generator
+def resize_crop(pixels: Pixels, rule: Preprocessing, *, mirrored: bool) -> UInt8[Tensor, "C H2 W2"]:
+    """A crop at the rule's size, mirrored or not.
+
+    Args:
+        pixels: The crop as it was decoded (`vitreous.data.sample.read_crop`).
+        rule: Gives size and interpolation.
+        mirrored: Whether left and right change places.
+    """
+    out = _resize_fast(pixels, rule.size, rule.interpolation)
+    return out.flip(2) if mirrored else out
+
+
+def random_window(
+    pixels: Pixels, rule: Preprocessing, enlarged: float, draw: np.random.Generator
 ) -> UInt8[Tensor, "C H2 W2"]:
-    """The random crop and the mirror, or the test rule where no crop is asked for.
+    """A window of the rule's size out of the whole image, resized to somewhat more.
+
+    Source: BiT's transfer rule (arXiv 1912.11370, section 3.3): 160 pixels and a crop of 128, or
+    512 and 480, whatever the aspect ratio.
 
     Args:
         pixels: Decoded image.
         rule: Gives size and interpolation.
-        augmentation: What is drawn.
-        draw: The sample's own source of randomness; always the same number of draws is taken.
+        enlarged: Side of the resized image, as a multiple of the window's.
+        draw: The sample's own source of randomness.
     """
-    H, W = pixels.shape[:2]
-    box = inception_crop(H, W, augmentation, draw)
-    mirrored = draw.random() < augmentation.flip
-    if augmentation.crops:
-        out = _resize(pixels, box, rule.size, rule.interpolation)
-    else:
-        out = fit_for_test(pixels, rule)
-    return out.flip(2) if mirrored else out
+    height, width = rule.size
+    H, W = round(height * enlarged), round(width * enlarged)
+    resized = _resize_fast(pixels, (H, W), rule.interpolation)
+    top, left = int(draw.integers(H - height + 1)), int(draw.integers(W - width + 1))
+    return resized[:, top : top + height, left : left + width]
 
 
-def inception_crop(
-    H: int, W: int, augmentation: Augmentation, draw: np.random.Generator
-) -> tuple[int, int, int, int]:
-    """A random box (top, left, height, width) of a drawn area and aspect ratio.
-
-    Ten tries, then the largest central box within the ratios: the rule of Szegedy et al. 2015
-    (arXiv 1409.4842) as torchvision and vit_jax have it.
-    """
-    areas = draw.uniform(*augmentation.crop_area, size=10) * (H * W)
-    low, high = augmentation.crop_ratio
-    ratios = np.exp(draw.uniform(math.log(low), math.log(high), size=10))
-    place = draw.random(2)
-    for area, ratio in zip(areas.tolist(), ratios.tolist(), strict=True):
-        height, width = round(math.sqrt(area / ratio)), round(math.sqrt(area * ratio))
-        if 0 < height <= H and 0 < width <= W:
-            top, left = (place * (H - height + 1, W - width + 1)).astype(int).tolist()
-            return top, left, height, width
-    width = max(min(W, round(H * high)), 1)
-    height = max(min(H, round(width / low)), 1)
-    return (H - height) // 2, (W - width) // 2, height, width
-
-
-def _resize(
+def _resize_exactly(
     pixels: Pixels,
-    box: tuple[int, int, int, int],
     size: tuple[int, int],
     interpolation: Interpolation,
+    window: tuple[float, float, float, float] | None = None,
 ) -> UInt8[Tensor, "C H2 W2"]:
-    """Cut a box and resize it, antialiased, in uint8.
+    """Pillow's own resize, of the whole image or of a window (left, top, right, bottom) of it."""
+    C = pixels.shape[2]
+    resample = Image.Resampling[interpolation.upper()]
+    # Channels do not touch one another: any number of them goes plane by plane.
+    planes = [pixels] if C == 3 else [pixels[:, :, channel] for channel in range(C)]
+    resized = [
+        np.array(Image.fromarray(np.ascontiguousarray(plane)).resize(size[::-1], resample, window))
+        for plane in planes
+    ]
+    whole = resized[0] if C == 3 else np.stack(resized, axis=2)
+    return torch.from_numpy(whole).permute(2, 0, 1)
 
-    Within one grey level of Pillow, but for a pixel in thousands where bicubic overshoots.
+
+def _resize_fast(
+    pixels: Pixels, size: tuple[int, int], interpolation: Interpolation
+) -> UInt8[Tensor, "C H2 W2"]:
+    """PyTorch's antialiased resize in uint8: several times faster than Pillow's.
+
+    A pass that overshoots black or white is cut off there, and Pillow may take rows and columns in
+    the other order: a few pixels in a thousand differ by more than one grey level.
     """
-    top, left, height, width = box
-    cut = np.require(pixels[top : top + height, left : left + width], requirements=("C", "W"))
-    image = torch.from_numpy(cut).permute(2, 0, 1)  # (C, h, w)
-    if (height, width) == size:
-        return image.contiguous()
+    image = torch.from_numpy(np.require(pixels, requirements=("C", "W"))).permute(2, 0, 1)
+    if image.shape[1:] == size:
+        return image
     if interpolation == "nearest":
         return F.interpolate(image[None], size, mode="nearest-exact")[0]
-    resized = F.interpolate(image[None], size, mode=interpolation, antialias=True)
-    return resized[0].contiguous()
-
-
-def _resize_window(
-    pixels: Pixels, covering: tuple[int, int], corner: tuple[int, int], rule: Preprocessing
-) -> UInt8[Tensor, "C H2 W2"]:
-    """The window of the rule's size at a corner of the resized image, and nothing beside it."""
-    H, W = pixels.shape[:2]
-    rows, columns = H / covering[0], W / covering[1]
-    top, left = corner
-    height, width = rule.size
-    window = (left * columns, top * rows, (left + width) * columns, (top + height) * rows)
-    resample = Image.Resampling[rule.interpolation.upper()]
-    planes = [
-        np.asarray(Image.fromarray(plane).resize((width, height), resample, window))
-        for plane in np.ascontiguousarray(pixels.transpose(2, 0, 1))
-    ]
-    return torch.from_numpy(np.stack(planes))
+    return F.interpolate(image[None], size, mode=interpolation, antialias=True)[0]

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from vitreous.data.augmentation import Augmentation
 from vitreous.data.batch import Batch, normalise
 from vitreous.data.colour import recolour
+from vitreous.data.erasing import erase
 from vitreous.data.mixing import mix
 from vitreous.data.movement import move
 from vitreous.data.preprocessing import Preprocessing
@@ -20,7 +21,8 @@ class Classification:
     Args:
         num_classes: K.
         rule: Normalisation.
-        augmentation: What happens to whole batches: movement, colour, mixup and cutmix.
+        augmentation: What happens to whole batches: movement, colour, erasing, mixup and
+            cutmix.
         label_smoothing: Share of each target that is spread over all classes evenly
             (Szegedy et al. 2016, arXiv 1512.00567, section 7).
     """
@@ -38,13 +40,15 @@ class Classification:
         self.label_smoothing = label_smoothing
 
     def prepare(self, batch: Batch, draw: np.random.Generator) -> Task:
-        """Colour, normalise, move and mix."""
+        """Colour, normalise, move, erase and mix."""
         images = batch.images
         if batch.colour is not None:
             images = recolour(images.float(), batch.colour)
         images = normalise(images, self.rule)
         if batch.movement is not None:
             images = move(images, batch.movement)
+        if batch.erased is not None:
+            images = erase(images, batch.erased, draw)
         targets = F.one_hot(batch.labels, self.num_classes).float()
         if self.label_smoothing:
             even = torch.full_like(targets, 1 / self.num_classes)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from vitreous.data.augmentation import Augmentation
 from vitreous.data.preprocessing import Preprocessing
+from vitreous.data.workers import Kind, Workers
 from vitreous.errors import UserError
 from vitreous.model.config import ModelConfig
 from vitreous.model.kind import KINDS, config_type
@@ -109,6 +110,11 @@ class TrainConfig:
         bad_limit: Share of unreadable images over which the run stops.
         device: `auto`, `cpu`, `cuda`.
         precision: `auto`, `float32` or `bfloat16`.
+        workers: Who reads images ahead: `threads`, `processes`, or `auto` (processes on 8 cores or
+            more with much to read); changes nothing in the result.
+        readers: How many of them; 0: one a core.
+        cache_mb: Most decoded pixels that are kept in memory, megabytes; image files that do not
+            all fit are decoded again for every crop, in finer detail.
         log_every: Steps between lines of the log; 0: about 200 lines a run.
         validate_every: Epochs between validations; 0: about 20 in a run.
         checkpoint_seconds: Time between resumable states.
@@ -134,6 +140,9 @@ class TrainConfig:
     bad_limit: float = 0.01
     device: str = "auto"
     precision: str = "auto"
+    workers: Kind = "auto"
+    readers: int = 0
+    cache_mb: int = 1024
     log_every: int = 0
     validate_every: float = 0.0
     checkpoint_seconds: float = 60.0
@@ -151,6 +160,9 @@ class TrainConfig:
                 raise UserError(f"{name} is {getattr(self, name)}: give a share, 0 to below 1")
         if self.seed < 0:
             raise UserError(f"seed is {self.seed}: give 0 or more")
+        if self.cache_mb < 0:
+            raise UserError(f"cache_mb is {self.cache_mb}: give 0 or more")
+        Workers(kind=self.workers, count=self.readers or None)
         self.model.grid_of(self.preprocessing.size)
         for side in self.schedule.sides:
             self.model.grid_of((side, side))

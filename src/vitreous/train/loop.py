@@ -11,7 +11,9 @@ from rich.console import Console
 from vitreous.data.batch import Batch
 from vitreous.data.faults import Faults
 from vitreous.data.loader import EvaluationLoader, TrainingLoader
+from vitreous.data.read_ahead import telling_of_readers
 from vitreous.data.sample import Dataset
+from vitreous.data.workers import Workers
 from vitreous.evaluate.classification import read_logits
 from vitreous.evaluate.inference import infer
 from vitreous.model.classifier import Classifier
@@ -74,6 +76,8 @@ class Loop:
             batch_size=config.batch_size,
             seed=config.seed,
             faults=Faults(self.images, config.bad_limit),
+            workers=self._workers(),
+            cache_bytes=config.cache_mb << 20,
         )
         self.log_every = config.log_every or max(self.steps // 200, 1)
         every = config.validate_every * self.images / config.batch_size
@@ -92,6 +96,10 @@ class Loop:
 
     def fit(self, request: StopRequest) -> None:
         """All steps that are left; the state is saved by the clock, at a stop and at the end."""
+        with telling_of_readers(self.loader.workers):
+            self._fit(request)
+
+    def _fit(self, request: StopRequest) -> None:
         state, saved = self.state, time.perf_counter()
         logged, since = state.seconds, list[StepResult]()
         begin = time.perf_counter()
@@ -112,6 +120,13 @@ class Loop:
             if request.asked and not done:
                 raise StoppedError(state.step, request.asked)
             begin = time.perf_counter()
+
+    def _workers(self) -> Workers:
+        return Workers(
+            kind=self.config.workers,
+            count=self.config.readers or None,
+            pin=self.engine.device.type == "cuda",
+        )
 
     def _batches(self) -> Iterator[Batch]:
         """What is left of each phase."""
@@ -170,6 +185,7 @@ class Loop:
             self.config.preprocessing,
             batch_size=_VALIDATION_BATCH,
             faults=Faults(len(part.labels), self.config.bad_limit),
+            workers=self._workers(),
         )
         answers = infer(self.state.result, loader, self.engine)
         predictions = read_logits(answers.logits, answers.labels)

@@ -13,7 +13,7 @@ from vitreous.model.classifier import Classifier
 from vitreous.parallel.device import Engine
 from vitreous.train.config import TrainConfig
 from vitreous.train.memory import activation_bytes, free_for_activations, micro_batch_that_fits
-from vitreous.train.run_folder import RunFolder, check_same
+from vitreous.train.run_folder import SITTING, RunFolder, check_same
 from vitreous.weights.adapt import adapt
 from vitreous.weights.load import load
 
@@ -61,7 +61,8 @@ def begun_before(
     class_names, parts = folder.read_split()
     if class_names != dataset.class_names:
         raise UserError(f"{config.data} has other classes now than when this run began")
-    return begun, apply_split(dataset, parts)
+    sitting = {name: getattr(config, name) for name in SITTING}
+    return replace(begun, **sitting), apply_split(dataset, parts)
 
 
 def initial_model(config: TrainConfig, class_names: tuple[str, ...]) -> Classifier:

@@ -83,6 +83,8 @@ class RunFolder:
 
 # Resolved when a run begins: asked for again as open fields, they stay as they were resolved.
 _RESOLVED = ("steps", "epochs", "micro_batch", "device", "precision")
+# What may change from one sitting to the next: the result stays the same.
+SITTING = ("workers", "readers")
 
 
 def check_same(asked: TrainConfig, begun: TrainConfig) -> None:
@@ -100,6 +102,8 @@ def check_same(asked: TrainConfig, begun: TrainConfig) -> None:
             f"the run was begun with {len(before['excluded'])} images excluded and is now asked to "
             f"exclude {len(now['excluded'])}: resume without --exclude, or choose another --out"
         )
+    for name in SITTING:
+        now[name] = before[name]
     for name, value, was in _differences(now, before):
         raise UserError(
             f"the run was begun with {name} {was!r} and is now asked for {value!r}: "

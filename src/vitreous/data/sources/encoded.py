@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int64, UInt8
 
+from vitreous.data.crop import BoxRule
 from vitreous.data.decode import decode, is_grey
+from vitreous.data.region import decode_region
 from vitreous.data.sample import PART_NAMES, Dataset, Labels
 from vitreous.data.sources.names import PackedNames
 from vitreous.errors import BadImageError, UserError
@@ -56,6 +58,7 @@ class EncodedPart:
     positions: Int64[np.ndarray, " n"]
     store: Store
     channels: int
+    decodes: ClassVar[bool] = True
 
     def file(self, index: int) -> bytes:
         """The whole file of one image.
@@ -68,6 +71,12 @@ class EncodedPart:
     def read(self, index: int, min_side: int | None = None) -> UInt8[np.ndarray, "H W C"]:
         """Decode one image (see `vitreous.data.sample.Part.read`)."""
         return decode(self.file(index), self.names[index], self.channels, min_side)
+
+    def read_crop(
+        self, index: int, rule: BoxRule, size: tuple[int, int]
+    ) -> UInt8[np.ndarray, "h w C"]:
+        """Decode a box of one image (see `vitreous.data.sample.CropPart.read_crop`)."""
+        return decode_region(self.file(index), self.names[index], self.channels, rule, size)
 
 
 def fetch(store: Store, position: int, name: str) -> bytes:

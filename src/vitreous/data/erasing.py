@@ -1,0 +1,57 @@
+"""Random erasing: a box of noise over part of an image, on the device."""
+
+import math
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from vitreous.data.augmentation import Augmentation
+from vitreous.data.crop import Box
+
+_TRIES = 10
+_RATIO = (0.3, 1 / 0.3)
+
+
+def draw_erasing(
+    augmentation: Augmentation, size: tuple[int, int], draw: np.random.Generator
+) -> Box:
+    """One sample's box; of no height where nothing is erased.
+
+    Always the same number of draws is taken.
+
+    Source: Zhong et al. 2017, arXiv 1708.04896, algorithm 1, with the ratio drawn on a log scale
+    as in DeiT.
+    """
+    H, W = size
+    asked = draw.random() < augmentation.erase
+    areas = draw.uniform(*augmentation.erase_area, size=_TRIES) * (H * W)
+    ratios = np.exp(draw.uniform(math.log(_RATIO[0]), math.log(_RATIO[1]), size=_TRIES))
+    down, right = draw.random(2).tolist()
+    for area, ratio in zip(areas.tolist(), ratios.tolist(), strict=True):
+        height, width = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+        if asked and 0 < height < H and 0 < width < W:
+            return int(down * (H - height + 1)), int(right * (W - width + 1)), height, width
+    return 0, 0, 0, 0
+
+
+def erase(
+    images: Float[Tensor, "B C H W"], boxes: Int64[Tensor, "B 4"], draw: np.random.Generator
+) -> Float[Tensor, "B C H W"]:
+    """Put normal noise into each image's box, pixel by pixel.
+
+    Args:
+        images: Normalised pixels.
+        boxes: Top, left, height and width.
+        draw: The step's source of randomness; the noise follows from it on any one device.
+    """
+    generator = torch.Generator(images.device).manual_seed(int(draw.integers(1 << 62)))
+    noise = torch.randn(images.shape, generator=generator, device=images.device)
+    top, left, height, width = boxes[:, :, None].unbind(1)  # (B, 1)
+    rows = torch.arange(images.shape[2], device=images.device)
+    columns = torch.arange(images.shape[3], device=images.device)
+    inside_rows = (rows >= top) & (rows < top + height)  # (B, H)
+    inside_columns = (columns >= left) & (columns < left + width)  # (B, W)
+    inside = inside_rows[:, None, :, None] & inside_columns[:, None, None, :]
+    return torch.where(inside, noise, images)

@@ -1,0 +1,193 @@
+"""Batches made ahead of the model, by threads or by processes that fill shared memory."""
+
+import signal
+import sys
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, Protocol, cast
+
+import torch
+from torch import multiprocessing
+from torch.utils.data import DataLoader, Dataset
+
+from vitreous.data.batch import Batch
+from vitreous.data.faults import Faults
+from vitreous.data.workers import Kind, Workers
+from vitreous.errors import BadImageError, UserError
+
+# Batches under way beside the one that is handed over.
+_AHEAD = 3
+
+
+class Reader(Protocol):
+    """Makes batches; a copy of it goes to each process."""
+
+    def samples(self, step: int) -> Sequence[Any]:
+        """What a batch holds, row by row."""
+
+    def blank(self, *, shared: bool = False, pinned: bool = False) -> Batch:
+        """A batch to be filled."""
+
+    def fill(self, batch: Batch, row: int, sample: Any) -> list[BadImageError]:
+        """Read one sample into its row; what could not be read is returned."""
+
+
+def read_ahead(
+    reader: Reader, steps: range, workers: Workers, kind: Kind, faults: Faults
+) -> Iterator[Batch]:
+    """The batches of some steps, in order, with a few under way.
+
+    Raises:
+        UserError: Too many images cannot be read, or a reader died or hangs.
+    """
+    make = _by_processes if kind == "processes" else _by_threads
+    made = make(reader, steps, workers)
+    try:
+        with telling_of_readers(workers):
+            for batch, errors in made:
+                for error in errors:
+                    faults.add(error)
+                yield batch
+    finally:
+        made.close()
+
+
+@contextmanager
+def telling_of_readers(workers: Workers) -> Iterator[None]:
+    """Turn what PyTorch raises of a dead or hanging process into one line.
+
+    It raises from a signal, wherever the main program is at that moment: whoever consumes batches
+    holds this around the whole loop.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        words = str(error)
+        if not words.startswith("DataLoader"):
+            raise
+        if "timed out" in words:
+            raise UserError(_late(workers)) from error
+        how = "died of a full /dev/shm" if "bus error" in words.lower() else "was killed"
+        raise UserError(
+            f"a process that reads images {how}: give it more memory, fewer --readers, or "
+            "--workers threads"
+        ) from error
+
+
+def _late(workers: Workers) -> str:
+    return (
+        f"no images came within {workers.timeout:g} seconds: see whether the storage answers, "
+        "then go on with --resume"
+    )
+
+
+# Seconds between looks at whether every process is alive.
+_LOOK = 2.0
+
+Made = tuple[Batch, list[BadImageError]]
+
+
+def _by_threads(reader: Reader, steps: range, workers: Workers) -> Generator[Made, None, None]:
+    """Image by image, straight into the batch."""
+    waiting: deque[tuple[Batch, list[Future[list[BadImageError]]]]] = deque()
+
+    def first() -> Made:
+        batch, rows = waiting.popleft()
+        try:
+            return batch, [error for row in rows for error in row.result(workers.timeout)]
+        except TimeoutError as error:
+            raise UserError(_late(workers)) from error
+
+    with ThreadPoolExecutor(workers.readers, thread_name_prefix="vitreous-read") as pool:
+        try:
+            for step in steps:
+                batch = reader.blank(pinned=workers.pin)
+                samples = enumerate(reader.samples(step))
+                rows = [pool.submit(reader.fill, batch, row, sample) for row, sample in samples]
+                waiting.append((batch, rows))
+                if len(waiting) > _AHEAD:
+                    yield first()
+            while waiting:
+                yield first()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+class _Batches(Dataset[Made]):
+    """Batches by their step, whole, in shared memory."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+
+    def __getitem__(self, step: int) -> Made:
+        batch = self.reader.blank(shared=True)
+        errors = [
+            error
+            for row, sample in enumerate(self.reader.samples(step))
+            for error in self.reader.fill(batch, row, sample)
+        ]
+        return batch, errors
+
+
+def _by_processes(reader: Reader, steps: range, workers: Workers) -> Generator[Made, None, None]:
+    """Batch by batch, by PyTorch's own loader: it watches its processes, and they watch it."""
+    server = "forkserver" in multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if server else "spawn")
+    if server:
+        context.set_forkserver_preload([__name__])  # imports PyTorch once for all processes
+    loader = DataLoader(
+        _Batches(reader),
+        batch_size=None,
+        sampler=steps,
+        num_workers=max(min(workers.readers, len(steps)), 1),
+        multiprocessing_context=context,
+        worker_init_fn=_begin,
+        pin_memory=workers.pin,
+        timeout=min(_LOOK, workers.timeout),
+        generator=torch.Generator(),  # the program's own is left alone
+    )
+    with _main_program_hidden():
+        batches = iter(loader)
+    try:
+        yield from _patiently(batches, workers.timeout)
+    finally:
+        # At once, and not when the last error that knows of it is forgotten.
+        cast(Any, batches)._shutdown_workers()
+
+
+def _patiently(batches: Iterator[Made], timeout: float) -> Iterator[Made]:
+    """Wait as long as asked; PyTorch sees only when its own wait ends that a process has died."""
+    patience = timeout
+    while True:
+        try:
+            yield next(batches)
+            patience = timeout
+        except StopIteration:
+            return
+        except RuntimeError as error:
+            patience -= _LOOK
+            if "timed out" not in str(error) or patience <= 0:
+                raise
+
+
+@contextmanager
+def _main_program_hidden() -> Iterator[None]:
+    """Keep new processes from running the user's script again, which may have no guard.
+
+    They need nothing of it: what they read with comes from modules.
+    """
+    main = sys.modules["__main__"]
+    hidden = {name: main.__dict__.pop(name) for name in ("__file__",) if hasattr(main, name)}
+    spec, main.__spec__ = main.__spec__, None
+    try:
+        yield
+    finally:
+        main.__dict__.update(hidden)
+        main.__spec__ = spec
+
+
+def _begin(number: int) -> None:
+    """Ctrl-C is for the program, which ends its readers when it has saved."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,156 @@
+"""Each operation against Pillow's own, or against pixels that one can count."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageEnhance, ImageOps
+
+from vitreous.data import policy
+from vitreous.data.augmentation import Augmentation
+from vitreous.data.policy import RAND, WIDE, apply_policy, operations
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (48, 64, 3)).astype(np.uint8)
+PHOTO = Image.fromarray(PIXELS)
+TENSOR = torch.from_numpy(PIXELS).permute(2, 0, 1)
+NARROW, BROAD = operations(RAND), operations(WIDE)
+
+
+def array(image: Image.Image) -> np.ndarray:
+    return np.asarray(image, int)
+
+
+@pytest.mark.parametrize(
+    ("name", "strength", "expected"),
+    [
+        ("identity", 1.0, PHOTO),
+        ("autocontrast", 0.3, ImageOps.autocontrast(PHOTO)),
+        ("equalize", 0.3, ImageOps.equalize(PHOTO)),
+        ("solarize", 0.5, ImageOps.solarize(PHOTO, 128)),
+        ("solarize", -1.0, ImageOps.invert(PHOTO)),
+        ("posterize", 1.0, ImageOps.posterize(PHOTO, 4)),
+        ("saturation", -1.0, ImageEnhance.Color(PHOTO).enhance(0.1)),
+        ("contrast", 0.5, ImageEnhance.Contrast(PHOTO).enhance(1.45)),
+        ("brightness", 1.0, ImageEnhance.Brightness(PHOTO).enhance(1.9)),
+        ("sharpness", -0.5, ImageEnhance.Sharpness(PHOTO).enhance(0.55)),
+        ("rotate", 0.5, PHOTO.rotate(15, fillcolor=(128, 128, 128))),
+    ],
+)
+def test_randaugment_is_pillows(name: str, strength: float, expected: Image.Image) -> None:
+    assert np.array_equal(array(NARROW[name](PHOTO, strength)), array(expected))
+
+
+def test_the_wide_ranges() -> None:
+    assert np.array_equal(array(BROAD["posterize"](PHOTO, 1.0)), PIXELS // 64 * 64)
+    rotated = PHOTO.rotate(-135, fillcolor=(128, 128, 128))
+    assert np.array_equal(array(BROAD["rotate"](PHOTO, -1.0)), array(rotated))
+    bright = ImageEnhance.Brightness(PHOTO).enhance(0.01)
+    assert np.array_equal(array(BROAD["brightness"](PHOTO, -1.0)), array(bright))
+
+
+def test_translation_moves_by_pixels_and_fills_with_grey() -> None:
+    moved = array(BROAD["translate x"](PHOTO, 0.25))  # 32 pixels at full strength
+    assert np.array_equal(moved[:, :-8], PIXELS[:, 8:])
+    assert (moved[:, -8:] == 128).all()
+    moved = array(BROAD["translate y"](PHOTO, -0.25))
+    assert np.array_equal(moved[8:], PIXELS[:-8])
+    assert (moved[:8] == 128).all()
+    moved = array(NARROW["translate y"](PHOTO, 331 / 150 / 4))
+    assert np.array_equal(moved[:-12], PIXELS[12:]), "a share of the side"
+
+
+def test_shear_slides_each_row_by_its_height() -> None:
+    moved = array(NARROW["shear x"](PHOTO, 1.0))
+    for row in (0, 10, 47):
+        shift = int(0.3 * (row + 0.5) + 0.5)  # nearest, at the pixel's centre
+        kept = 64 - shift - 1
+        assert np.array_equal(moved[row, :kept], PIXELS[row, shift : shift + kept])
+    moved = array(NARROW["shear y"](PHOTO, 1.0))
+    assert np.array_equal(moved[:40, 0], PIXELS[:40, 0])
+
+
+@pytest.mark.parametrize("name", NARROW)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_operation_keeps_the_image_at_no_strength(name: str, channels: int) -> None:
+    image = PHOTO if channels == 3 else PHOTO.convert("L")
+    for kind in (NARROW, BROAD):
+        out = kind[name](image, 0.0)
+        assert out.mode == image.mode
+        assert out.size == image.size
+        if name not in ("autocontrast", "equalize"):
+            if name == "solarize":  # the threshold is then above white
+                assert np.array_equal(array(out), array(image))
+            assert np.abs(array(out) - array(image)).max() <= 1
+
+
+@pytest.mark.parametrize("kind", ["randaugment", "trivialaugment", "threeaugment"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_generator_decides_everything(kind: str, channels: int) -> None:
+    asked, image = Augmentation(policy=kind), TENSOR[:channels]
+    results = [apply_policy(image, asked, np.random.default_rng(seed)) for seed in (1, 1, 2, 3, 4)]
+    assert all(result.shape == image.shape and result.dtype == torch.uint8 for result in results)
+    assert results[0].equal(results[1])
+    assert not all(result.equal(results[0]) for result in results)
+    assert image.equal(torch.from_numpy(PIXELS).permute(2, 0, 1)[:channels])
+
+
+def test_off_is_off() -> None:
+    assert apply_policy(TENSOR, Augmentation(), np.random.default_rng(0)) is TENSOR
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, table: str) -> list[tuple[int, float]]:
+    calls: list[tuple[int, float]] = []
+    operations = getattr(policy, table)
+    spies = [
+        lambda image, s, number=number: calls.append((number, s)) or image
+        for number in range(len(operations))
+    ]
+    monkeypatch.setattr(policy, table, spies)
+    return calls
+
+
+def test_randaugment_draws_operations_evenly_at_one_magnitude(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = counted(monkeypatch, "_RAND_OPERATIONS")
+    asked = Augmentation(policy="randaugment", operations=3, magnitude=5)
+    draw = np.random.default_rng(0)
+    for _ in range(500):
+        apply_policy(TENSOR, asked, draw)
+    counts = Counter(number for number, _ in calls)
+    assert sum(counts.values()) == 1500
+    assert len(counts) == 14
+    assert min(counts.values()) > 70
+    assert Counter(abs(s) for _, s in calls) == {0.5: 1500}
+    assert sum(s > 0 for _, s in calls) == pytest.approx(750, abs=80)
+
+
+def test_trivialaugment_draws_one_operation_at_any_strength(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = counted(monkeypatch, "_WIDE_OPERATIONS")
+    draw = np.random.default_rng(0)
+    for _ in range(600):
+        apply_policy(TENSOR, Augmentation(policy="trivialaugment"), draw)
+    assert len(calls) == 600
+    strengths = {round(abs(s) * 30) for _, s in calls}
+    assert strengths == set(range(31))
+
+
+def test_threeaugment_is_grey_inverted_highlights_or_blur() -> None:
+    grey = PHOTO.convert("L").convert("RGB")
+    solarized = ImageOps.solarize(PHOTO, 128)
+    kinds = Counter()
+    for seed in range(300):
+        draw = np.random.default_rng(seed)
+        out = apply_policy(TENSOR, Augmentation(policy="threeaugment"), draw)
+        pixels = out.permute(1, 2, 0).numpy()
+        if np.array_equal(pixels, array(grey)):
+            kinds["grey"] += 1
+        elif np.array_equal(pixels, array(solarized)):
+            kinds["solarized"] += 1
+        else:
+            kinds["blurred"] += 1
+            assert np.abs(pixels.mean((0, 1)) - PIXELS.mean((0, 1))).max() < 3
+    assert min(kinds.values()) > 70

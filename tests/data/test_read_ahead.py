@@ -1,0 +1,178 @@
+"""Processes that read, and what happens when they cannot; threads are in `test_loader`."""
+
+import gc
+import io
+import multiprocessing
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from stores import Deadly, Hanging, Partly, Plain
+from vitreous.data import read_ahead
+from vitreous.data.augmentation import Augmentation
+from vitreous.data.faults import Faults
+from vitreous.data.loader import EvaluationLoader, TrainingLoader
+from vitreous.data.preprocessing import Preprocessing
+from vitreous.data.sources.encoded import EncodedPart
+from vitreous.data.workers import Workers
+from vitreous.errors import UserError
+
+RULE = Preprocessing(size=(8, 8))
+EVERYTHING = Augmentation(
+    crop_area=(0.3, 1.0),
+    flip=0.5,
+    rotate=5,
+    contrast=0.3,
+    erase=0.5,
+    policy="randaugment",
+    repeats=2,
+)
+
+
+def jpeg() -> bytes:
+    file = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3)).astype(np.uint8)
+    Image.fromarray(pixels).save(file, "JPEG")
+    return file.getvalue()
+
+
+def part(store: object, count: int = 24) -> EncodedPart:
+    names = [f"{number}.jpg" for number in range(count)]
+    return EncodedPart(names, np.arange(count) % 3, np.arange(count), store, 3)
+
+
+def loader(store: object, kind: str, timeout: float = 60, **options: object) -> TrainingLoader:
+    return TrainingLoader(
+        part(store),
+        RULE,
+        EVERYTHING,
+        **{
+            "batch_size": 6,
+            "seed": 3,
+            "faults": Faults(24, 0.5),
+            "workers": Workers(kind=kind, count=2, timeout=timeout),
+            "cache_bytes": 0,
+        }
+        | options,
+    )
+
+
+@pytest.fixture(autouse=True)
+def no_process_is_left() -> Iterator[None]:
+    yield
+    gc.collect()
+    assert not multiprocessing.active_children()
+
+
+def test_processes_and_threads_give_the_same_batches() -> None:
+    store = Partly(jpeg(), (5, 6))
+    both = [loader(store, kind) for kind in ("threads", "processes")]
+    pairs = zip(*(one.batches(2, 8) for one in both), strict=True)
+    for threads, processes in pairs:
+        assert processes.images.is_shared()
+        for name, value in vars(threads).items():
+            assert torch.equal(value, getattr(processes, name)), name
+    assert both[0].faults.reasons == both[1].faults.reasons
+    assert set(both[0].faults.reasons) == {"5.jpg", "6.jpg"}
+
+
+def test_the_programs_own_randomness_is_left_alone() -> None:
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    next(loader(Plain(jpeg()), "processes").batches(0, 1))
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_killed_process_is_one_clear_line() -> None:
+    batches = loader(Deadly(jpeg(), 7), "processes", timeout=10_000).batches(0, 9)
+    begin = time.perf_counter()
+    with pytest.raises(UserError, match=r"was killed: give it more memory.*--workers threads"):
+        list(batches)
+    assert time.perf_counter() - begin < 40, "it does not wait for the timeout"
+
+
+def test_storage_that_hangs_is_given_up() -> None:
+    batches = loader(Hanging(jpeg(), 60), "processes", timeout=3).batches(0, 9)
+    with pytest.raises(UserError, match="no images came within 3 seconds"):
+        next(batches)
+
+
+def test_storage_that_is_slow_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read_ahead, "_LOOK", 0.2)
+    batches = list(loader(Hanging(jpeg(), 0.1), "processes").batches(0, 3))
+    assert [len(batch) for batch in batches] == [6] * 3
+
+
+def test_evaluation_by_processes_masks_and_counts() -> None:
+    faults = Faults(24, 0.5)
+    workers = Workers(kind="processes", count=2)
+    store = Partly(jpeg(), (5,))
+    made = EvaluationLoader(part(store), RULE, batch_size=10, faults=faults, workers=workers)
+    mask = torch.cat([batch.mask for batch in made])
+    assert mask.nonzero().flatten().tolist() == [n for n in range(24) if n != 5]
+    assert list(faults.reasons) == ["5.jpg"]
+
+
+def test_leaving_early_leaves_no_process() -> None:
+    batches = loader(Plain(jpeg()), "processes").batches(0, 1000)
+    next(batches)
+    assert multiprocessing.active_children()
+    batches.close()
+    assert not multiprocessing.active_children()
+
+
+def test_a_script_without_a_guard_is_not_run_again(tmp_path: Path) -> None:
+    """As users write them: new processes must not import it."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"import sys\nsys.path[:0] = {[p for p in sys.path if p]!r}\n"
+        "import numpy as np\n"
+        "from stores import Plain\n"
+        "from vitreous.data.augmentation import Augmentation\n"
+        "from vitreous.data.faults import Faults\n"
+        "from vitreous.data.loader import TrainingLoader\n"
+        "from vitreous.data.preprocessing import Preprocessing\n"
+        "from vitreous.data.sources.encoded import EncodedPart\n"
+        "from vitreous.data.workers import Workers\n"
+        "print('begun')\n"
+        f"store = Plain({jpeg()!r})\n"
+        "part = EncodedPart(['a', 'b'], np.arange(2), np.arange(2), store, 3)\n"
+        "made = TrainingLoader(part, Preprocessing(size=(8, 8)), Augmentation(), batch_size=2,\n"
+        "    seed=0, faults=Faults(2), workers=Workers(kind='processes', count=2), cache_bytes=0)\n"
+        "print(sum(len(batch) for batch in made.batches(0, 3)))\n"
+    )
+    command = [sys.executable, str(script)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert run.stdout.split() == ["begun", "6"], run.stderr
+
+
+def choose(make: Callable[..., Workers] = Workers, **facts: object) -> str:
+    asked = {"images": 10**6, "decodes": True, "batch_bytes": 1} | facts
+    return make(count=16).chosen(**asked)
+
+
+def test_the_choice_is_by_rule() -> None:
+    assert choose() == "processes"
+    assert choose(images=9_999) == "threads"
+    assert choose(decodes=False) == "threads"
+    assert choose(batch_bytes=1 << 50) == "threads", "no room in shared memory"
+    assert Workers(count=4).chosen(images=10**6, decodes=True, batch_bytes=1) == "threads"
+    asked = Workers(kind="processes", count=1)
+    assert asked.chosen(images=1, decodes=False, batch_bytes=1 << 50) == "processes"
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [({"kind": "fork"}, "workers is 'fork': choose auto, threads"), ({"count": 0}, "readers is 0")],
+)
+def test_a_wrong_choice_is_refused(options: dict[str, object], line: str) -> None:
+    with pytest.raises(UserError, match=line):
+        Workers(**options)

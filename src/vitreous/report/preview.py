@@ -203,7 +203,8 @@ def _mixtures(
             if shares[label] >= 0.005
         ]
         cards.append(_card(_pixels(task.images[row], rule), ", ".join(words), kind))
-    probability = 100 * augmentation.mix_probability / (2 if getattr(augmentation, other) else 1)
+    both = augmentation.mixup > 0 and augmentation.cutmix > 0
+    probability = 100 * augmentation.mix_probability / (2 if both else 1)
     return section(
         kind,
         kind.capitalize(),

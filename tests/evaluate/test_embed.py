@@ -148,8 +148,8 @@ def test_mistakes(
         embed_dataset(model, dataset, file, CPU, parts=["train"])
     with pytest.raises(UserError, match="no layer 3"):
         embed_dataset(model, dataset, file, CPU, features=Features(pool="mean", layer=3))
+    (tmp_path / "plain").touch()
     with pytest.raises(UserError, match="cannot write"):
-        (tmp_path / "plain").touch()
         embed_dataset(model, dataset, tmp_path / "plain" / "a.parquet", CPU)
     file.touch()
     with pytest.raises(UserError, match="exists: choose another"):

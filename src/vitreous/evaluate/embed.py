@@ -146,13 +146,9 @@ def embed_dataset(
     def write(aside: Path) -> None:
         with parquet.ParquetWriter(aside, schema) as writer:
             for part in chosen:
-                faults = Faults(len(dataset.parts[part].labels), bad_limit)
-                loader = EvaluationLoader(
-                    dataset.parts[part],
-                    passport.preprocessing,
-                    batch_size=batch_size,
-                    faults=faults,
-                )
+                stored, rule = dataset.parts[part], passport.preprocessing
+                faults = Faults(len(stored.labels), bad_limit)
+                loader = EvaluationLoader(stored, rule, batch_size=batch_size, faults=faults)
                 images[part] = 0
                 for rows, index in _groups(_infer(model, loader, features, engine, advance)):
                     writer.write_batch(_group(schema, dataset, part, rows, index))
@@ -163,7 +159,7 @@ def embed_dataset(
     return Embedding(file, images, width, skipped)
 
 
-Rows = tuple[Float32[np.ndarray, "n D"], np.ndarray]  # features, and places in the part
+Rows = tuple[Float32[np.ndarray, "_ D"], np.ndarray]  # features, and places in the part
 
 
 def _infer(

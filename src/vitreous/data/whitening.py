@@ -20,7 +20,7 @@ from vitreous.data.looks import ODD
 _PRIOR = 500
 _SAMPLE = 50_000
 
-Descriptors = Float32[np.ndarray, "n windows f"]
+Descriptors = Float32[np.ndarray, "_ windows f"]
 
 
 def whiten(collections: Sequence[Descriptors]) -> list[Descriptors]:

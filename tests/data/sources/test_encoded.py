@@ -1,6 +1,6 @@
 import pytest
 
-from vitreous.data.sources.encoded import Entry, check_bytes, encoded_dataset
+from vitreous.data.sources.encoded import Entry, check_bytes, check_trained, encoded_dataset
 from vitreous.errors import BadImageError, UserError
 
 
@@ -84,8 +84,12 @@ def test_nothing_readable_is_refused_at_once(entries):
 @pytest.mark.parametrize("part", ["validation", "test"])
 def test_class_that_training_lacks(entries, part):
     entries.append(Entry("x", part, "emu"))
+    dataset = encoded_dataset("DATA", entries, Shelf([image(0)] * 5), {})
+    labels = {name: part.labels for name, part in dataset.parts.items()}
     with pytest.raises(UserError, match=f"DATA: the {part} part has images of class 'emu'"):
-        encoded_dataset("DATA", entries, Shelf([image(0)] * 5), {})
+        check_trained("DATA", dataset.class_names, labels)
+    del labels[part]
+    check_trained("DATA", dataset.class_names, labels)
 
 
 def test_without_training_classes_are_those_of_all_parts():

@@ -1,7 +1,9 @@
 import numpy as np
 
-from vitreous.data.looks import ODD, WINDOWS
+from vitreous.data.looks import NUM_EVEN, WINDOWS
 from vitreous.data.whitening import whiten
+
+ODD = np.arange(63) >= NUM_EVEN
 
 
 def described(count: int, pattern: float, seed: int = 0) -> np.ndarray:

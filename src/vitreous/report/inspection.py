@@ -115,8 +115,10 @@ def _classes(found: Inspection) -> Section:
 
 
 def _sizes(found: Inspection) -> Section:
-    if not len(found.read_sizes):
-        return section("sizes", "Sizes", "")
+    kinds = {(int(high), int(wide)) for high, wide in found.read_sizes}
+    if len(kinds) < 2:
+        words = "".join(f"All images are {wide} × {high} pixels." for high, wide in kinds)
+        return section("sizes", "Sizes", "", f"<p>{words}</p>" if words else "")
     numbers = found.to_dict()
     rows = (
         (

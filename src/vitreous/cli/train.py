@@ -11,10 +11,11 @@ folder then holds the model, the report as JSON and HTML, the log and the resolv
 """
 
 import re
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vitreous.cli.output import add_json_argument, print_report, write_json
 from vitreous.errors import UserError
@@ -23,6 +24,7 @@ from vitreous.train.overrides import field_types, override
 
 if TYPE_CHECKING:
     from vitreous.data.sample import Dataset
+    from vitreous.parallel.environment import Ranks
     from vitreous.train.run_folder import RunFolder
 
 
@@ -47,25 +49,49 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Train, then print the report."""
+    from vitreous.parallel.collect import ToldElsewhereError
+    from vitreous.parallel.environment import LostRankError, process_group
+
+    try:
+        with process_group(arguments.device or "auto") as here:
+            return _run(arguments, here)
+    except ToldElsewhereError:
+        return 2
+    except LostRankError as error:
+        print(f"vitreous: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(arguments: Namespace, here: "Ranks") -> int:
+    """The same on every rank; the first one speaks."""
     from rich.console import Console
 
     from vitreous.data.open import open_dataset
+    from vitreous.parallel.collect import decide
     from vitreous.train.run import train
     from vitreous.train.run_folder import RunFolder
     from vitreous.train.stop import StoppedError
 
     dataset = open_dataset(arguments.data)
     folder = RunFolder(arguments.out)
-    begun = folder.check_free(resume=arguments.resume)
-    config = _begun_config(arguments, folder) if begun else _recipe_config(arguments, dataset)
-    console = Console(stderr=True)
+    resume = arguments.resume or here.restarts > 0
+    console = Console(stderr=True, quiet=not here.first)
+
+    def make_config() -> dict[str, Any]:
+        begun = folder.check_free(resume=resume)
+        made = _begun_config(arguments, folder) if begun else _recipe_config(arguments, dataset)
+        return made.to_dict()
+
+    config = TrainConfig.from_dict(decide(make_config))
     try:
-        report = train(config, dataset, arguments.out, console, resume=arguments.resume)
+        report = train(config, dataset, arguments.out, console, resume=resume)
     except StoppedError as stopped:
         console.print(
             f"{stopped}: go on with the same command and --resume", highlight=False, soft_wrap=True
         )
         return 0 if stopped.signal.name == "SIGTERM" else 130
+    if not here.first:
+        return 0
     if report is None:
         print(f"no part to measure on; the model is in {arguments.out}/model.safetensors")
         return 0
@@ -77,13 +103,12 @@ def run(arguments: Namespace) -> int:
 
 def _begun_config(arguments: Namespace, folder: "RunFolder") -> TrainConfig:
     """The config of the run to go on with; what was typed may repeat it and not contradict it."""
-    from vitreous.train.run_folder import check_same
+    from vitreous.train.run_folder import continued
 
     begun = folder.read_config()
     typed = {name: getattr(arguments, name) for name in ("data", "recipe", "weights")}
     asked = replace(begun, **{name: value for name, value in typed.items() if value is not None})
-    check_same(override(asked, _typed_fields(arguments)), begun)
-    return begun
+    return continued(begun, override(asked, _typed_fields(arguments)))
 
 
 def _recipe_config(arguments: Namespace, dataset: "Dataset") -> TrainConfig:

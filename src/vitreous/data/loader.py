@@ -41,16 +41,20 @@ class _Row:
 class TrainingLoader:
     """Endless full batches of augmented images; which ones is a function of the step alone.
 
+    On several ranks each reads its own stretch of the same batch, in the same order.
+
     An image that cannot be read is replaced by another, the same one whenever the run is repeated.
 
     Args:
         part: Images and labels.
         rule: Interpolation, and the largest size that will be asked for.
         augmentation: What is drawn for each sample from (seed, epoch, index).
-        batch_size: B.
+        batch_size: B, over all ranks.
         seed: Of order and augmentation.
         faults: Where unreadable images are counted.
         threads: Readers; one per core where not given.
+        rank: Number of this process.
+        world_size: Processes that share each batch; divides `batch_size`.
     """
 
     def __init__(
@@ -63,11 +67,16 @@ class TrainingLoader:
         seed: int,
         faults: Faults,
         threads: int | None = None,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
+        check_shares(batch_size, world_size)
         self.part = part
         self.rule = rule
         self.augmentation = augmentation
         self.batch_size = batch_size
+        self.share = batch_size // world_size
+        self.rank = rank
         self.seed = seed
         self.faults = faults
         self.threads = threads or available_cores()
@@ -87,11 +96,11 @@ class TrainingLoader:
         rule = self.rule if size is None else replace(self.rule, size=size)
         read = partial(self._row, rule)
         for rows in _read_ahead(map(self._samples, range(start, stop)), read, self.threads):
-            yield _collate(rows, self.batch_size, rule)
+            yield _collate(rows, self.share, rule)
 
     def _samples(self, step: int) -> list[tuple[int, int]]:
-        first = step * self.batch_size
-        return [self.order[position] for position in range(first, first + self.batch_size)]
+        first = step * self.batch_size + self.rank * self.share
+        return [self.order[position] for position in range(first, first + self.share)]
 
     def _row(self, rule: Preprocessing, epoch: int, index: int) -> _Row:
         draw = np.random.default_rng((self.seed, epoch, index))
@@ -111,7 +120,8 @@ class TrainingLoader:
 class EvaluationLoader:
     """Each image once, in order, exactly decoded; the last batch is filled up and masked.
 
-    An image that cannot be read is left out by the mask and counted in `faults`.
+    An image that cannot be read is left out by the mask and counted in `faults`. On several ranks
+    each reads every n-th batch, and as many batches as the others: blank ones fill up.
     """
 
     def __init__(
@@ -122,21 +132,25 @@ class EvaluationLoader:
         batch_size: int,
         faults: Faults,
         threads: int | None = None,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
         self.part = part
         self.rule = rule
         self.batch_size = batch_size
+        self.rank = rank
+        self.world_size = world_size
         self.faults = faults
         self.threads = threads or available_cores()
 
     def __len__(self) -> int:
-        return -(-len(self.part.labels) // self.batch_size)
+        return -(-len(self.part.labels) // (self.batch_size * self.world_size))
 
     def __iter__(self) -> Iterator[Batch]:
         total, size = len(self.part.labels), self.batch_size
         chunks = (
             [(0, index) for index in range(first, min(first + size, total))]
-            for first in range(0, total, size)
+            for first in ((turn * self.world_size + self.rank) * size for turn in range(len(self)))
         )
         for rows in _read_ahead(chunks, self._row, self.threads):
             yield _collate(rows, size, self.rule)
@@ -163,6 +177,16 @@ def check_channels(part_channels: int, rule: Preprocessing) -> None:
         raise UserError(
             f"the data has {part_channels} channels and the model takes {rule.channels}: "
             "give data of that kind, or another model"
+        )
+
+
+def check_shares(batch_size: int, world_size: int) -> None:
+    """Refuse a batch that ranks cannot share evenly."""
+    if batch_size % world_size:
+        near = batch_size // world_size * world_size
+        raise UserError(
+            f"batch_size {batch_size} cannot be shared evenly by {world_size} processes: "
+            f"give {f'{near} or ' if near else ''}{near + world_size}"
         )
 
 
@@ -202,4 +226,5 @@ def _collate(rows: list[_Row], size: int, rule: Preprocessing) -> Batch:
 
 def _stack(arrays: list[np.ndarray | None]) -> Tensor | None:
     present = [array for array in arrays if array is not None]
-    return torch.from_numpy(np.stack(present)) if len(present) == len(arrays) else None
+    complete = present and len(present) == len(arrays)
+    return torch.from_numpy(np.stack(present)) if complete else None

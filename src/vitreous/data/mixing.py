@@ -16,7 +16,11 @@ def mix(
     augmentation: Augmentation,
     draw: np.random.Generator,
 ) -> tuple[Float[Tensor, "B C H W"], Float[Tensor, "B K"]]:
-    """Mixup or cutmix of a batch with itself in another order; targets in the same shares.
+    """Mixup or cutmix of each image with its neighbour; targets in the same shares.
+
+    Neighbours are images 0 and 1, 2 and 3, and so on; in a batch of odd length the last stays as
+    it is. Batches come in random order, so these pairs are as random as any, and they stay
+    together when ranks share a batch in even stretches.
 
     Source: mixup, arXiv 1710.09412, equation 1; cutmix, arXiv 1905.04899, section 3.1. One share
     a batch, as in both papers.
@@ -35,7 +39,7 @@ def mix(
     if not kinds or draw.random() >= augmentation.mix_probability:
         return images, targets
     kind, alpha = kinds[int(draw.integers(len(kinds)))]
-    order = torch.from_numpy(draw.permutation(len(images))).to(images.device)
+    order = (torch.arange(len(images), device=images.device) ^ 1).clamp(max=len(images) - 1)
     images, share = kind(images, order, float(draw.beta(alpha, alpha)), draw)
     return images, targets.lerp(targets[order], 1 - share)
 

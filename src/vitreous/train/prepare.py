@@ -10,10 +10,12 @@ from vitreous.data.split import apply_split, with_validation
 from vitreous.errors import UserError
 from vitreous.model.build import create_model, empty_model
 from vitreous.model.vit import VisionTransformer
+from vitreous.parallel.collect import world_size
 from vitreous.parallel.device import Engine
+from vitreous.parallel.environment import ranks
 from vitreous.train.config import TrainConfig
 from vitreous.train.memory import activation_bytes, free_for_activations, micro_batch_that_fits
-from vitreous.train.run_folder import RunFolder, check_same
+from vitreous.train.run_folder import RunFolder, continued
 from vitreous.weights.adapt import adapt
 from vitreous.weights.load import load
 
@@ -44,7 +46,10 @@ def prepare(config: TrainConfig, dataset: Dataset, engine: Engine) -> tuple[Trai
         sizes = [(side, side) for side in config.schedule.sides] or [config.model.image_size]
         needed = max(activation_bytes(config.model, engine, size) for size in sizes)
         free = free_for_activations(parameters, engine)
-        config = replace(config, micro_batch=micro_batch_that_fits(needed, free, config.batch_size))
+        if engine.device.type == "cpu":
+            free //= ranks().local_size
+        share = -(-config.batch_size // world_size())
+        config = replace(config, micro_batch=micro_batch_that_fits(needed, free, share))
     return replace(config, device=engine.device.type, precision=engine.precision), dataset
 
 
@@ -56,8 +61,7 @@ def begun_before(
     Raises:
         UserError: The config is not the run's, or the data has changed.
     """
-    begun = folder.read_config()
-    check_same(config, begun)
+    begun = continued(folder.read_config(), config)
     class_names, parts = folder.read_split()
     if class_names != dataset.class_names:
         raise UserError(f"{config.data} has other classes now than when this run began")

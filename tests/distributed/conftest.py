@@ -33,7 +33,8 @@ class Run:
 
     def finish(self) -> "Run":
         """Wait, and insist on success."""
-        assert [code for code, _ in (told := self.wait())] == [0] * len(told), told
+        told = self.wait()
+        assert not any(code for code, _ in told), told
         return self
 
     def history(self, name: str) -> dict[int, float]:

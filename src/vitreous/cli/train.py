@@ -4,6 +4,7 @@
   vitreous train photos/ --out runs/photos --epochs 40 --optimizer.learning_rate 5e-4
   vitreous train photos/ --weights model.safetensors --recipe finetune --out runs/tuned
   vitreous train photos/ --out runs/photos --resume
+  torchrun --nproc-per-node 2 -m vitreous train photos/ --out runs/photos
 
 DATA is `digits`, a folder of class folders (with or without train, val and test folders above
 them), a .tar of one, an .npz of x and y, idx .gz files, or a CSV or JSON-lines table. The run
@@ -38,6 +39,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--recipe", metavar="NAME", help="scratch (default), or finetune (default with --weights)"
     )
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    parser.add_argument(
+        "--verify-resume",
+        action="store_true",
+        help="train twice, kill the second run at a random moment, resume it, and compare",
+    )
     add_json_argument(parser)
     group = parser.add_argument_group("any field of the config, in place of the recipe's value")
     texts = dict(_descriptions())
@@ -52,6 +58,8 @@ def run(arguments: Namespace) -> int:
     from vitreous.parallel.collect import ToldElsewhereError
     from vitreous.parallel.environment import LostRankError, process_group
 
+    if arguments.verify_resume:
+        return _verify(arguments)
     try:
         with process_group(arguments.device or "auto") as here:
             return _run(arguments, here)
@@ -99,6 +107,24 @@ def _run(arguments: Namespace, here: "Ranks") -> int:
         print_report(report)
         print(f"report: {arguments.out}/report.html   model: {arguments.out}/model.safetensors")
     return 0
+
+
+def _verify(arguments: Namespace) -> int:
+    from pathlib import Path
+
+    from vitreous.train.verify import verify_resume
+
+    options = [arguments.data]
+    for name in ("model", "weights", "recipe", *(name for name, _ in field_types())):
+        if name != "checkpoint_seconds" and (value := getattr(arguments, name)) is not None:
+            options += [f"--{name}", value]
+    proof = verify_resume(options, Path(arguments.out))
+    print(f"uninterrupted      {proof.uninterrupted}\nkilled and resumed {proof.resumed}")
+    if not proof.kills:
+        print("the run ended before it could be killed: nothing is proven")
+        return 1
+    print("equal, bit for bit" if proof.equal else "DIFFERENT")
+    return 0 if proof.equal else 1
 
 
 def _begun_config(arguments: Namespace, folder: "RunFolder") -> TrainConfig:

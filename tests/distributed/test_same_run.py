@@ -11,7 +11,10 @@ STEPS = 50
 @pytest.mark.timeout(240)
 def test_any_number_of_ranks_any_way_and_back(launch, tmp_path):
     """The same loss curve to 1e-5 over 50 steps; halves made by others join at the same curve."""
-    options = ("--steps", STEPS, "--checkpoint_every", STEPS // 2)
+    # Adam would blow up the rounding of gradients that are nearly zero: one process in other
+    # pieces already differs by 8e-5 here.
+    optimizer = ("--optimizer.name", "sgd", "--optimizer.learning_rate", 0.1)
+    options = ("--steps", STEPS, "--checkpoint_every", STEPS // 2, *optimizer)
     one = launch(1, "one", *options).finish()
     ddp = launch(2, "ddp", *options, "--parallel.strategy", "ddp").finish()
     fsdp = launch(2, "fsdp", *options, "--parallel.strategy", "fsdp").finish()
@@ -28,6 +31,7 @@ def test_any_number_of_ranks_any_way_and_back(launch, tmp_path):
         joined.append(again.finish())
     expected = one.history("loss")
     assert list(expected) == list(range(1, STEPS + 1))
+    assert expected[STEPS] < expected[1] - 0.05
     for run in (ddp, fsdp, *joined):
         assert run.history("loss") == pytest.approx(expected, abs=1e-5)
         assert run.history("validation_loss") == pytest.approx(

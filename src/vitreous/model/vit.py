@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from vitreous.model.config import ViTConfig
 from vitreous.model.encoder import Encoder
 from vitreous.model.patch import PatchEmbedding
+from vitreous.model.patch_dropout import PatchDropout
 from vitreous.model.pool import ClassTokenPool, MeanPool
 from vitreous.model.position import LearnedPosition
 from vitreous.model.recording import Recording
@@ -32,6 +33,9 @@ class VisionTransformer(nn.Module):
             self.registers = nn.Parameter(torch.empty(config.registers, config.width))
         self.position = LearnedPosition(config)
         self.dropout = nn.Dropout(config.dropout)
+        self.patch_dropout: nn.Module = nn.Identity()
+        if config.patch_dropout:
+            self.patch_dropout = PatchDropout(config.patch_dropout, config.prefix)
         self.encoder = Encoder(config)
         self.pool = ClassTokenPool() if config.pooling == "token" else MeanPool(config.prefix)
         self.pooled_norm: nn.Module = nn.Identity()
@@ -94,7 +98,7 @@ class VisionTransformer(nn.Module):
         x = self.patch(self.stem(images))  # (B, N, D)
         if self.config.prefix:
             x = torch.cat([*self._prefix(x), x], dim=1)  # (B, S, D)
-        x = self.dropout(self.position(x, grid))
+        x = self.patch_dropout(self.dropout(self.position(x, grid)))
         x = self.encoder(x, self.pool.read, recording)  # (B, 1 or S, D)
         return self.pre_logits(self.pooled_norm(self.pool(x)))
 

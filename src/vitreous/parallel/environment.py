@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import torch
 from torch import distributed
+from torch._C._distributed_c10d import PrefixStore, Store, TCPStore
 
 # A process that does not answer for so long is given up.
 _PATIENCE = timedelta(minutes=3)
@@ -45,17 +46,17 @@ class Ranks:
 
 def ranks() -> Ranks:
     """What torchrun tells by environment variables; one process where it tells nothing."""
-    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "TORCHELASTIC_RESTART_COUNT")
-    if not all(name in os.environ for name in names[:2]):
+    if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
         return Ranks()
-    rank, size, *local = (os.environ.get(name) for name in names)
-    local_rank, local_size, restarts = (
-        int(text or default) for text, default in zip(local, (rank, size, 0), strict=True)
+    rank, size = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE"))
+    return Ranks(
+        rank,
+        size,
+        local_rank=int(os.environ.get("LOCAL_RANK", rank)),
+        local_size=int(os.environ.get("LOCAL_WORLD_SIZE", size)),
+        restarts=int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)),
+        launched="TORCHELASTIC_RUN_ID" in os.environ,
     )
-    assert rank is not None
-    assert size is not None
-    launched = "TORCHELASTIC_RUN_ID" in os.environ
-    return Ranks(int(rank), int(size), local_rank, local_size, restarts, launched)
 
 
 @contextmanager
@@ -96,7 +97,7 @@ def process_group(device: str = "auto") -> Iterator[Ranks]:
     distributed.destroy_process_group()
 
 
-def _store_of_this_attempt(here: Ranks) -> distributed.Store | None:
+def _store_of_this_attempt(here: Ranks) -> Store:
     """Where processes find one another, apart for each start of the run.
 
     On one machine torchrun keeps one store for all attempts, in which a new attempt would read
@@ -105,20 +106,20 @@ def _store_of_this_attempt(here: Ranks) -> distributed.Store | None:
     """
     shared = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     if not shared or os.environ.get("GROUP_WORLD_SIZE") != "1":
-        return distributed.TCPStore(
+        return TCPStore(
             os.environ["MASTER_ADDR"],
             int(os.environ["MASTER_PORT"]),
             here.size,
             is_master=here.first and not shared,
             timeout=_PATIENCE,
         )
-    store = distributed.TCPStore(
+    store = TCPStore(
         os.environ["MASTER_ADDR"],
         int(os.environ["MASTER_PORT"]),
         is_master=False,
         timeout=_PATIENCE,
     )
-    return distributed.PrefixStore(f"attempt-{here.restarts}", store)
+    return PrefixStore(f"attempt-{here.restarts}", store)
 
 
 def _tells_of_a_lost_rank(error: RuntimeError) -> bool:

@@ -4,7 +4,7 @@ The order is torchtitan's: a compiled block sees its own recomputation, and what
 already compiled. All but DDP work in place, so parameters keep their names.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Literal
@@ -19,15 +19,15 @@ from vitreous.parallel.device import Engine
 Strategy = Literal["one", "ddp", "fsdp"]
 
 
-def recompute(blocks: Sequence[nn.Module], every: int) -> None:
+def recompute(blocks: Iterable[nn.Module], every: int) -> None:
     """Keep only the input of every n-th block; its inside is computed again on the way back.
 
     Random draws are repeated too, so the results are the same bits.
 
     Source: Chen et al. 2016, arXiv 1604.06174.
     """
-    for block in blocks[every - 1 :: every] if every else ():
-        block.forward = partial(checkpoint, block.forward, use_reentrant=False)  # type: ignore[method-assign]
+    for block in list(blocks)[every - 1 :: every] if every else ():
+        block.forward = partial(checkpoint, block.forward, use_reentrant=False)
 
 
 def compile_blocks(blocks: Iterable[nn.Module]) -> None:

@@ -26,7 +26,7 @@ def activation_bytes(config: ViTConfig, engine: Engine, size: tuple[int, int]) -
         size: (H, W) of the training images, pixels.
     """
     h, w = config.grid_of(size)
-    tokens = config.prefix + h * w
+    tokens = config.prefix + max(h * w - round(config.patch_dropout * h * w), 1)
     assert config.head_width is not None
     inner = config.heads * config.head_width
     item = 2 if engine.precision == "bfloat16" else 4

@@ -10,6 +10,7 @@ from vitreous.model.build import empty_model
 from vitreous.model.vit import VisionTransformer
 from vitreous.parallel.collect import rank, spread, world_size
 from vitreous.parallel.device import Engine
+from vitreous.parallel.environment import ranks
 from vitreous.parallel.strategy import (
     Strategy,
     compile_blocks,
@@ -19,6 +20,8 @@ from vitreous.parallel.strategy import (
 )
 from vitreous.train.average import WeightAverage
 from vitreous.train.config import TrainConfig
+from vitreous.train.memory import free_for_activations
+from vitreous.train.plan import step_memory
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,12 @@ def choose_strategy(config: TrainConfig, engine: Engine) -> Strategy:
         return "one"
     if config.parallel.strategy != "auto":
         return config.parallel.strategy
-    return "ddp"
+    assert config.micro_batch is not None
+    free = free_for_activations(0, engine)
+    if engine.device.type == "cpu":
+        free //= ranks().local_size
+    copies = step_memory(config, engine, world_size(), "ddp", config.micro_batch)
+    return "ddp" if copies.total <= free else "fsdp"
 
 
 def place(

@@ -95,7 +95,7 @@ def step_memory(
         share = -(-4 * parameters // ranks)
         copies, gathered = item * (2 * block + rest), 4 * 2 * block
     sizes = [(side, side) for side in config.schedule.sides] or [config.model.image_size]
-    image = max(_image_bytes(config, engine, size) for size in sizes)
+    image = max(image_bytes(config, engine, size) for size in sizes)
     return Memory(
         weights=share + copies,
         gradients=share + gathered,
@@ -157,8 +157,16 @@ def _plan(
     return Plan(strategy, every, piece, step_memory(config, engine, ranks, strategy, piece))
 
 
-def _image_bytes(config: TrainConfig, engine: Engine, size: tuple[int, int]) -> int:
-    """What autograd keeps of one image; of a recomputed block, its input, and one whole block."""
+def image_bytes(config: TrainConfig, engine: Engine, size: tuple[int, int]) -> int:
+    """Bytes that autograd keeps of one image; of a recomputed block, its input alone.
+
+    Where blocks are recomputed, one of them is whole at a time.
+
+    Args:
+        config: Gives the model and which blocks are recomputed.
+        engine: Gives the precision of the products and the device.
+        size: (H, W) of the training images, pixels.
+    """
     model, every = config.model, config.parallel.activation_checkpointing
     kept = activation_bytes(model, engine, size)
     if not every:

@@ -14,7 +14,8 @@ from vitreous.parallel.collect import world_size
 from vitreous.parallel.device import Engine
 from vitreous.parallel.environment import ranks
 from vitreous.train.config import TrainConfig
-from vitreous.train.memory import activation_bytes, free_for_activations, micro_batch_that_fits
+from vitreous.train.memory import free_for_activations, micro_batch_that_fits
+from vitreous.train.plan import image_bytes
 from vitreous.train.run_folder import RunFolder, continued
 from vitreous.weights.adapt import adapt
 from vitreous.weights.load import load
@@ -43,8 +44,10 @@ def prepare(config: TrainConfig, dataset: Dataset, engine: Engine) -> tuple[Trai
     config = config.with_length(len(dataset.parts["train"].labels))
     if config.micro_batch is None:
         parameters = sum(p.numel() for p in empty_model(config.model).parameters())
+        if config.parallel.strategy != "ddp":
+            parameters //= world_size()
         sizes = [(side, side) for side in config.schedule.sides] or [config.model.image_size]
-        needed = max(activation_bytes(config.model, engine, size) for size in sizes)
+        needed = max(image_bytes(config, engine, size) for size in sizes)
         free = free_for_activations(parameters, engine)
         if engine.device.type == "cpu":
             free //= ranks().local_size

@@ -14,7 +14,7 @@ from measure import where
 from vitreous.train.verify import verify_resume
 
 RUN = (
-    "digits --steps 60 --batch_size 32 --micro_batch 8 --model.width 16 --model.mlp_width 32 "
+    "digits --steps 300 --batch_size 32 --micro_batch 8 --model.width 16 --model.mlp_width 32 "
     "--model.heads 2 --model.depth 2 --average 0.9 --precision float32"
 ).split()
 

@@ -1,6 +1,7 @@
 """Proof that a run survives being killed: two runs, one of them killed, the same bytes."""
 
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -8,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +22,8 @@ class Proof:
     """What came of it.
 
     Attributes:
-        kills: For each kill, seconds after the start, and the step of the newest state on disk.
+        kills: For each kill, seconds after the attempt's first new state, and the step of the
+            newest state on disk.
         uninterrupted: SHA-256 of the uninterrupted run's model.safetensors.
         resumed: The same of the run that was killed.
     """
@@ -52,7 +55,8 @@ def verify_resume(
         arguments: Of `vitreous train`, without --out and --resume.
         out: The run folder, which must be free.
         kills: How often at most; a run that comes to its end before is not killed again.
-        seed: Of the moments, which lie anywhere in the time that the uninterrupted run took.
+        seed: Of the moments, which lie after an attempt's first new state, anywhere in the time
+            that the uninterrupted run took for its steps.
         launcher: What starts a Python module; torchrun for several processes.
         say: Takes a line about each part.
 
@@ -67,15 +71,14 @@ def verify_resume(
     cut = [*command, "--out", str(out), "--resume", "--checkpoint_seconds", "0"]
     draw, killed = random.Random(seed), list[tuple[float, int]]()
     try:
-        begin = time.perf_counter()
         _run([*command, "--out", str(whole)])
-        seconds = time.perf_counter() - begin
-        say(f"uninterrupted: {seconds:.1f} s")
+        seconds = float(json.loads((whole / "report.json").read_text())["seconds"])
+        say(f"uninterrupted: {seconds:.1f} s of steps")
         while len(killed) < kills and not (out / "model.safetensors").is_file():
             moment = draw.uniform(0, seconds)
-            if _run(cut, kill_after=moment):
+            if _killed(cut, out, moment):
                 killed.append((moment, _newest_step(out)))
-                say(f"killed after {moment:.1f} s, state of step {killed[-1][1]} on disk")
+                say(f"killed after {moment:.2f} s, state of step {killed[-1][1]} on disk")
         _run(cut)
         first, second = (_sha256(folder / "model.safetensors") for folder in (whole, out))
     finally:
@@ -83,12 +86,38 @@ def verify_resume(
     return Proof(tuple(killed), first, second)
 
 
-def _run(command: Sequence[str], kill_after: float | None = None) -> bool:
-    """Run a command with all its children; whether it had to be killed.
+def _run(command: Sequence[str]) -> None:
+    """Run a command to its end.
+
+    Raises:
+        UserError: It failed; gives its last line.
+    """
+    with _started(command) as process:
+        _, said = process.communicate()
+    _check(process, said)
+
+
+def _killed(command: Sequence[str], out: Path, moment: float) -> bool:
+    """Kill a command so long after its first new state; False where it ended before.
 
     Raises:
         UserError: It failed by itself; gives its last line.
     """
+    before = _newest_step(out)
+    with _started(command) as process:
+        while process.poll() is None and _newest_step(out) == before:
+            time.sleep(0.01)
+        try:
+            _, said = process.communicate(timeout=moment)
+        except subprocess.TimeoutExpired:
+            return True
+    _check(process, said)
+    return False
+
+
+@contextmanager
+def _started(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+    """A command in a group of its own, of which nothing outlives the context."""
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -98,18 +127,17 @@ def _run(command: Sequence[str], kill_after: float | None = None) -> bool:
         start_new_session=True,
     )
     try:
-        _, said = process.communicate(timeout=kill_after)
-    except subprocess.TimeoutExpired:
-        return True
+        yield process
     finally:
-        # torchrun's workers are of the same group.
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL)  # torchrun's workers too
             process.communicate()
+
+
+def _check(process: subprocess.Popen[str], said: str) -> None:
     if process.returncode:
         lines = said.strip().splitlines() or [f"exit code {process.returncode}"]
         raise UserError(f"the run fails without being killed: {lines[-1]}")
-    return False
 
 
 def _newest_step(run: Path) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from vitreous.data.loader import check_shares
-from vitreous.data.sample import Dataset
+from vitreous.data.sample import Dataset, require_one_label
 from vitreous.data.split import apply_split, split_record
 from vitreous.model.build import empty_model
 from vitreous.model.classifier import Classifier

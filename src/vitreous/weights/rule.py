@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vitreous.data.loader import available_cores
 from vitreous.errors import UserError
 from vitreous.weights.read import Checkpoint
 
@@ -115,8 +116,10 @@ def to_ours(
     refuse_leftovers(checkpoint.file, lacks=set(expected) - ours)
     kept = {rule.ours: rule for rule in rules if rule.ours is not None}
     shapes = (tuple(expected[name].shape) for name in kept)
-    # Most of the time goes into first touches of new memory, which threads share well.
-    with ThreadPoolExecutor(_THREADS, "vitreous-weights") as pool:
+    # Most of the time goes into first touches of new memory, which threads share well; each holds
+    # one foreign tensor, and the caches shall hold them all.
+    threads = min(available_cores(), _THREADS)
+    with ThreadPoolExecutor(threads, "vitreous-weights") as pool:
         joined = pool.map(partial(_joined, checkpoint), kept.values(), shapes)
         return dict(zip(kept, joined, strict=True))
 

@@ -187,8 +187,8 @@ def _mixtures(
     seed: int,
 ) -> Section:
     """One image of each of a few batches that are mixed in one way."""
-    other = {"mixup": "cutmix", "cutmix": "mixup"}[kind]
-    asked = replace(augmentation, mix_probability=1.0, repeats=1, **{other: 0.0})
+    alone = replace(augmentation, mix_probability=1.0, repeats=1)
+    asked = replace(alone, cutmix=0.0) if kind == "mixup" else replace(alone, mixup=0.0)
     objective = Classification(dataset.num_classes, rule, asked)
     loader = _loader(part, rule, asked, len(part.labels), seed)
     cards = []
@@ -202,7 +202,8 @@ def _mixtures(
             if shares[label] >= 0.005
         ]
         cards.append(_card(_pixels(task.images[row], rule), ", ".join(words), kind))
-    probability = 100 * augmentation.mix_probability / (2 if getattr(augmentation, other) else 1)
+    kinds = bool(augmentation.mixup) + bool(augmentation.cutmix)
+    probability = 100 * augmentation.mix_probability / kinds
     return section(
         kind,
         kind.capitalize(),

@@ -173,6 +173,9 @@ def _patiently(batches: Iterator[Made], timeout: float) -> Iterator[Made]:
             patience -= _LOOK
             if "timed out" not in str(error) or patience <= 0:
                 raise
+        except (ConnectionError, EOFError, FileNotFoundError) as error:
+            # It died between a batch and the handing over of its memory.
+            raise RuntimeError("DataLoader worker exited") from error
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 import os
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -51,8 +52,11 @@ def test_children_in_sessions_of_their_own_die_too(tmp_path):
         child = int(note.read_text()[:-1])
         os.kill(child, 0)
     for _ in range(500):  # whoever inherits it has to collect it
-        stat = f"/proc/{child}/stat"
-        if not os.path.exists(stat) or open(stat).read().split()[2] == "Z":
+        try:
+            state = Path(f"/proc/{child}/stat").read_text().split()[2]
+        except OSError:
+            return
+        if state == "Z":
             return
         time.sleep(0.01)
     raise AssertionError("the child lives")

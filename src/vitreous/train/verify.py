@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,21 +117,37 @@ def _killed(command: Sequence[str], out: Path, moment: float) -> bool:
 
 @contextmanager
 def _started(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
-    """A command in a group of its own, of which nothing outlives the context."""
+    """A command of which nothing outlives the context, its children included.
+
+    torchrun puts each worker into a session of its own: killing its group would leave them
+    training, and a kill would prove nothing.
+    """
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        start_new_session=True,
     )
     try:
         yield process
     finally:
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)  # torchrun's workers too
+            family = _family(process.pid)
+            for member in family:
+                with suppress(ProcessLookupError):
+                    os.kill(member, signal.SIGKILL)
             process.communicate()
+
+
+def _family(parent: int) -> list[int]:
+    """A process, its children and theirs, parents first; on Linux, elsewhere the process alone."""
+    children = Path(f"/proc/{parent}/task/{parent}/children")
+    try:
+        found = [int(text) for text in children.read_text().split()]
+    except OSError:
+        found = []
+    return [parent, *(member for child in found for member in _family(child))]
 
 
 def _check(process: subprocess.Popen[str], said: str) -> None:

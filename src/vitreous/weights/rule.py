@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vitreous.data.loader import available_cores
+from vitreous.data.workers import available_cores
 from vitreous.errors import UserError
 from vitreous.weights.read import Checkpoint
 

@@ -59,7 +59,7 @@ def test_the_commands(photos, capsys):
     assert main(convert[1:]) == 0
     assert Path("runs/photos/report.html").is_file()
     assert Path("comparison.html").is_file()
-    assert Path("page.html").is_file()
+    assert Path("preview.html").is_file()
     told = re.findall(r"^\| `([^|]*)` \| ", README, re.MULTILINE)
     files = {
         name for names in told for name in re.findall(r"[\w.]+(?:json|html|jsonl|tensors)\b", names)

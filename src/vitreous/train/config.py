@@ -185,6 +185,11 @@ class TrainConfig:
         for name in ("seed", "checkpoint_every"):
             if getattr(self, name) < 0:
                 raise UserError(f"{name} is {getattr(self, name)}: give 0 or more")
+        if self.parallel.compile and self.model.stochastic_depth:
+            raise UserError(
+                "parallel.compile is for fixed shapes, and model.stochastic_depth runs another "
+                "number of images in each step: give one of them up"
+            )
         self.model.grid_of(self.preprocessing.size)
         for side in self.schedule.sides:
             self.model.grid_of((side, side))

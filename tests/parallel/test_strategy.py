@@ -76,6 +76,7 @@ def test_recomputed_blocks_keep_less(model):
 
 PROGRAM = """
 import copy, torch
+from torch._dynamo.utils import counters
 from vitreous.model.build import create_model
 from vitreous.model.config import ViTConfig
 from vitreous.parallel.strategy import compile_blocks, recompute
@@ -83,11 +84,14 @@ config = ViTConfig(image_size=16, patch=8, width=16, depth=2, mlp_width=32, head
 plain = create_model(config)
 torch.nn.init.normal_(plain.head.weight)
 compiled = copy.deepcopy(plain)
-recompute(compiled.encoder.blocks, 2)
+recompute(compiled.encoder.blocks, EVERY)
 compile_blocks(compiled.encoder.blocks)
 images = torch.randn(4, 3, 16, 16)
-for model in (plain, compiled):
-    model(images).square().sum().backward()
+plain(images).square().sum().backward()
+assert not counters["stats"]
+compiled(images).square().sum().backward()
+assert counters["stats"]["unique_graphs"] == 2, "whole blocks, and the last that is read in part"
+assert not counters["graph_break"]
 for ours, theirs in zip(compiled.parameters(), plain.parameters(), strict=True):
     torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-4)
 assert compiled.state_dict().keys() == plain.state_dict().keys()
@@ -95,12 +99,16 @@ assert compiled.state_dict().keys() == plain.state_dict().keys()
 
 
 @pytest.mark.slow
-def test_compiled_blocks_give_the_same_numbers():
+@pytest.mark.parametrize("every", [0, 1])
+def test_compiled_blocks_are_compiled_and_give_the_same_numbers(every):
     """In a process of its own: the shape checks of the tests cannot be compiled."""
     if shutil.which("g++") is None:
         pytest.skip("PyTorch compiles for a CPU with g++, which is not here")
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
     run = subprocess.run(
-        [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True
+        [sys.executable, "-c", PROGRAM.replace("EVERY", str(every))],
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert run.returncode == 0, run.stderr

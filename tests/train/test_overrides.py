@@ -1,6 +1,6 @@
 import pytest
 
-from vitreous.cli.train import _descriptions
+from vitreous.cli.config_options import _descriptions
 from vitreous.errors import UserError
 from vitreous.train.overrides import field_types, override
 

@@ -10,6 +10,7 @@ from vitreous.data.workers import Kind, Workers
 from vitreous.errors import UserError
 from vitreous.model.config import ModelConfig
 from vitreous.model.kind import KINDS, config_type
+from vitreous.objective.config import OBJECTIVES, ObjectiveConfig, objective_type
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +94,7 @@ class TrainConfig:
         weights: Checkpoint to start from; random where None.
         excluded: Names of images that are left out of training and validation.
         model: Architecture; its image size is the one to train at.
+        objective: What is learnt from: labels, or the images alone.
         preprocessing: From pixels to the model's input in validation and afterwards; its size may
             be larger than the training crops', whose objects look larger (arXiv 1906.06423).
         augmentation: What training does to images.
@@ -126,6 +128,7 @@ class TrainConfig:
     excluded: tuple[str, ...] = ()
     model: ModelConfig
     preprocessing: Preprocessing
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     augmentation: Augmentation = field(default_factory=Augmentation)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
@@ -163,6 +166,7 @@ class TrainConfig:
         if self.cache_mb < 0:
             raise UserError(f"cache_mb is {self.cache_mb}: give 0 or more")
         Workers(kind=self.workers, count=self.readers or None)
+        self.objective.check(self.model)
         self.model.grid_of(self.preprocessing.size)
         for side in self.schedule.sides:
             self.model.grid_of((side, side))
@@ -206,23 +210,26 @@ class TrainConfig:
         Raises:
             UserError: An unknown field, or values that contradict one another.
         """
-        values = dict(values)
+        values = {"objective": {}, **values}  # older runs are classification
         for name, (section, *_) in SECTIONS.items():
             given = values.get(name)
             if name == "model" and isinstance(given, dict):
                 section = config_type(given)
+            if name == "objective" and isinstance(given, dict):
+                section = objective_type(given)
             values[name] = _section(section, name, given)
         return _section(cls, "", values)
 
 
 SECTIONS: dict[str, tuple[type[Any], ...]] = {
     "model": tuple(KINDS.values()),
+    "objective": tuple(OBJECTIVES.values()),
     "preprocessing": (Preprocessing,),
     "augmentation": (Augmentation,),
     "optimizer": (OptimizerConfig,),
     "schedule": (ScheduleConfig,),
 }
-"""The parts of a config; a model's is one of several types, a ViT's first."""
+"""The parts of a config; a model's, and an objective's, is one of several types."""
 
 
 def _section(section: type[Any], name: str, values: Any) -> Any:

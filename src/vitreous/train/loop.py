@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from rich.console import Console
+from torch import nn
 
 from vitreous.data.batch import Batch
 from vitreous.data.faults import Faults
@@ -15,9 +16,9 @@ from vitreous.data.read_ahead import telling_of_readers
 from vitreous.data.sample import Dataset
 from vitreous.data.workers import Workers
 from vitreous.evaluate.classification import read_logits
+from vitreous.evaluate.held_out import measure_part
 from vitreous.evaluate.inference import infer
-from vitreous.model.classifier import Classifier
-from vitreous.objective.classify import Classification
+from vitreous.objective.contract import Objective, backbone_of
 from vitreous.parallel.device import Engine
 from vitreous.train.average import WeightAverage
 from vitreous.train.config import TrainConfig
@@ -45,7 +46,8 @@ class Loop:
         self,
         config: TrainConfig,
         dataset: Dataset,
-        model: Classifier,
+        model: nn.Module,
+        objective: Objective,
         folder: RunFolder,
         engine: Engine,
         console: Console,
@@ -61,12 +63,7 @@ class Loop:
         average = WeightAverage(model, config.average) if config.average else None
         optimizers = build_optimizers(model, config.optimizer)
         self.state = TrainingState(model, optimizers, average)
-        self.objective = Classification(
-            config.model.num_classes,
-            config.preprocessing,
-            config.augmentation,
-            config.label_smoothing,
-        )
+        self.objective = objective
         self.phases = phases(config.schedule, config.model.image_size, self.steps)
         largest = max((phase.size for phase in self.phases), key=max)
         self.loader = TrainingLoader(
@@ -187,11 +184,15 @@ class Loop:
             faults=Faults(len(part.labels), self.config.bad_limit),
             workers=self._workers(),
         )
-        answers = infer(self.state.result, loader, self.engine)
-        predictions = read_logits(answers.logits, answers.labels)
         line = self._place()
-        line["validation_loss"] = float(-predictions.log_probability.mean())
-        line["validation_accuracy"] = float(predictions.correct.mean())
+        if self.config.objective.supervised:
+            answers = infer(backbone_of(self.state.result), loader, self.engine)
+            predictions = read_logits(answers.logits, answers.labels)
+            line["validation_loss"] = float(-predictions.log_probability.mean())
+            line["validation_accuracy"] = float(predictions.correct.mean())
+        else:
+            means = measure_part(self.state.result, self.objective, loader, self.engine)
+            line |= {f"validation_{name}": value for name, value in means.items()}
         self.log.write(line)
 
 

@@ -7,11 +7,14 @@ from typing import Any
 from rich.console import Console
 
 from vitreous.data.sample import Dataset, require_one_label
-from vitreous.model.classifier import Classifier
+from vitreous.objective.contract import backbone_of
+from vitreous.objective.masked_patch import MaskedPatch
 from vitreous.parallel.device import Engine, choose_engine
 from vitreous.report.assemble import evaluate_part, write_run_report
 from vitreous.train.config import TrainConfig
 from vitreous.train.loop import Loop
+from vitreous.train.masked import report_masked
+from vitreous.train.objectives import build_objective
 from vitreous.train.prepare import begun_before, initial_model, prepare
 from vitreous.train.run_folder import RunFolder
 from vitreous.train.stop import StopRequest
@@ -44,7 +47,8 @@ def train(
         NonFiniteError: Loss or gradient stopped being finite; the last good state is on disk.
         StoppedError: The run was asked to stop and its state is on disk.
     """
-    require_one_label(dataset, "training")
+    if config.objective.supervised:
+        require_one_label(dataset, "training")
     folder = RunFolder(out)
     begun = folder.check_free(resume=resume)
     if begun:
@@ -52,10 +56,11 @@ def train(
     engine = choose_engine(config.device, config.precision)
     if not begun:
         config, dataset = prepare(config, dataset, engine)
-    model = initial_model(config, dataset.class_names)
+    objective = build_objective(config, dataset, engine)
+    model = objective.learner(initial_model(config, dataset.class_names))
     if not begun:
         folder.begin(config, dataset)
-    loop = Loop(config, dataset, model, folder, engine, console)
+    loop = Loop(config, dataset, model, objective, folder, engine, console)
     _announce(loop)
     for line in folder.checkpoints.restore(loop.state):
         console.print(line, highlight=False, soft_wrap=True)
@@ -78,11 +83,13 @@ def train(
 def _announce(loop: Loop) -> None:
     """What will be done, before it is."""
     config, engine = loop.config, loop.engine
-    parameters = sum(parameter.numel() for parameter in loop.state.model.parameters())
+    model = backbone_of(loop.state.model)
+    parameters, learnt = (sum(p.numel() for p in m.parameters()) for m in (model, loop.state.model))
+    beside = f" and {learnt - parameters:,} beside it" if learnt > parameters else ""
     lines = [
         *(f"{subject}: {words}" for subject, words in loop.dataset.notes.items()),
         f"{engine.device.type}, {engine.precision}: {engine.reason}",
-        f"{config.model.name}, {parameters:,} parameters; {_sizes(loop)} images of "
+        f"{config.model.name}, {parameters:,} parameters{beside}; {_sizes(loop)} images of "
         f"{loop.dataset.num_classes} classes; {loop.steps:,} steps of {config.batch_size} images"
         + (f" in pieces of {loop.micro_batch}" if loop.micro_batch < config.batch_size else ""),
     ]
@@ -93,14 +100,15 @@ def _announce(loop: Loop) -> None:
 def _finish(loop: Loop) -> dict[str, Any] | None:
     """Measure the result in float32, and write model and report."""
     config, dataset, folder, state = loop.config, loop.dataset, loop.folder, loop.state
-    assert isinstance(state.result, Classifier)
-    model = adapt(state.result, image_size=config.preprocessing.size, share=True).eval()
+    result = backbone_of(state.result)
+    model = adapt(result, image_size=config.preprocessing.size, share=True).eval()
     passport = Passport(
         architecture=model.config,
         preprocessing=config.preprocessing,
-        class_names=dataset.class_names,
+        class_names=dataset.class_names if config.objective.supervised else (),
         origin={
             "data": config.data,
+            "objective": config.objective.kind,
             "recipe": config.recipe,
             "weights": config.weights,
             "steps": state.step,
@@ -113,6 +121,11 @@ def _finish(loop: Loop) -> dict[str, Any] | None:
         save(model, folder.model)
         return None
     engine = Engine(loop.engine.device, "float32", "the numbers are the model's own")
+    if isinstance(loop.objective, MaskedPatch):
+        report = report_masked(loop, loop.objective, part, engine)
+        measured = {name: report[name] for name in ("part", "loss", "num_images")}
+        save(model, folder.model, replace(passport, metrics=measured))
+        return report
     report, answers = evaluate_part(model, dataset, part, engine, bad_limit=config.bad_limit)
     report |= {"run": folder.path.name, "seconds": state.seconds}
     if config.excluded:

@@ -6,6 +6,7 @@ from torch import nn
 
 from vitreous.data.loader import EvaluationLoader
 from vitreous.objective.contract import Objective
+from vitreous.parallel.collect import total
 from vitreous.parallel.device import Engine
 
 
@@ -15,7 +16,8 @@ def measure_part(
 ) -> dict[str, float]:
     """Means of an objective's loss and measures over a part, without augmentation.
 
-    What is drawn belongs to the image and not to the run, so that runs can be compared.
+    What is drawn belongs to the image and not to the run, so that runs can be compared. Where the
+    loader shares the part among ranks, all get the means over all.
 
     Args:
         model: What the objective trains, on the engine's device.
@@ -25,15 +27,16 @@ def measure_part(
     """
     model.eval()
     sums: dict[str, float] = {}
-    images = 0
     for batch in loader:
-        batch = batch.rows(batch.mask).to(engine.device)
-        if not len(batch):
-            continue
+        images = int(batch.mask.sum())
+        # Ranks go side by side: one that has no image left runs the others' batch for nothing.
+        rows = batch.mask if images else ~batch.mask
+        batch = batch.rows(rows).to(engine.device)
         task = objective.prepare(batch, np.random.default_rng(0))
         with engine.autocast():
             outcome = objective.measure(model, task)
-        images += len(batch)
+        sums["images"] = sums.get("images", 0.0) + images
         for name, value in {"loss": outcome.loss, **outcome.measures}.items():
-            sums[name] = sums.get(name, 0.0) + float(value) * len(batch)
-    return {name: value / images for name, value in sums.items()}
+            sums[name] = sums.get(name, 0.0) + float(value) * images
+    names, (count, *values) = list(sums)[1:], total(list(sums.values()))
+    return {name: value / count for name, value in zip(names, values, strict=True)}

@@ -142,6 +142,8 @@ class ViTConfig(ModelConfig):
         norm_eps: Added to the variance in every layer norm.
         dropout: Rate after each dense layer but qkv, and after the position embedding.
         attention_dropout: Rate on the attention weights; the paper's is 0.
+        patch_dropout: Share of the patches of each image that training leaves out, others each
+            time (arXiv 2208.07220).
         stochastic_depth: Rate of the last block's residual branches; grows linearly from 0.
         stem: Units in each stage of a ResNet before the patches; none is its root alone, and
             None no ResNet. `patch` counts pixels of the image all the same.
@@ -178,6 +180,7 @@ class ViTConfig(ModelConfig):
     norm_eps: float = 1e-6
     dropout: float = 0.0
     attention_dropout: float = 0.0
+    patch_dropout: float = 0.0
     stochastic_depth: float = 0.0
     stem: tuple[int, ...] | None = None
     stem_width: int = 64
@@ -211,7 +214,7 @@ class ViTConfig(ModelConfig):
                 raise UserError("model.drop_remainder is for models without a model.stem")
         if not _counts(self.registers, least=0):
             raise UserError(f"model.registers is {self.registers!r}: give 0 or more")
-        for field in ("dropout", "attention_dropout", "stochastic_depth"):
+        for field in ("dropout", "attention_dropout", "patch_dropout", "stochastic_depth"):
             if not 0 <= getattr(self, field) < 1:
                 raise UserError(f"model.{field} is {getattr(self, field)}: give a rate in [0, 1)")
         for field, options in _OPTIONS.items():

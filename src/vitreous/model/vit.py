@@ -10,6 +10,7 @@ from vitreous.model.config import ModelConfig, ViTConfig
 from vitreous.model.encoder import Encoder
 from vitreous.model.head import build_head
 from vitreous.model.patch import PatchEmbedding
+from vitreous.model.patch_dropout import PatchDropout
 from vitreous.model.pixel_kernel import resize_kernel
 from vitreous.model.pool import build_pool
 from vitreous.model.position import LearnedPosition
@@ -40,6 +41,9 @@ class VisionTransformer(Classifier):
         self.embedding_norm: nn.Module = nn.Identity()
         if config.embedding_norm:
             self.embedding_norm = nn.LayerNorm(config.width, config.norm_eps)
+        self.patch_dropout: nn.Module = nn.Identity()
+        if config.patch_dropout:
+            self.patch_dropout = PatchDropout(config.patch_dropout, config.prefix)
         self.encoder = Encoder(config)
         self.pool = build_pool(config)
         self.pooled_norm: nn.Module = nn.Identity()
@@ -153,7 +157,8 @@ class VisionTransformer(Classifier):
         x = patches
         if self.config.prefix:
             x = torch.cat([*self._prefix(x), x], dim=1)  # (B, S, D)
-        tokens: Tensor = self.embedding_norm(self.dropout(self.position(x, grid)))
+        x = self.patch_dropout(self.dropout(self.position(x, grid)))
+        tokens: Tensor = self.embedding_norm(x)
         return tokens
 
     def tensors_for(self, config: ModelConfig) -> dict[str, Tensor]:
@@ -169,6 +174,11 @@ class VisionTransformer(Classifier):
             tensors["position.table"], own.grid, config.grid, own.prefix_rows, config.resample
         )
         return tensors
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """The encoder's."""
+        return list(self.encoder.blocks)
 
     @property
     def pixel_kernel(self) -> str:

@@ -66,6 +66,10 @@ class MaskingConfig(ObjectiveConfig):
                 f"objective {self.kind} reads no labels: model.num_classes is "
                 f"{model.num_classes}, give 0"
             )
+        if model.patch_dropout:
+            raise UserError(
+                f"objective {self.kind} hides patches itself: leave model.patch_dropout out"
+            )
         if model.grid == (1, 1):
             raise UserError(
                 f"objective {self.kind} hides some patches and the image is one of them: give a "

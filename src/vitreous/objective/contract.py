@@ -1,5 +1,6 @@
 """What the training loop asks of an objective: from one batch, a loss and named measures."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Protocol, Self, cast, runtime_checkable
 
@@ -55,6 +56,15 @@ class Learner(nn.Module):
         super().__init__()
         self.backbone = backbone
 
+    @property
+    def blocks(self) -> Sequence[nn.Module]:
+        """Parts that follow one another and can be sharded, recomputed and compiled one by one."""
+        return self.backbone.blocks
+
+
+Trained = Classifier | Learner
+"""What a run trains."""
+
 
 def backbone_of(trained: nn.Module) -> Classifier:
     """The model in what a run trains: a learner's backbone, or all of it."""
@@ -65,7 +75,7 @@ def backbone_of(trained: nn.Module) -> Classifier:
 class Objective(Protocol):
     """Supervised classification, masked patches, distillation: one loop trains them all."""
 
-    def learner(self, model: Classifier) -> nn.Module:
+    def learner(self, model: Classifier) -> Trained:
         """What is trained: the model, or a `Learner` around it."""
 
     def prepare(self, batch: Batch, draw: np.random.Generator) -> Task:

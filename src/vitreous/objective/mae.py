@@ -1,8 +1,10 @@
 """The masked autoencoder: an encoder of what is visible, and a light decoder of all."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor
+from torch import Tensor, nn
 
 from vitreous.data.preprocessing import Preprocessing
 from vitreous.model.classifier import Classifier
@@ -30,15 +32,20 @@ class MAELearner(MaskedLearner):
         decoder = decoder_config(config, backbone.config)
         super().__init__(backbone, decoder.width)
         with torch.device(self.mask.device):
-            self.bridge = torch.nn.Linear(backbone.config.width, decoder.width)
+            self.bridge = nn.Linear(backbone.config.width, decoder.width)
             self.decoder = Encoder(decoder)
             self.head = Head(decoder.width, outputs)
-        torch.nn.init.xavier_uniform_(self.bridge.weight)
-        torch.nn.init.zeros_(self.bridge.bias)
+        nn.init.xavier_uniform_(self.bridge.weight)
+        nn.init.zeros_(self.bridge.bias)
         for module in reversed(list(self.decoder.modules())):
             reset = getattr(module, "reset_parameters", None)
             if callable(reset):
                 reset()
+
+    @property
+    def blocks(self) -> Sequence[nn.Module]:
+        """The encoder's, then the decoder's."""
+        return [*self.backbone.blocks, *self.decoder.blocks]
 
     def forward(
         self,

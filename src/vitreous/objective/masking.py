@@ -13,10 +13,10 @@ def image_draws(draw: np.random.Generator, index: Int64[Tensor, " B"]) -> list[n
 
     Args:
         draw: The step's.
-        index: Positions of the images in their part.
+        index: Positions of the images in their part; -1 of rows that only fill a batch up.
     """
     step = int(draw.integers(2**63))
-    return [np.random.default_rng((step, place)) for place in index.tolist()]
+    return [np.random.default_rng((step, place + 1)) for place in index.tolist()]
 
 
 def count_hidden(patches: int, share: float) -> int:

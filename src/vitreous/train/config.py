@@ -26,6 +26,8 @@ class OptimizerConfig:
         weight_decay: Decoupled; never on biases, norms, tokens and positions.
         clip: Largest global norm of the gradient; 0 is off.
         adam_learning_rate: With Muon, the peak for what AdamW trains.
+        on_nonfinite: `stop` before the weights move when loss or gradient is not finite, or
+            `skip` the batch, halve the rate for a while, and stop only after ten in a row.
     """
 
     name: Literal["adamw", "sgd", "muon"] = "adamw"
@@ -35,11 +37,14 @@ class OptimizerConfig:
     weight_decay: float = 0.0
     clip: float = 0.0
     adam_learning_rate: float = 1e-3
+    on_nonfinite: Literal["stop", "skip"] = "stop"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "betas", tuple(self.betas))
         if self.name not in ("adamw", "sgd", "muon"):
             raise UserError(f"optimizer.name is {self.name!r}: choose adamw, sgd or muon")
+        if self.on_nonfinite not in ("stop", "skip"):
+            raise UserError(f"optimizer.on_nonfinite is {self.on_nonfinite!r}: choose stop or skip")
         for name in ("learning_rate", "adam_learning_rate"):
             if not getattr(self, name) > 0:
                 raise UserError(f"optimizer.{name} is {getattr(self, name)}: give more than 0")
@@ -85,6 +90,32 @@ class ScheduleConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ParallelConfig:
+    """How the work is spread over processes and what is kept in memory; any resume may change it.
+
+    Attributes:
+        strategy: Over several processes: `ddp` (a whole model in each), `fsdp` (parameters,
+            gradients and optimiser spread over all), or `auto`: ddp where it fits.
+        activation_checkpointing: Recompute the inside of every n-th block in the backward pass
+            and keep only its input; 1 is every block, 0 none.
+        compile: Compile the blocks with torch.compile; the first step takes a minute more.
+    """
+
+    strategy: Literal["auto", "ddp", "fsdp"] = "auto"
+    activation_checkpointing: int = 0
+    compile: bool = False
+
+    def __post_init__(self) -> None:
+        if self.strategy not in ("auto", "ddp", "fsdp"):
+            raise UserError(f"parallel.strategy is {self.strategy!r}: choose auto, ddp or fsdp")
+        if self.activation_checkpointing < 0:
+            raise UserError(
+                f"parallel.activation_checkpointing is {self.activation_checkpointing}: give 0 "
+                "(none), 1 (every block) or n (every n-th)"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """A whole run. Recipes make it; any field can be overridden by its dotted name.
 
@@ -100,11 +131,12 @@ class TrainConfig:
         augmentation: What training does to images.
         optimizer: How weights move.
         schedule: How the learning rate goes.
+        parallel: How the work is spread over processes.
         epochs: Times each image is seen; give this or `steps`.
         steps: Optimiser steps; filled in from `epochs` where not given.
-        batch_size: Images a step.
-        micro_batch: Images in memory at once; gradients are accumulated over the rest. Chosen
-            by free memory where not given.
+        batch_size: Images a step, over all processes.
+        micro_batch: Images in the memory of a process at once; gradients are accumulated over
+            the rest. Chosen by free memory where not given.
         label_smoothing: Share of each target spread over all classes.
         average: Decay of the running average of the weights, which becomes the result; 0 is off.
         seed: Of everything that is drawn.
@@ -120,6 +152,8 @@ class TrainConfig:
         log_every: Steps between lines of the log; 0: about 200 lines a run.
         validate_every: Epochs between validations; 0: about 20 in a run.
         checkpoint_seconds: Time between resumable states.
+        checkpoint_keep: How many of the newest states stay on disk.
+        checkpoint_every: States at multiples of so many steps are made and stay; 0: none.
     """
 
     recipe: str
@@ -132,6 +166,7 @@ class TrainConfig:
     augmentation: Augmentation = field(default_factory=Augmentation)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    parallel: ParallelConfig = field(default_factory=ParallelConfig)
     epochs: float | None = None
     steps: int | None = None
     batch_size: int = 128
@@ -149,10 +184,12 @@ class TrainConfig:
     log_every: int = 0
     validate_every: float = 0.0
     checkpoint_seconds: float = 60.0
+    checkpoint_keep: int = 2
+    checkpoint_every: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "excluded", tuple(self.excluded))
-        for name in ("batch_size", "micro_batch", "steps"):
+        for name in ("batch_size", "micro_batch", "steps", "checkpoint_keep"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UserError(f"{name} is {value}: give at least 1")
@@ -161,10 +198,9 @@ class TrainConfig:
         for name in ("label_smoothing", "average", "validation_fraction", "bad_limit"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(f"{name} is {getattr(self, name)}: give a share, 0 to below 1")
-        if self.seed < 0:
-            raise UserError(f"seed is {self.seed}: give 0 or more")
-        if self.cache_mb < 0:
-            raise UserError(f"cache_mb is {self.cache_mb}: give 0 or more")
+        for name in ("seed", "checkpoint_every", "cache_mb"):
+            if getattr(self, name) < 0:
+                raise UserError(f"{name} is {getattr(self, name)}: give 0 or more")
         Workers(kind=self.workers, count=self.readers or None)
         self.objective.check(self.model)
         self.model.grid_of(self.preprocessing.size)
@@ -210,7 +246,8 @@ class TrainConfig:
         Raises:
             UserError: An unknown field, or values that contradict one another.
         """
-        values = {"objective": {}, **values}  # older runs are classification
+        # Older runs were begun without these: one process, and classification.
+        values = {"parallel": {}, "objective": {}, **values}
         for name, (section, *_) in SECTIONS.items():
             given = values.get(name)
             if name == "model" and isinstance(given, dict):
@@ -228,6 +265,7 @@ SECTIONS: dict[str, tuple[type[Any], ...]] = {
     "augmentation": (Augmentation,),
     "optimizer": (OptimizerConfig,),
     "schedule": (ScheduleConfig,),
+    "parallel": (ParallelConfig,),
 }
 """The parts of a config; a model's, and an objective's, is one of several types."""
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from vitreous.data.faults import Faults
 from vitreous.data.loader import EvaluationLoader
@@ -19,8 +20,14 @@ _BATCH = 128
 _SHOWN = 16
 
 
-def report_masked(loop: Loop, objective: MaskedPatch, part: str, engine: Engine) -> dict[str, Any]:
+def report_masked(loop: Loop, learner: nn.Module, part: str, engine: Engine) -> dict[str, Any]:
     """Measure a run's result on one part, and write report.json and reconstructions.html.
+
+    Args:
+        loop: The run, done; its objective hides patches.
+        learner: Its result, whole, on the engine's device.
+        part: Of the data.
+        engine: Device and precision.
 
     Returns:
         What report.json holds: `objective`, `loss` and its measures, `part`, `num_images`,
@@ -29,10 +36,12 @@ def report_masked(loop: Loop, objective: MaskedPatch, part: str, engine: Engine)
     Raises:
         UserError: The folder cannot be written.
     """
+    objective = loop.objective
+    assert isinstance(objective, MaskedPatch)
     config, images, folder = loop.config, loop.dataset.parts[part], loop.folder
     faults = Faults(len(images.names), config.bad_limit)
     loader = EvaluationLoader(images, config.preprocessing, batch_size=_BATCH, faults=faults)
-    means = measure_part(loop.state.result, objective, loader, engine)
+    means = measure_part(learner, objective, loader, engine)
     report = {
         "objective": config.objective.kind,
         **means,
@@ -48,7 +57,7 @@ def report_masked(loop: Loop, objective: MaskedPatch, part: str, engine: Engine)
     shown = first.rows(first.mask & (torch.arange(len(first)) < _SHOWN)).to(engine.device)
     with torch.inference_mode():
         task = objective.prepare(shown, np.random.default_rng(0))
-        reconstruction = objective.reconstruct(loop.state.result, task)
+        reconstruction = objective.reconstruct(learner, task)
     names = [images.names[index] for index in shown.index.tolist()]
     write_reconstructions(
         folder.path / "reconstructions.html", report, reconstruction, names, loop.log.history

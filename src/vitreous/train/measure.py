@@ -18,7 +18,7 @@ class Journal:
 
     Args:
         path: metrics.jsonl; lines after `step` are dropped, so that a resumed run's file reads
-            like an uninterrupted one's.
+            like an uninterrupted one's. Nothing is written where None.
         step: Steps already done.
         steps: Of the whole run.
         tensorboard: Folder for TensorBoard's files; needs the `tensorboard` extra.
@@ -26,9 +26,10 @@ class Journal:
     """
 
     def __init__(
-        self, path: Path, *, step: int, steps: int, tensorboard: Path, console: Console
+        self, path: Path | None, *, step: int, steps: int, tensorboard: Path, console: Console
     ) -> None:
-        self.history = [line for line in read_history(path) if line["step"] <= step]
+        lines = [] if path is None else read_history(path)
+        self.history = [line for line in lines if line["step"] <= step]
         self._path = path
         self._steps, self._start = steps, step
         self._tensorboard = tensorboard
@@ -37,17 +38,8 @@ class Journal:
         self._writer: Any = None
 
     def __enter__(self) -> "Journal":
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("w", encoding="utf-8")
-            for line in self.history:
-                self._file.write(json.dumps(line) + "\n")
-        except OSError as error:
-            raise UserError(f"cannot write {self._path}: {error.strerror}") from error
-        if find_spec("tensorboard") is not None:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._writer = SummaryWriter(str(self._tensorboard), purge_step=self._start + 1)
+        if self._path is not None:
+            self._open(self._path)
         self._bar = Progress(
             TextColumn("epoch {task.fields[epoch]:.1f}"),
             BarColumn(),
@@ -75,6 +67,19 @@ class Journal:
         if self._file is not None:
             self._file.close()
 
+    def _open(self, path: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("w", encoding="utf-8")
+            for line in self.history:
+                self._file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise UserError(f"cannot write {path}: {error.strerror}") from error
+        if find_spec("tensorboard") is not None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writer = SummaryWriter(str(self._tensorboard), purge_step=self._start + 1)
+
     def advance(self, step: int) -> None:
         """Move the bar."""
         self._bar.update(self._task, completed=step)
@@ -85,8 +90,9 @@ class Journal:
         Raises:
             UserError: The disk is full.
         """
-        assert self._file is not None
         self.history.append(dict(line))
+        if self._file is None:
+            return
         try:
             self._file.write(json.dumps(line) + "\n")
             self._file.flush()

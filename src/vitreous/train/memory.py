@@ -41,7 +41,7 @@ def _transformer(config: ViTConfig, engine: Engine, size: tuple[int, int]) -> in
     activation; and, where attention is explicit (bfloat16 on the CPU), its k S x S weights.
     """
     h, w = config.grid_of(size)
-    tokens = config.prefix + h * w
+    tokens = config.prefix + max(h * w - round(config.patch_dropout * h * w), 1)
     assert config.head_width is not None
     inner = config.heads * config.head_width
     item = 2 if engine.precision == "bfloat16" else 4

@@ -6,6 +6,7 @@ from torch import nn
 from torch.optim import SGD, AdamW, Muon, Optimizer
 
 from vitreous.errors import UserError
+from vitreous.parallel.collect import shard
 from vitreous.train.config import OptimizerConfig
 
 
@@ -25,7 +26,9 @@ def build_optimizers(model: nn.Module, config: OptimizerConfig) -> list[Optimize
     others = [p for name, p in named if not _decays(name, p)]
     if config.name == "sgd":
         groups = _groups(kernels, others, config.learning_rate, config.weight_decay)
-        return [SGD(groups, momentum=config.momentum, fused=True)]
+        # PyTorch has no fused SGD for parameters that are spread over ranks.
+        fused = all(shard(p) is p for _, p in named) or None
+        return [SGD(groups, momentum=config.momentum, fused=fused)]
     if config.name == "adamw":
         groups = _groups(kernels, others, config.learning_rate, config.weight_decay)
         return [AdamW(groups, betas=config.betas, fused=True)]

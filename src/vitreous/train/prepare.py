@@ -10,10 +10,13 @@ from vitreous.data.split import apply_split, with_validation
 from vitreous.errors import UserError
 from vitreous.model.build import create_model, empty_model
 from vitreous.model.classifier import Classifier
+from vitreous.parallel.collect import world_size
 from vitreous.parallel.device import Engine
+from vitreous.parallel.environment import ranks
 from vitreous.train.config import TrainConfig
-from vitreous.train.memory import activation_bytes, free_for_activations, micro_batch_that_fits
-from vitreous.train.run_folder import SITTING, RunFolder, check_same
+from vitreous.train.memory import free_for_activations, micro_batch_that_fits
+from vitreous.train.plan import image_bytes
+from vitreous.train.run_folder import RunFolder, continued
 from vitreous.weights.adapt import adapt
 from vitreous.weights.load import load
 
@@ -41,10 +44,15 @@ def prepare(config: TrainConfig, dataset: Dataset, engine: Engine) -> tuple[Trai
     config = config.with_length(len(dataset.parts["train"].labels))
     if config.micro_batch is None:
         parameters = sum(p.numel() for p in empty_model(config.model).parameters())
+        if config.parallel.strategy != "ddp":
+            parameters //= world_size()
         sizes = [(side, side) for side in config.schedule.sides] or [config.model.image_size]
-        needed = max(activation_bytes(config.model, engine, size) for size in sizes)
+        needed = max(image_bytes(config, engine, size) for size in sizes)
         free = free_for_activations(parameters, engine)
-        config = replace(config, micro_batch=micro_batch_that_fits(needed, free, config.batch_size))
+        if engine.device.type == "cpu":
+            free //= ranks().local_size
+        share = -(-config.batch_size // world_size())
+        config = replace(config, micro_batch=micro_batch_that_fits(needed, free, share))
     return replace(config, device=engine.device.type, precision=engine.precision), dataset
 
 
@@ -56,13 +64,11 @@ def begun_before(
     Raises:
         UserError: The config is not the run's, or the data has changed.
     """
-    begun = folder.read_config()
-    check_same(config, begun)
+    begun = continued(folder.read_config(), config)
     class_names, parts = folder.read_split()
     if class_names != dataset.class_names:
         raise UserError(f"{config.data} has other classes now than when this run began")
-    sitting = {name: getattr(config, name) for name in SITTING}
-    return replace(begun, **sitting), apply_split(dataset, parts)
+    return begun, apply_split(dataset, parts)
 
 
 def initial_model(config: TrainConfig, class_names: tuple[str, ...]) -> Classifier:

@@ -22,6 +22,7 @@ from vitreous.model.config import ViTConfig
 from vitreous.parallel.device import choose_engine
 from vitreous.train.config import OptimizerConfig, TrainConfig
 from vitreous.train.loop import Loop
+from vitreous.train.objectives import build_objective
 from vitreous.train.placement import place
 from vitreous.train.run_folder import RunFolder
 
@@ -65,10 +66,13 @@ def main() -> None:
     labels = torch.arange(options.batch) % 10
     batch = Batch(pixels, labels, labels, torch.ones(options.batch, dtype=torch.bool))
     with tempfile.TemporaryDirectory() as folder:
+        digits = open_dataset("digits")
+        objective = build_objective(config, digits, engine)
         loop = Loop(
             config,
-            open_dataset("digits"),
-            place(ours, config, "one", engine),
+            digits,
+            place(ours, objective, config, "one", engine),
+            objective,
             RunFolder(Path(folder)),
             engine,
             Console(file=io.StringIO()),

@@ -1,8 +1,10 @@
-"""Train a classifier.
+"""Train a classifier, or pretrain one without labels.
 
   vitreous train digits --out runs/digits
   vitreous train photos/ --out runs/photos --epochs 40 --optimizer.learning_rate 5e-4
   vitreous train photos/ --weights model.safetensors --recipe finetune --out runs/tuned
+  vitreous train photos/ --objective masked_patch --out runs/pretrained
+  vitreous train photos/ --objective distillation --objective.teacher runs/large --out runs/small
   vitreous train photos/ --out runs/photos --resume
   torchrun --nproc-per-node 2 -m vitreous train photos/ --out runs/photos
 
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from vitreous.cli.config_options import add_config_arguments, recipe_config, typed_fields
 from vitreous.cli.output import add_json_argument, print_report, write_json
+from vitreous.errors import UserError
 from vitreous.train.config import TrainConfig
 from vitreous.train.overrides import field_types, override
 
@@ -73,7 +76,8 @@ def _run(arguments: Namespace, here: "Ranks") -> int:
     from vitreous.train.run_folder import RunFolder
     from vitreous.train.stop import StoppedError
 
-    dataset = open_dataset(arguments.data)
+    labelled = arguments.objective not in ("masked_patch", "mae")
+    dataset = open_dataset(arguments.data, for_training=labelled)
     folder = RunFolder(arguments.out)
     resume = arguments.resume or here.restarts > 0
     console = Console(stderr=True, quiet=not here.first)
@@ -104,8 +108,13 @@ def _run(arguments: Namespace, here: "Ranks") -> int:
         print(f"no part to measure on; the model is in {arguments.out}/model.safetensors")
         return 0
     if not write_json(arguments.json, report):
-        print_report(report)
-        print(f"report: {arguments.out}/report.html   model: {arguments.out}/model.safetensors")
+        page = "report"
+        if "classes" in report:
+            print_report(report)
+        else:
+            page = "reconstructions"
+            print(f"loss {report['loss']:.4f} on {report['num_images']:,} {report['part']} images")
+        print(f"{page}: {arguments.out}/{page}.html   model: {arguments.out}/model.safetensors")
     return 0
 
 
@@ -137,6 +146,11 @@ def _begun_config(
     from vitreous.train.run_folder import continued
 
     begun = folder.read_config()
+    if arguments.objective not in (None, begun.objective.kind):
+        raise UserError(
+            f"the run was begun with objective {begun.objective.kind} and is now asked for "
+            f"{arguments.objective}: resume without that option, or choose another --out"
+        )
     typed = {name: getattr(arguments, name) for name in ("data", "recipe", "weights")}
     typed["excluded"] = excluded
     asked = replace(begun, **{name: value for name, value in typed.items() if value is not None})

@@ -40,6 +40,10 @@ class Batch:
         """The same batch on a device; copies overlap with work where memory is pinned."""
         return self._each(lambda tensor: tensor.to(device, non_blocking=True))
 
+    def rows(self, chosen: Bool[Tensor, " B"]) -> "Batch":
+        """Some of its images."""
+        return self._each(lambda tensor: tensor[chosen])
+
     def pin_memory(self) -> "Batch":
         """The same batch in page-locked memory; PyTorch's loader calls this by its name."""
         return self._each(Tensor.pin_memory)
@@ -66,3 +70,10 @@ def normalise(images: Real[Tensor, "B C H W"], rule: Preprocessing) -> Float[Ten
     for given, made in zip(images.split(piece), out.split(piece), strict=True):
         made.copy_(given).mul_(scale).sub_(shift)
     return out
+
+
+def denormalise(images: Float[Tensor, "B C H W"], rule: Preprocessing) -> Float[Tensor, "B C H W"]:
+    """Undo `normalise`: pixels in [0, 1], but for what augmentation has put outside."""
+    mean = torch.tensor(rule.mean, device=images.device).view(-1, 1, 1)
+    std = torch.tensor(rule.std, device=images.device).view(-1, 1, 1)
+    return images * std + mean

@@ -6,12 +6,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from vitreous.data.augmentation import Augmentation
-from vitreous.data.batch import Batch, normalise
-from vitreous.data.colour import recolour
-from vitreous.data.erasing import erase
+from vitreous.data.batch import Batch
 from vitreous.data.mixing import mix
-from vitreous.data.movement import move
 from vitreous.data.preprocessing import Preprocessing
+from vitreous.model.classifier import Classifier
+from vitreous.objective.augment import augment
 from vitreous.objective.contract import Outcome, Task
 
 
@@ -39,16 +38,13 @@ class Classification:
         self.augmentation = augmentation
         self.label_smoothing = label_smoothing
 
+    def learner(self, model: Classifier) -> Classifier:
+        """The model itself."""
+        return model
+
     def prepare(self, batch: Batch, draw: np.random.Generator) -> Task:
         """Colour, normalise, move, erase and mix."""
-        images = batch.images
-        if batch.colour is not None:
-            images = recolour(images.float(), batch.colour)
-        images = normalise(images, self.rule)
-        if batch.movement is not None:
-            images = move(images, batch.movement)
-        if batch.erased is not None:
-            images = erase(images, batch.erased, draw)
+        images = augment(batch, self.rule, draw)
         targets = F.one_hot(batch.labels, self.num_classes).float()
         if self.label_smoothing:
             even = torch.full_like(targets, 1 / self.num_classes)

@@ -11,6 +11,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from vitreous.data.augmentation import Augmentation
+from vitreous.data.batch import denormalise
 from vitreous.data.describe import describe_test, describe_training
 from vitreous.data.faults import Faults
 from vitreous.data.loader import TrainingLoader
@@ -131,8 +132,7 @@ def _loader(
 
 def _pixels(image: Float[Tensor, "C H W"], rule: Preprocessing) -> UInt8[np.ndarray, "H W C"]:
     """Normalised pixels as they were before, in what a screen shows."""
-    mean, std = (torch.tensor(numbers).view(-1, 1, 1) for numbers in (rule.mean, rule.std))
-    levels = ((image * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)
+    levels = (denormalise(image[None], rule)[0] * 255).round().clamp(0, 255).to(torch.uint8)
     return levels.permute(1, 2, 0).numpy()
 
 

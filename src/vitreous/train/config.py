@@ -10,6 +10,7 @@ from vitreous.data.workers import Kind, Workers
 from vitreous.errors import UserError
 from vitreous.model.config import ModelConfig
 from vitreous.model.kind import KINDS, config_type
+from vitreous.objective.config import OBJECTIVES, ObjectiveConfig, objective_type
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +125,7 @@ class TrainConfig:
         weights: Checkpoint to start from; random where None.
         excluded: Names of images that are left out of training and validation.
         model: Architecture; its image size is the one to train at.
+        objective: What is learnt from: labels, or the images alone.
         preprocessing: From pixels to the model's input in validation and afterwards; its size may
             be larger than the training crops', whose objects look larger (arXiv 1906.06423).
         augmentation: What training does to images.
@@ -160,6 +162,7 @@ class TrainConfig:
     excluded: tuple[str, ...] = ()
     model: ModelConfig
     preprocessing: Preprocessing
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     augmentation: Augmentation = field(default_factory=Augmentation)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
@@ -204,6 +207,7 @@ class TrainConfig:
                 "parallel.compile is for fixed shapes, and model.stochastic_depth runs another "
                 "number of images in each step: give one of them up"
             )
+        self.objective.check(self.model)
         self.model.grid_of(self.preprocessing.size)
         for side in self.schedule.sides:
             self.model.grid_of((side, side))
@@ -247,24 +251,28 @@ class TrainConfig:
         Raises:
             UserError: An unknown field, or values that contradict one another.
         """
-        values = {"parallel": {}, **values}  # runs of one process were begun without it
+        # Older runs were begun without these: one process, and classification.
+        values = {"parallel": {}, "objective": {}, **values}
         for name, (section, *_) in SECTIONS.items():
             given = values.get(name)
             if name == "model" and isinstance(given, dict):
                 section = config_type(given)
+            if name == "objective" and isinstance(given, dict):
+                section = objective_type(given)
             values[name] = _section(section, name, given)
         return _section(cls, "", values)
 
 
 SECTIONS: dict[str, tuple[type[Any], ...]] = {
     "model": tuple(KINDS.values()),
+    "objective": tuple(OBJECTIVES.values()),
     "preprocessing": (Preprocessing,),
     "augmentation": (Augmentation,),
     "optimizer": (OptimizerConfig,),
     "schedule": (ScheduleConfig,),
     "parallel": (ParallelConfig,),
 }
-"""The parts of a config; a model's is one of several types, a ViT's first."""
+"""The parts of a config; a model's, and an objective's, is one of several types."""
 
 
 def _section(section: type[Any], name: str, values: Any) -> Any:

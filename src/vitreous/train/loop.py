@@ -17,9 +17,9 @@ from vitreous.data.sample import Dataset
 from vitreous.data.workers import Workers
 from vitreous.errors import UserError
 from vitreous.evaluate.classification import read_logits
+from vitreous.evaluate.held_out import measure_part
 from vitreous.evaluate.inference import infer
-from vitreous.objective.classify import Classification
-from vitreous.objective.contract import Task
+from vitreous.objective.contract import Objective, Task
 from vitreous.parallel.collect import rank, total, world_size
 from vitreous.parallel.device import Engine
 from vitreous.train.config import TrainConfig
@@ -52,6 +52,7 @@ class Loop:
         config: TrainConfig,
         dataset: Dataset,
         placement: Placement,
+        objective: Objective,
         folder: RunFolder,
         engine: Engine,
         console: Console,
@@ -63,18 +64,12 @@ class Loop:
         self.steps, self.micro_batch = config.steps, config.micro_batch
         part = dataset.parts["train"]
         self.images = len(part.labels)
-        self.trained = placement.trained
+        self.trained, self.objective = placement.trained, objective
         optimizers = build_optimizers(placement.model, config.optimizer)
         self.state = TrainingState(placement.model, optimizers, placement.average)
         self.checkpoints = folder.checkpoints
         self.checkpoints.keep = config.checkpoint_keep
         self.checkpoints.every = config.checkpoint_every
-        self.objective = Classification(
-            config.model.num_classes,
-            config.preprocessing,
-            config.augmentation,
-            config.label_smoothing,
-        )
         self.phases = phases(config.schedule, config.model.image_size, self.steps)
         largest = max((phase.size for phase in self.phases), key=max)
         self.loader = TrainingLoader(
@@ -278,11 +273,15 @@ class Loop:
             rank=rank(),
             world_size=world_size(),
         )
-        answers = infer(self.state.result, loader, self.engine)
-        predictions = read_logits(answers.logits, answers.labels)
         line = self._place()
-        line["validation_loss"] = float(-predictions.log_probability.mean())
-        line["validation_accuracy"] = float(predictions.correct.mean())
+        if self.config.objective.supervised:
+            answers = infer(self.state.result, loader, self.engine)
+            predictions = read_logits(answers.logits, answers.labels)
+            line["validation_loss"] = float(-predictions.log_probability.mean())
+            line["validation_accuracy"] = float(predictions.correct.mean())
+        else:
+            means = measure_part(self.state.result, self.objective, loader, self.engine)
+            line |= {f"validation_{name}": value for name, value in means.items()}
         self.log.write(line)
 
 

@@ -103,16 +103,21 @@ class Journal:
                 if name not in ("step", "epoch"):
                     self._writer.add_scalar(name, value, int(line["step"]))
         if "loss" in line:
-            words = f"loss {line['loss']:.3f}  accuracy {line['accuracy']:.1%}  "
+            words = f"loss {line['loss']:.3f}  {_accuracy(line, 'accuracy')}"
             words += f"{line['images_per_second']:.0f} images/s"
             self._bar.update(self._task, words=words, epoch=line["epoch"])
-        if "validation_accuracy" in line:
+        if "validation_loss" in line:
             self._console.print(
-                f"epoch {line['epoch']:6.1f}   validation accuracy "
-                f"{line['validation_accuracy']:.1%}   loss {line['validation_loss']:.3f}",
+                f"epoch {line['epoch']:6.1f}   validation "
+                f"{_accuracy(line, 'validation_accuracy')}loss {line['validation_loss']:.3f}",
                 highlight=False,
                 soft_wrap=True,
             )
+
+
+def _accuracy(line: Mapping[str, float], name: str) -> str:
+    """Where the objective has one."""
+    return f"accuracy {line[name]:.1%}   " if name in line else ""
 
 
 def read_history(path: Path) -> list[dict[str, float]]:

@@ -32,7 +32,7 @@ def build_optimizers(model: nn.Module, config: OptimizerConfig) -> list[Optimize
     if config.name == "adamw":
         groups = _groups(kernels, others, config.learning_rate, config.weight_decay)
         return [AdamW(groups, betas=config.betas, fused=True)]
-    hidden = [p for name, p in named if p.ndim == 2 and name.startswith("encoder.")]
+    hidden = [p for name, p in named if p.ndim == 2 and _own(name).startswith("encoder.")]
     if not hidden:
         raise UserError(
             "--optimizer.name muon moves the matrices of an encoder and this model has none: "
@@ -59,7 +59,12 @@ def set_learning_rate(optimizers: Iterable[Optimizer], factor: float) -> None:
 
 
 def _decays(name: str, parameter: nn.Parameter) -> bool:
-    return parameter.ndim >= 2 and not name.startswith("position.")
+    return parameter.ndim >= 2 and not _own(name).startswith("position.")
+
+
+def _own(name: str) -> str:
+    """A parameter's name in the model, whatever a learner puts around it."""
+    return name.removeprefix("backbone.")
 
 
 def _groups(

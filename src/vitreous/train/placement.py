@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from vitreous.model.build import empty_model
-from vitreous.model.classifier import Classifier
+from vitreous.objective.contract import Objective, Trained
 from vitreous.parallel.collect import rank, spread, world_size
 from vitreous.parallel.device import Engine
 from vitreous.parallel.environment import ranks
@@ -34,7 +34,7 @@ class Placement:
         trained: What a training step calls: the model, or DDP around it.
     """
 
-    model: Classifier
+    model: Trained
     average: WeightAverage | None
     trained: nn.Module
 
@@ -54,7 +54,11 @@ def choose_strategy(config: TrainConfig, engine: Engine) -> Strategy:
 
 
 def place(
-    initial: Classifier | None, config: TrainConfig, strategy: Strategy, engine: Engine
+    initial: Trained | None,
+    objective: Objective,
+    config: TrainConfig,
+    strategy: Strategy,
+    engine: Engine,
 ) -> Placement:
     """Put a model in its places.
 
@@ -62,7 +66,8 @@ def place(
     whole copy more than the strategy keeps.
 
     Args:
-        initial: The model at step 0 on the host; only the first rank's is read.
+        initial: What is trained, at step 0 on the host; only the first rank's is read.
+        objective: Of the run.
         config: Of the run.
         strategy: How it is spread.
         engine: Device and precision.
@@ -71,7 +76,7 @@ def place(
         assert initial is not None
         model = initial.to(engine.device)
     else:
-        model = empty_model(config.model)
+        model = objective.learner(empty_model(config.model))
     average = WeightAverage(model, config.average) if config.average else None
     recompute(model.blocks, config.parallel.activation_checkpointing)
     if config.parallel.compile:
@@ -81,7 +86,7 @@ def place(
     values = {} if initial is None or rank() else initial.state_dict()
     for part in (model, *(() if average is None else (average.model,))):
         if strategy == "fsdp":
-            assert isinstance(part, Classifier)
+            assert isinstance(part, Trained)
             fully_shard_blocks(part, part.blocks, engine)
         part.to_empty(device=engine.device)
         _fill(part, values)

@@ -33,7 +33,7 @@ def prepare(config: TrainConfig, dataset: Dataset, engine: Engine) -> tuple[Trai
         UserError: Data and config do not fit together, or the machine cannot hold the run.
     """
     check_channels(dataset.channels, config.preprocessing)
-    if config.model.num_classes != dataset.num_classes:
+    if config.objective.supervised and config.model.num_classes != dataset.num_classes:
         raise UserError(
             f"model.num_classes is {config.model.num_classes} and {config.data} has "
             f"{dataset.num_classes} classes ({', '.join(dataset.class_names[:5])}...): leave it out"
@@ -73,6 +73,8 @@ def begun_before(
 
 def initial_model(config: TrainConfig, class_names: tuple[str, ...]) -> Classifier:
     """The model at step 0: adapted from the config's weights, or random from its seed."""
+    if not config.objective.supervised:
+        class_names = ()
     torch.manual_seed(config.seed)
     if config.weights is None:
         return create_model(config.model)

@@ -12,7 +12,8 @@ from vitreous.data.loader import check_shares
 from vitreous.data.sample import Dataset, require_one_label
 from vitreous.data.split import apply_split, split_record
 from vitreous.model.build import empty_model
-from vitreous.model.classifier import Classifier
+from vitreous.objective.contract import Objective, Trained, backbone_of
+from vitreous.objective.masked_patch import MaskedPatch
 from vitreous.parallel.collect import decide, gather_texts, rank, whole, world_size
 from vitreous.parallel.device import Engine, choose_engine
 from vitreous.parallel.environment import ranks
@@ -20,6 +21,8 @@ from vitreous.parallel.strategy import Strategy
 from vitreous.report.assemble import evaluate_part, write_run_report
 from vitreous.train.config import TrainConfig
 from vitreous.train.loop import Loop
+from vitreous.train.masked import report_masked
+from vitreous.train.objectives import build_objective
 from vitreous.train.placement import choose_strategy, place
 from vitreous.train.prepare import begun_before, initial_model, prepare
 from vitreous.train.run_folder import RunFolder
@@ -53,14 +56,16 @@ def train(
         NonFiniteError: Loss or gradient stopped being finite; the last good state is on disk.
         StoppedError: The run was asked to stop and its state is on disk.
     """
-    require_one_label(dataset, "training")
+    if config.objective.supervised:
+        require_one_label(dataset, "training")
     folder, here = RunFolder(out), ranks()
-    initial: Classifier | None = None
+    initial: Trained | None = None
+    objective: Objective | None = None
     reason = ""
 
     def settle() -> dict[str, Any]:
         """On the first rank alone: what will be done, and all that may still be refused."""
-        nonlocal config, dataset, initial, reason
+        nonlocal config, dataset, objective, initial, reason
         begun = folder.check_free(resume=resume)
         if begun:
             held.enter_context(folder.locked())
@@ -70,7 +75,8 @@ def train(
         if not begun:
             config, dataset = prepare(config, dataset, engine)
         check_shares(config.batch_size, world_size())
-        initial = initial_model(config, dataset.class_names)
+        objective = build_objective(config, dataset, engine)
+        initial = objective.learner(initial_model(config, dataset.class_names))
         if not begun:
             held.enter_context(folder.locked())
             folder.begin(config, dataset)
@@ -83,8 +89,9 @@ def train(
             config = TrainConfig.from_dict(settled["config"])
             dataset = apply_split(dataset, settled["split"])
         engine = choose_engine(config.device, config.precision)
-        placement = place(initial, config, settled["strategy"], engine)
-        loop = Loop(config, dataset, placement, folder, engine, console)
+        objective = objective or build_objective(config, dataset, engine)
+        placement = place(initial, objective, config, settled["strategy"], engine)
+        loop = Loop(config, dataset, placement, objective, folder, engine, console)
         _announce(loop, settled["strategy"], reason)
         for line in folder.checkpoints.restore(loop.state):
             console.print(line, highlight=False, soft_wrap=True)
@@ -115,10 +122,10 @@ def _unreadable(loop: Loop) -> list[str]:
     return sorted({name for text in texts for name in text.split("\n") if name})
 
 
-def _whole_model(loop: Loop) -> Classifier:
+def _whole_model(loop: Loop) -> Trained:
     """The result, gathered from all ranks, as a plain module; for all ranks at once."""
     tensors = {name: whole(t).detach() for name, t in loop.state.result.state_dict().items()}
-    model = empty_model(loop.config.model)
+    model = loop.objective.learner(empty_model(loop.config.model))
     model.load_state_dict(tensors, assign=True)
     return model
 
@@ -126,11 +133,13 @@ def _whole_model(loop: Loop) -> Classifier:
 def _announce(loop: Loop, strategy: Strategy, reason: str) -> None:
     """What will be done, before it is."""
     config, engine = loop.config, loop.engine
-    parameters = sum(parameter.numel() for parameter in loop.state.model.parameters())
+    model = backbone_of(loop.state.model)
+    parameters, learnt = (sum(p.numel() for p in m.parameters()) for m in (model, loop.state.model))
+    beside = f" and {learnt - parameters:,} beside it" if learnt > parameters else ""
     lines = [
         *(f"{subject}: {words}" for subject, words in loop.dataset.notes.items()),
         f"{engine.device.type}, {engine.precision}: {reason}",
-        f"{config.model.name}, {parameters:,} parameters; {_sizes(loop)} images of "
+        f"{config.model.name}, {parameters:,} parameters{beside}; {_sizes(loop)} images of "
         f"{loop.dataset.num_classes} classes; {loop.steps:,} steps of {config.batch_size} images"
         + (f" in pieces of {loop.micro_batch}" if loop.micro_batch < loop.loader.share else ""),
     ]
@@ -140,16 +149,17 @@ def _announce(loop: Loop, strategy: Strategy, reason: str) -> None:
         loop.console.print(line, highlight=False, soft_wrap=True)
 
 
-def _finish(loop: Loop, result: Classifier, unreadable: Sequence[str]) -> dict[str, Any] | None:
+def _finish(loop: Loop, result: Trained, unreadable: Sequence[str]) -> dict[str, Any] | None:
     """Measure the result in float32, and write model and report."""
     config, dataset, folder, state = loop.config, loop.dataset, loop.folder, loop.state
-    model = adapt(result, image_size=config.preprocessing.size, share=True).eval()
+    model = adapt(backbone_of(result), image_size=config.preprocessing.size, share=True).eval()
     passport = Passport(
         architecture=model.config,
         preprocessing=config.preprocessing,
-        class_names=dataset.class_names,
+        class_names=dataset.class_names if config.objective.supervised else (),
         origin={
             "data": config.data,
+            "objective": config.objective.kind,
             "recipe": config.recipe,
             "weights": config.weights,
             "steps": state.step,
@@ -162,6 +172,11 @@ def _finish(loop: Loop, result: Classifier, unreadable: Sequence[str]) -> dict[s
         save(model, folder.model)
         return None
     engine = Engine(loop.engine.device, "float32", "the numbers are the model's own")
+    if isinstance(loop.objective, MaskedPatch):
+        report = report_masked(loop, result.to(engine.device), part, engine)
+        measured = {name: report[name] for name in ("part", "loss", "num_images")}
+        save(model, folder.model, replace(passport, metrics=measured))
+        return report
     report, answers = evaluate_part(model, dataset, part, engine, bad_limit=config.bad_limit)
     report |= {"run": folder.path.name, "seconds": state.seconds}
     if config.excluded:

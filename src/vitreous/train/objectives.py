@@ -1,0 +1,65 @@
+"""From a config to what it learns from."""
+
+import difflib
+from dataclasses import replace
+
+from vitreous.data.sample import Dataset
+from vitreous.errors import UserError
+from vitreous.objective.classify import Classification
+from vitreous.objective.config import (
+    OBJECTIVES,
+    MAEConfig,
+    MaskedPatchConfig,
+    MaskingConfig,
+)
+from vitreous.objective.contract import Objective
+from vitreous.objective.mae import MaskedAutoencoder
+from vitreous.objective.masked_patch import MaskedPatch
+from vitreous.parallel.device import Engine
+from vitreous.train.config import TrainConfig
+
+
+def build_objective(config: TrainConfig, dataset: Dataset, engine: Engine) -> Objective:
+    """The objective that the config names.
+
+    Args:
+        config: Of the run.
+        dataset: Gives the names of the classes.
+        engine: Gives the device of a teacher.
+    """
+    rule, chosen = config.preprocessing, config.objective
+    if isinstance(chosen, MaskedPatchConfig):
+        return MaskedPatch(chosen, rule, config.model.side_step)
+    if isinstance(chosen, MAEConfig):
+        return MaskedAutoencoder(chosen, rule, config.model.side_step)
+    return Classification(
+        config.model.num_classes, rule, config.augmentation, config.label_smoothing
+    )
+
+
+def with_objective(config: TrainConfig, kind: str) -> TrainConfig:
+    """A recipe's config with another objective.
+
+    One that reads no labels takes the model without its head, and leaves out what changes labels:
+    mixup, cutmix, smoothing.
+
+    Args:
+        config: As a recipe made it, for classification.
+        kind: Of the objective.
+
+    Raises:
+        UserError: No such objective, or one that cannot train this model.
+    """
+    if kind not in OBJECTIVES:
+        nearest = difflib.get_close_matches(kind, OBJECTIVES, n=1)
+        hint = f"did you mean {nearest[0]}? " if nearest else ""
+        raise UserError(f"unknown objective {kind!r}: {hint}there are {', '.join(OBJECTIVES)}")
+    if not issubclass(OBJECTIVES[kind], MaskingConfig):
+        return replace(config, objective=OBJECTIVES[kind]())
+    return replace(
+        config,
+        objective=OBJECTIVES[kind](),
+        model=config.model.with_classes(0),
+        augmentation=replace(config.augmentation, mixup=0.0, cutmix=0.0, erase=0.0),
+        label_smoothing=0.0,
+    )

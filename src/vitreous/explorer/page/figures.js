@@ -1,11 +1,11 @@
 /* The attention distance of every head (the paper's Figure 7, right), and one position's map. */
 
-import { heat, prepare } from "./drawing.js";
+import { heat } from "./drawing.js";
 import { distanceCaption, placeOf, positionCaption } from "./words.js";
 
 const WIDTH = 400;
-const HEIGHT = 230;
-const [LEFT, BOTTOM, TOP] = [34, 30, 10];
+const HEIGHT = 238;
+const [LEFT, BOTTOM, TOP] = [34, 38, 10];
 
 function svg(tag, attributes, text = "") {
   const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -102,9 +102,7 @@ export function showPositions(figure, cosines, chosen, { grid, patch }) {
   const ratio = (grid[0] * patch[0]) / (grid[1] * patch[1]);
   canvas.style.aspectRatio = `1 / ${ratio}`;
   canvas.ariaLabel = `Position similarity of ${placeOf(chosen, grid[1])}`;
-  const { clientWidth: width, clientHeight: height } = canvas;
-  const context = prepare(canvas, width, height);
-  context.imageSmoothingEnabled = false;
-  context.drawImage(heat(cosines, grid, -1, 1), 0, 0, width, height);
+  [canvas.height, canvas.width] = grid; // enlarged by the style, without blur
+  canvas.getContext("2d").drawImage(heat(cosines, grid, -1, 1), 0, 0);
   figure.querySelector("figcaption").textContent = positionCaption(cosines, chosen, grid[1]);
 }

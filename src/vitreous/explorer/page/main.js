@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { make } from "./drawing.js";
+import { sameMask, samePlace } from "./grids.js";
 import { Panel } from "./panel.js";
 import * as words from "./words.js";
 
@@ -74,13 +75,6 @@ function listen(page) {
   });
 }
 
-/** The patch of another grid that lies at the same place of the image. */
-function samePlace(patch, from, to) {
-  const row = (Math.floor(patch / from[1]) + 0.5) / from[0];
-  const column = ((patch % from[1]) + 0.5) / from[1];
-  return Math.floor(row * to[0]) * to[1] + Math.floor(column * to[1]);
-}
-
 /** What is picked and painted in one panel is so in the others, at the same place. */
 function follow(page) {
   const others = (panel) => page.panels.filter((other) => other !== panel);
@@ -97,10 +91,7 @@ function follow(page) {
     },
     mask(panel) {
       for (const other of others(panel)) {
-        const [h, w] = other.subject.grid;
-        const patches = [...Array(h * w).keys()];
-        const covered = (patch) => panel.mask.has(samePlace(patch, other.subject.grid, panel.subject.grid));
-        other.setMask(new Set(patches.filter(covered)), false);
+        other.setMask(sameMask(panel.mask, panel.subject.grid, other.subject.grid), false);
       }
     },
   };

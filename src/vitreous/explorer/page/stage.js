@@ -2,9 +2,9 @@
 
 import { colour, isStill, prepare } from "./drawing.js";
 
-const DARK = 0.12; // light that is left where a map has none, as in the reports
+const FAINT = 0.24; // of a patch without light: so much of it still shows
 const CUT = 0.13; // of a patch's side, between patches
-const SHRINK = 0.5; // of the side of a patch without light
+const SHRINK = 0.46; // of the side of a patch without light
 const EASE = 0.28; // of the way that is left, each frame
 const FEW_PIXELS = 64;
 
@@ -95,11 +95,9 @@ export class Stage {
       return;
     }
     const [high, wide] = this.patch;
+    context.globalAlpha = FAINT + (1 - FAINT) * this.light[patch];
     context.drawImage(this.image, column * wide, row * high, wide, high, x, y, width, height);
-    const shade = (1 - DARK) * (1 - this.light[patch]);
-    if (shade < 0.01) return;
-    context.fillStyle = `rgb(10 12 18 / ${shade})`;
-    context.fillRect(x, y, width, height);
+    context.globalAlpha = 1;
   }
 
   drawChosen(context) {

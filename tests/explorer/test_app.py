@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from starlette.testclient import TestClient
 
-from vitreous.explorer import app, body
+from vitreous.explorer import app
 from vitreous.explorer.look import look_at
 from vitreous.explorer.shelf import Shelf
 from vitreous.explorer.subject import Subject
@@ -30,7 +30,9 @@ def huge_png(width: int, height: int) -> bytes:
     """A file of few bytes whose header promises many pixels."""
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     rows = zlib.compress(bytes(1000))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    )
 
 
 def test_the_page_and_its_parts(serving: Serving, make_subject: MakeSubject) -> None:
@@ -133,14 +135,6 @@ def test_a_file_of_too_many_bytes(
     for answer in (told, untold):
         assert answer.status_code == 413
         assert answer.json()["error"] == "the file is over the limit of 1 MiB"
-
-
-def test_a_file_that_does_not_come(
-    serving: Serving, make_subject: MakeSubject, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(body.read_body, "__defaults__", (0.0,))
-    answer = serving(make_subject()).post("/api/subjects/0/looks", content=bytes(10))
-    assert answer.status_code == 408
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ class Explorer:
         places: Mapping[str, int] = _PLACES,
     ) -> None:
         self.subjects = tuple(subjects)
-        self.shelf = shelf or Shelf()
+        self.shelf = Shelf() if shelf is None else shelf
         found = examples_for(subjects[0].passport.preprocessing)
         self.examples: dict[str, Example] = {example.name: example for example in found}
         self.passes, self.maps, self.cuts = (

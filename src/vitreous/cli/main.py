@@ -17,6 +17,7 @@ VERBS = {
     "predict": "name what is on images",
     "compare": "put runs side by side, class by class",
     "explain": "show what a model looks at and what its layers do, as a page, figures and numbers",
+    "explore": "look inside a model in the browser: patches, attention, masks",
     "convert": "write a model in another family's format, and prove it",
     "embed": "write features of a data set to a Parquet file",
     "models": "what models there are, what they cost, where weights are",

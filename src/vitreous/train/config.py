@@ -202,7 +202,7 @@ class TrainConfig:
             if getattr(self, name) < 0:
                 raise UserError(f"{name} is {getattr(self, name)}: give 0 or more")
         Workers(kind=self.workers, count=self.readers or None)
-        if self.parallel.compile and getattr(self.model, "stochastic_depth", 0):
+        if self.parallel.compile and getattr(self.model, "stochastic_depth", False):
             raise UserError(
                 "parallel.compile is for fixed shapes, and model.stochastic_depth runs another "
                 "number of images in each step: give one of them up"

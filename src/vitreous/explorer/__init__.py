@@ -1,0 +1,1 @@
+"""The page in the browser where one looks inside a model."""

@@ -1,0 +1,275 @@
+"""What the page asks for, address by address.
+
+GET  /                                        the page, its style and its scripts
+GET  /api/subjects                            facts of the models; names of the examples
+GET  /api/examples/NAME                       an image file
+GET  /api/subjects/M/positions/P              float32 (N,): cosine of P's position with each
+POST /api/subjects/M/looks                    an image file -> its look: digest, probabilities
+GET  /api/subjects/M/looks/DIGEST/seen.png    the image as the model saw it
+GET  /api/subjects/M/looks/DIGEST/tokens/T    float32 (2, L, k, S): given by T, received by T
+GET  /api/subjects/M/looks/DIGEST/maps/CLASS  relevance, or occlusion
+POST /api/subjects/M/looks/DIGEST/masked      {"patches": [...]} -> probabilities without them
+
+Passes forward, maps of classes (which take longest) and cuts out of what is there have a thread
+each, so that none waits for another kind; where a line is full the answer is 503, at once.
+"""
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ExceptionHandler
+from torch import Tensor
+
+from vitreous.data.decode import decode
+from vitreous.errors import BadImageError, UserError
+from vitreous.explorer.answers import class_map, masked_probabilities, token_attention
+from vitreous.explorer.body import MAX_UPLOAD, read_body
+from vitreous.explorer.examples import Example, encode_png, examples_for
+from vitreous.explorer.guard import Guard
+from vitreous.explorer.lane import BusyError, ClosedError, Lane
+from vitreous.explorer.look import Look, look_at
+from vitreous.explorer.shelf import Shelf
+from vitreous.explorer.subject import Subject
+
+_PAGE = Path(__file__).parent / "page"
+_STYLE = Path(__file__).parents[1] / "report"  # the reports' style is the page's too
+_MAX_QUESTION = 2**18
+
+_PLACES = {"passes": 16, "maps": 8, "cuts": 64}
+
+
+class Explorer:
+    """The server behind the page.
+
+    Args:
+        subjects: Models, one or two.
+        shelf: Where looks are kept.
+        places: How many requests of each kind are taken at a time.
+    """
+
+    def __init__(
+        self,
+        subjects: Sequence[Subject],
+        shelf: Shelf | None = None,
+        places: Mapping[str, int] = _PLACES,
+    ) -> None:
+        self.subjects = tuple(subjects)
+        self.shelf = Shelf() if shelf is None else shelf
+        found = examples_for(subjects[0].passport.preprocessing)
+        self.examples: dict[str, Example] = {example.name: example for example in found}
+        self.passes, self.maps, self.cuts = (
+            Lane(places[kind]) for kind in ("passes", "maps", "cuts")
+        )
+
+    def app(self) -> Starlette:
+        """The application, for any ASGI server."""
+        of_subject, of_look = "/api/subjects/{subject:int}", "/looks/{digest}"
+        looks = f"{of_subject}{of_look}"
+        routes: list[BaseRoute] = [
+            Route("/api/subjects", self.facts),
+            Route("/api/examples/{name}", self.example),
+            Route(f"{of_subject}/positions/{{patch:int}}", self.positions),
+            Route(f"{of_subject}/looks", self.look, methods=["POST"]),
+            Route(f"{looks}/seen.png", self.seen),
+            Route(f"{looks}/tokens/{{token:int}}", self.token),
+            Route(f"{looks}/maps/{{label:int}}", self.map),
+            Route(f"{looks}/masked", self.masked, methods=["POST"]),
+            Mount("/report", StaticFiles(directory=_STYLE)),
+            Mount("/", StaticFiles(directory=_PAGE, html=True)),
+        ]
+        return Starlette(
+            routes=routes,
+            middleware=[Middleware(Guard)],
+            exception_handlers=_HANDLERS,
+            lifespan=self._life,
+        )
+
+    @asynccontextmanager
+    async def _life(self, app: Starlette) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            for lane in (self.passes, self.maps, self.cuts):
+                lane.close()
+
+    async def facts(self, request: Request) -> Response:
+        """The models and the examples."""
+        examples = [
+            {"name": example.name, "title": example.title, "credit": example.credit}
+            for example in self.examples.values()
+        ]
+        facts = [subject.facts for subject in self.subjects]
+        return JSONResponse({"subjects": facts, "examples": examples, "most_bytes": MAX_UPLOAD})
+
+    async def example(self, request: Request) -> Response:
+        """One example's file."""
+        example = self.examples.get(request.path_params["name"])
+        if example is None:
+            raise HTTPException(404, "no such example")
+        return Response(example.data, media_type=example.media_type)
+
+    async def positions(self, request: Request) -> Response:
+        """How alike the position of one patch is to that of each."""
+        _, subject = self._subject(request)
+        patch = _index(request, "patch", subject.grid[0] * subject.grid[1])
+        with self.cuts.place():
+            similarity = await self.cuts.run(lambda: subject.positions)
+        if similarity is None:
+            raise HTTPException(404, f"{subject.name} has no positions")
+        return _floats(similarity[patch])
+
+    async def look(self, request: Request) -> Response:
+        """Take an image in."""
+        number, subject = self._subject(request)
+        with self.passes.place():
+            data = await read_body(request, MAX_UPLOAD)
+            digest = hashlib.sha256(data).hexdigest()[:32]
+
+            def see() -> Look:
+                look = self.shelf.get((number, digest))
+                if look is None:
+                    pixels = decode(data, "the image", subject.passport.preprocessing.channels)
+                    look = look_at(subject, pixels)
+                    self.shelf.put((number, digest), look)
+                return look
+
+            look = await self.passes.run(see)
+        answer: dict[str, object] = {"digest": digest, "probabilities": _shares(look)}
+        if look.inside is not None:
+            answer |= {
+                "distance": look.inside.distance.tolist(),
+                "rollout": look.inside.rollout.flatten().tolist(),
+            }
+        return JSONResponse(answer)
+
+    async def seen(self, request: Request) -> Response:
+        """What the model saw of the image."""
+        _, _, look = self._look(request)
+        with self.cuts.place():
+            data = await self.cuts.run(partial(encode_png, look.seen))
+        return Response(data, media_type="image/png")
+
+    async def token(self, request: Request) -> Response:
+        """One token's attention, both ways, in every layer and head."""
+        _, subject, look = self._look(request)
+        inside = look.inside
+        if inside is None:
+            raise HTTPException(404, f"{subject.name} has no attention")
+        token = _index(request, "token", inside.keys.shape[2])
+        with self.cuts.place():
+            return _floats(await self.cuts.run(lambda: token_attention(inside, token)))
+
+    async def map(self, request: Request) -> Response:
+        """Where the image counts for a class."""
+        _, subject, look = self._look(request)
+        label = _index(request, "label", len(subject.passport.class_names))
+        with self.maps.place():
+            work = partial(class_map, subject, look, label, self.maps.check)
+            found = await self.maps.run(work)
+        return JSONResponse({"map": found.flatten().tolist()})
+
+    async def masked(self, request: Request) -> Response:
+        """What the model says without some patches."""
+        _, subject, look = self._look(request)
+        if look.probabilities is None:
+            raise HTTPException(404, f"{subject.name} has no head to predict with")
+        patches = _patches(await read_body(request, _MAX_QUESTION), subject)
+        with self.passes.place():
+            work = partial(masked_probabilities, subject, look, patches)
+            shares = await self.passes.run(work)
+        return JSONResponse({"probabilities": shares.tolist()})
+
+    def _subject(self, request: Request) -> tuple[int, Subject]:
+        number = _index(request, "subject", len(self.subjects))
+        return number, self.subjects[number]
+
+    def _look(self, request: Request) -> tuple[int, Subject, Look]:
+        number, subject = self._subject(request)
+        look = self.shelf.get((number, request.path_params["digest"]))
+        if look is None:
+            raise HTTPException(410, "this image is held no longer: give it again")
+        return number, subject, look
+
+
+def _index(request: Request, name: str, count: int) -> int:
+    value: int = request.path_params[name]
+    if value >= count:
+        raise HTTPException(404, f"no {name} {value}: there are {count}")
+    return value
+
+
+def _shares(look: Look) -> list[float] | None:
+    return None if look.probabilities is None else look.probabilities.tolist()
+
+
+def _floats(values: Float[Tensor, "..."]) -> Response:
+    """Little-endian float32, as browsers on all machines of today read them."""
+    array = values.numpy().astype(np.dtype("<f4"), copy=False)
+    return Response(array.tobytes(), media_type="application/octet-stream")
+
+
+def _patches(body: bytes, subject: Subject) -> list[int]:
+    """The numbers of a question's patches."""
+    try:
+        patches = json.loads(body)["patches"]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise HTTPException(400, 'ask with {"patches": [numbers]}') from error
+    count = subject.grid[0] * subject.grid[1]
+    if not isinstance(patches, list) or not all(
+        type(patch) is int and 0 <= patch < count for patch in patches
+    ):
+        raise HTTPException(400, f"patches are whole numbers from 0 to {count - 1}")
+    return patches
+
+
+def _answer(status: int, reason: str, headers: Mapping[str, str] | None = None) -> Response:
+    return JSONResponse({"error": reason}, status, headers)
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _answer(error.status_code, error.detail, error.headers)
+
+
+async def _on_bad_image(request: Request, error: Exception) -> Response:
+    assert isinstance(error, BadImageError)
+    return _answer(422, error.reason)
+
+
+async def _on_user_error(request: Request, error: Exception) -> Response:
+    return _answer(422, str(error))
+
+
+async def _on_busy(request: Request, error: Exception) -> Response:
+    return _answer(503, "too many requests at once: try again", {"Retry-After": "1"})
+
+
+async def _on_closed(request: Request, error: Exception) -> Response:
+    return _answer(503, "the server is going down")
+
+
+async def _on_failure(request: Request, error: Exception) -> Response:
+    return _answer(500, "this failed; the terminal tells more")
+
+
+_HANDLERS: dict[int | type[Exception], ExceptionHandler] = {
+    HTTPException: _on_http,
+    BadImageError: _on_bad_image,
+    UserError: _on_user_error,
+    BusyError: _on_busy,
+    ClosedError: _on_closed,
+    Exception: _on_failure,
+}

@@ -38,5 +38,8 @@ def measure_part(
         sums["images"] = sums.get("images", 0.0) + images
         for name, value in {"loss": outcome.loss, **outcome.measures}.items():
             sums[name] = sums.get(name, 0.0) + float(value) * images
-    names, (count, *values) = list(sums)[1:], total(list(sums.values()))
-    return {name: value / count for name, value in zip(names, values, strict=True)}
+    numbers = list(sums.values())
+    if loader.world_size > 1:
+        numbers = total(numbers)
+    count, *values = numbers
+    return {name: value / count for name, value in zip(list(sums)[1:], values, strict=True)}

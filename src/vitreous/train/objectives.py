@@ -3,20 +3,27 @@
 import difflib
 from dataclasses import replace
 
+import torch
+
 from vitreous.data.sample import Dataset
 from vitreous.errors import UserError
+from vitreous.evaluate.labels import match_classes
 from vitreous.objective.classify import Classification
 from vitreous.objective.config import (
     OBJECTIVES,
+    DistillationConfig,
     MAEConfig,
     MaskedPatchConfig,
     MaskingConfig,
 )
 from vitreous.objective.contract import Objective
+from vitreous.objective.distill import Distillation, Teacher
 from vitreous.objective.mae import MaskedAutoencoder
 from vitreous.objective.masked_patch import MaskedPatch
 from vitreous.parallel.device import Engine
 from vitreous.train.config import TrainConfig
+from vitreous.weights.load import load
+from vitreous.weights.passport import passport_of
 
 
 def build_objective(config: TrainConfig, dataset: Dataset, engine: Engine) -> Objective:
@@ -32,9 +39,36 @@ def build_objective(config: TrainConfig, dataset: Dataset, engine: Engine) -> Ob
         return MaskedPatch(chosen, rule, config.model.side_step)
     if isinstance(chosen, MAEConfig):
         return MaskedAutoencoder(chosen, rule, config.model.side_step)
-    return Classification(
+    labels = Classification(
         config.model.num_classes, rule, config.augmentation, config.label_smoothing
     )
+    if isinstance(chosen, DistillationConfig):
+        return Distillation(chosen, labels, load_teacher(config, dataset, engine))
+    return labels
+
+
+def load_teacher(config: TrainConfig, dataset: Dataset, engine: Engine) -> Teacher:
+    """The model that the config's objective learns from, its classes matched by name.
+
+    Raises:
+        UserError: It is not given, cannot be read, or has other classes or channels.
+    """
+    assert isinstance(config.objective, DistillationConfig)
+    address = config.objective.teacher
+    if not address:
+        raise UserError("objective distillation: learn from whom? give --objective.teacher FILE")
+    model = load(address)
+    passport = passport_of(model)
+    if model.config.num_classes == 0:
+        raise UserError(f"--objective.teacher {address} has no head: give a classifier")
+    if model.config.channels != config.model.channels:
+        raise UserError(
+            f"--objective.teacher {address} takes {model.config.channels} channels and the student "
+            f"{config.model.channels}: give --objective.teacher of the same data"
+        )
+    places = match_classes(passport.class_names, dataset.class_names)
+    columns = torch.from_numpy(places).to(engine.device)
+    return Teacher(model.to(engine.device), passport.preprocessing, columns)
 
 
 def with_objective(config: TrainConfig, kind: str) -> TrainConfig:

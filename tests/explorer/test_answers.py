@@ -1,17 +1,12 @@
-"""What is cut out of a look, and what is asked of the model anew."""
+"""What is cut out of a look, and what the model says under a mask."""
 
 from collections.abc import Callable
 
 import numpy as np
-import pytest
 import torch
 
-from vitreous.analysis.maps import heat_maps
-from vitreous.analysis.occlusion import occlusion_map
 from vitreous.data.decode import decode
-from vitreous.errors import UserError
-from vitreous.explorer import answers
-from vitreous.explorer.answers import class_map, masked_probabilities, pixel_mask, token_attention
+from vitreous.explorer.answers import masked_probabilities, pixel_mask, token_attention
 from vitreous.explorer.look import Look, look_at
 from vitreous.explorer.subject import Subject
 from vitreous.model.recording import Recording
@@ -32,35 +27,6 @@ def test_a_token_s_attention_both_ways(subject: Subject, photo: bytes) -> None:
         given, received = token_attention(look.inside, token)
         torch.testing.assert_close(given, maps[..., token, :], rtol=0, atol=1e-6)
         torch.testing.assert_close(received, maps[..., token], rtol=0, atol=5e-6)
-
-
-def test_relevance_is_that_of_the_analysis(
-    make_subject: Callable[..., Subject], photo: bytes
-) -> None:
-    subject = make_subject()
-    look = look_of(subject, photo)
-    found = class_map(subject, look, 3)
-    assert subject.transformer is not None
-    torch.testing.assert_close(found, heat_maps(subject.transformer, look.image, 3)["relevance"])
-    assert class_map(subject, look, 3) is found
-
-
-def test_relevance_that_does_not_fit_is_refused(
-    make_subject: Callable[..., Subject], photo: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    subject = make_subject()
-    monkeypatch.setattr(answers, "_MOST_RELEVANCE_BYTES", 1000)
-    with pytest.raises(UserError, match="16 tokens"):
-        class_map(subject, look_of(subject, photo), 0)
-
-
-def test_a_resnet_is_occluded(resnet: Subject, photo: bytes) -> None:
-    look = look_of(resnet, photo)
-    calls = []
-    found = class_map(resnet, look, 1, check=lambda: calls.append(1))
-    torch.testing.assert_close(found, occlusion_map(resnet.model, look.image, 1))
-    assert found.shape == resnet.grid
-    assert calls
 
 
 def test_masked_patches_have_the_mean_colour(

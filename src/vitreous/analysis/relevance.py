@@ -1,5 +1,6 @@
 """What speaks for one class: attention weighted by the gradient of the class's logit."""
 
+from copy import copy
 from dataclasses import dataclass
 
 import torch
@@ -34,37 +35,63 @@ class AttentionGradients:
         return product.clamp_min(0).float().mean(1)
 
 
-def attention_gradients(
-    model: VisionTransformer,
-    images: Float[Tensor, "B C H W"],
-    classes: Int64[Tensor, " B"] | None = None,
-) -> AttentionGradients:
-    """Differentiate the logit of a class by the attention of every layer.
+class AttentionGraph:
+    """A forward pass that can be differentiated class after class; it holds every activation.
 
     Works where the parameters need no gradients too, and inside `torch.inference_mode`.
 
     Args:
         model: In inference mode. Gradients of its parameters are left as they are.
         images: Normalised pixels.
+
+    Attributes:
+        logits: Of the pass.
+
+    Raises:
+        UserError: The model has no head.
+    """
+
+    logits: Float[Tensor, "B K"]
+
+    def __init__(self, model: VisionTransformer, images: Float[Tensor, "B C H W"]) -> None:
+        if not model.config.num_classes:
+            raise UserError("relevance is of a class, and this model has no head: load it with one")
+        self._recording = Recording(attention="all")
+        with torch.inference_mode(False), torch.enable_grad():
+            # Leaf pixels that need gradients make a graph, whatever the parameters are.
+            leaf = images.detach().clone().requires_grad_()
+            self._logits = model(leaf, recording=self._recording)
+        self.logits = self._logits.detach()
+
+    def gradients(self, classes: Int64[Tensor, " B"]) -> AttentionGradients:
+        """Differentiate the logit of a class, one an image, by the attention of every layer."""
+        attention = self._recording.attention
+        with torch.inference_mode(False), torch.enable_grad():
+            # Cloned, as what was made under inference mode could not be part of a graph.
+            chosen = self._logits.gather(1, classes[:, None].clone()).sum()
+            found = torch.autograd.grad(chosen, list(attention.values()), retain_graph=True)
+        recording = copy(self._recording)
+        recording.attention = {layer: weights.detach() for layer, weights in attention.items()}
+        return AttentionGradients(recording, found, self.logits, classes)
+
+
+def attention_gradients(
+    model: VisionTransformer,
+    images: Float[Tensor, "B C H W"],
+    classes: Int64[Tensor, " B"] | None = None,
+) -> AttentionGradients:
+    """Differentiate the logit of a class by the attention of every layer, once.
+
+    Args:
+        model: See `AttentionGraph`.
+        images: Normalised pixels.
         classes: For each image; the one with the highest logit where not given.
 
     Raises:
         UserError: The model has no head.
     """
-    if not model.config.num_classes:
-        raise UserError("relevance is of a class, and this model has no head: load it with one")
-    recording = Recording(attention="all")
-    with torch.inference_mode(False), torch.enable_grad():
-        # Leaf pixels that need gradients make a graph, whatever the parameters are.
-        logits = model(images.detach().clone().requires_grad_(), recording=recording)
-        if classes is None:
-            classes = logits.argmax(1)
-        attention = list(recording.attention.values())
-        chosen = logits.gather(1, classes[:, None]).sum()
-        gradients = torch.autograd.grad(chosen, attention)
-    for layer, weights in recording.attention.items():
-        recording.attention[layer] = weights.detach()
-    return AttentionGradients(recording, gradients, logits.detach(), classes)
+    graph = AttentionGraph(model, images)
+    return graph.gradients(graph.logits.argmax(1) if classes is None else classes)
 
 
 def class_relevance(found: AttentionGradients) -> Float[Tensor, "B S S"]:

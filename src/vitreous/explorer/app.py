@@ -35,8 +35,9 @@ from torch import Tensor
 
 from vitreous.data.decode import decode
 from vitreous.errors import BadImageError, UserError
-from vitreous.explorer.answers import class_map, masked_probabilities, token_attention
+from vitreous.explorer.answers import masked_probabilities, token_attention
 from vitreous.explorer.body import MAX_UPLOAD, read_body
+from vitreous.explorer.class_maps import ClassMaps
 from vitreous.explorer.examples import Example, encode_png, examples_for
 from vitreous.explorer.guard import Guard
 from vitreous.explorer.lane import BusyError, ClosedError, Lane
@@ -73,6 +74,7 @@ class Explorer:
         self.passes, self.maps, self.cuts = (
             Lane(places[kind]) for kind in ("passes", "maps", "cuts")
         )
+        self.class_maps = [ClassMaps(subject, self.maps.check) for subject in self.subjects]
 
     def app(self) -> Starlette:
         """The application, for any ASGI server."""
@@ -174,11 +176,10 @@ class Explorer:
 
     async def map(self, request: Request) -> Response:
         """Where the image counts for a class."""
-        _, subject, look = self._look(request)
+        number, subject, look = self._look(request)
         label = _index(request, "label", len(subject.passport.class_names))
         with self.maps.place():
-            work = partial(class_map, subject, look, label, self.maps.check)
-            found = await self.maps.run(work)
+            found = await self.maps.run(partial(self.class_maps[number].of, look, label))
         return JSONResponse({"map": found.flatten().tolist()})
 
     async def masked(self, request: Request) -> Response:

@@ -81,6 +81,7 @@ def adapt(
         ),
         class_names=names,
         canary=(),
+        canary_features=(),
         metrics={},
     )
     return adapted.train(model.training)

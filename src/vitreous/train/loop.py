@@ -14,20 +14,23 @@ from vitreous.data.loader import EvaluationLoader, TrainingLoader
 from vitreous.data.read_ahead import telling_of_readers
 from vitreous.data.sample import Dataset
 from vitreous.data.workers import Workers
-from vitreous.evaluate.classification import read_logits
 from vitreous.evaluate.inference import infer
+from vitreous.evaluate.validation import measure
 from vitreous.model.classifier import Classifier
-from vitreous.objective.classify import Classification
 from vitreous.parallel.device import Engine
 from vitreous.train.average import WeightAverage
+from vitreous.train.best import Standing, standing
 from vitreous.train.config import TrainConfig
+from vitreous.train.goal import choose_objective
 from vitreous.train.measure import Journal
 from vitreous.train.optimizer import build_optimizers, set_learning_rate
 from vitreous.train.run_folder import RunFolder
 from vitreous.train.schedule import learning_rate_factor, phases
+from vitreous.train.spent import Spent
 from vitreous.train.state import TrainingState
 from vitreous.train.step import NonFiniteError, StepResult, accumulate, check_and_clip
 from vitreous.train.stop import StoppedError, StopRequest
+from vitreous.train.tracker import open_tracker
 
 # Streams of randomness of a step, beside the samples' own.
 _DROPOUT, _MIXING = 1, 2
@@ -61,13 +64,9 @@ class Loop:
         average = WeightAverage(model, config.average) if config.average else None
         optimizers = build_optimizers(model, config.optimizer)
         self.state = TrainingState(model, optimizers, average)
-        self.objective = Classification(
-            config.model.num_classes,
-            config.preprocessing,
-            config.augmentation,
-            config.label_smoothing,
-        )
+        self.objective = choose_objective(config, dataset)
         self.phases = phases(config.schedule, config.model.image_size, self.steps)
+        self.spent = Spent(config.model, self.phases, config.batch_size)
         largest = max((phase.size for phase in self.phases), key=max)
         self.loader = TrainingLoader(
             part,
@@ -91,8 +90,14 @@ class Loop:
             steps=self.steps,
             tensorboard=self.folder.path / "tensorboard",
             console=self.console,
+            tracker=open_tracker(self.config.logger, self.folder.path, self.config.to_dict()),
         )
         return self.log
+
+    @property
+    def standing(self) -> Standing:
+        """How the validations have gone so far."""
+        return standing(self.log.history)
 
     def fit(self, request: StopRequest) -> None:
         """All steps that are left; the state is saved by the clock, at a stop and at the end."""
@@ -101,6 +106,8 @@ class Loop:
 
     def _fit(self, request: StopRequest) -> None:
         state, saved = self.state, time.perf_counter()
+        if self._exhausted():
+            return
         logged, since = state.seconds, list[StepResult]()
         begin = time.perf_counter()
         for batch in self._batches():
@@ -113,12 +120,15 @@ class Loop:
                 logged, since = state.seconds, []
             if done or state.step % self.validate_every == 0:
                 self._validate()
+                done = done or self._exhausted()
             due = time.perf_counter() - saved > self.config.checkpoint_seconds
             if done or due or request.asked:
                 self.folder.checkpoints.save(state)
                 saved = time.perf_counter()
             if request.asked and not done:
                 raise StoppedError(state.step, request.asked)
+            if done:
+                break
             begin = time.perf_counter()
 
     def _workers(self) -> Workers:
@@ -174,7 +184,13 @@ class Loop:
 
     def _place(self) -> dict[str, float]:
         seen = self.state.step * self.config.batch_size
-        return {"step": self.state.step, "epoch": seen / self.images, "images": seen}
+        return {
+            "step": self.state.step,
+            "epoch": seen / self.images,
+            "images": seen,
+            "flops": self.spent.flops(self.state.step),
+            "device_hours": self.spent.device_hours(self.state.seconds),
+        }
 
     def _validate(self) -> None:
         part = self.dataset.parts.get("validation")
@@ -188,11 +204,16 @@ class Loop:
             workers=self._workers(),
         )
         answers = infer(self.state.result, loader, self.engine)
-        predictions = read_logits(answers.logits, answers.labels)
-        line = self._place()
-        line["validation_loss"] = float(-predictions.log_probability.mean())
-        line["validation_accuracy"] = float(predictions.correct.mean())
-        self.log.write(line)
+        measures = measure(answers.logits, answers.labels)
+        self.log.write(self._place() | {f"validation_{n}": v for n, v in measures.items()})
+        if self.config.keeps_best and self.standing.step == self.state.step:
+            self.folder.best.save(self.state.result.state_dict(), self.state.step)
+            self.folder.checkpoints.save(self.state)
+            self.folder.best.keep_only(self.state.step)
+
+    def _exhausted(self) -> bool:
+        """Whether validation has not improved for as long as the run is patient."""
+        return 0 < self.config.patience <= self.standing.since
 
 
 def _stream(seed: int, step: int, purpose: int) -> int:

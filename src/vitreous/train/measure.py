@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from vitreous.errors import UserError
+from vitreous.train.tracker import Tracker
 
 
 class Journal:
@@ -23,16 +24,25 @@ class Journal:
         steps: Of the whole run.
         tensorboard: Folder for TensorBoard's files; needs the `tensorboard` extra.
         console: Where the bar and the lines go.
+        tracker: A service that gets each line too.
     """
 
     def __init__(
-        self, path: Path, *, step: int, steps: int, tensorboard: Path, console: Console
+        self,
+        path: Path,
+        *,
+        step: int,
+        steps: int,
+        tensorboard: Path,
+        console: Console,
+        tracker: Tracker | None = None,
     ) -> None:
         self.history = [line for line in read_history(path) if line["step"] <= step]
         self._path = path
         self._steps, self._start = steps, step
         self._tensorboard = tensorboard
         self._console = console
+        self._tracker = tracker
         self._file: IO[str] | None = None
         self._writer: Any = None
 
@@ -74,6 +84,8 @@ class Journal:
             self._writer.close()
         if self._file is not None:
             self._file.close()
+        if self._tracker is not None:
+            self._tracker.close(failed=kind is not None)
 
     def advance(self, step: int) -> None:
         """Move the bar."""
@@ -96,14 +108,20 @@ class Journal:
             for name, value in line.items():
                 if name not in ("step", "epoch"):
                     self._writer.add_scalar(name, value, int(line["step"]))
+        if self._tracker is not None:
+            self._tracker.write(line)
         if "loss" in line:
-            words = f"loss {line['loss']:.3f}  accuracy {line['accuracy']:.1%}  "
+            words = f"loss {line['loss']:.3f}  "
+            if "accuracy" in line:
+                words += f"accuracy {line['accuracy']:.1%}  "
             words += f"{line['images_per_second']:.0f} images/s"
             self._bar.update(self._task, words=words, epoch=line["epoch"])
-        if "validation_accuracy" in line:
+        if "validation_loss" in line:
+            measure = "accuracy" if "validation_accuracy" in line else "map"
+            words = {"accuracy": "accuracy", "map": "mean average precision"}[measure]
             self._console.print(
-                f"epoch {line['epoch']:6.1f}   validation accuracy "
-                f"{line['validation_accuracy']:.1%}   loss {line['validation_loss']:.3f}",
+                f"epoch {line['epoch']:6.1f}   validation {words} "
+                f"{line[f'validation_{measure}']:.1%}   loss {line['validation_loss']:.3f}",
                 highlight=False,
                 soft_wrap=True,
             )

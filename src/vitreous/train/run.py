@@ -6,7 +6,8 @@ from typing import Any
 
 from rich.console import Console
 
-from vitreous.data.sample import Dataset, require_one_label
+from vitreous.data.sample import Dataset
+from vitreous.model.build import empty_model
 from vitreous.model.classifier import Classifier
 from vitreous.parallel.device import Engine, choose_engine
 from vitreous.report.assemble import evaluate_part, write_run_report
@@ -15,6 +16,7 @@ from vitreous.train.loop import Loop
 from vitreous.train.prepare import begun_before, initial_model, prepare
 from vitreous.train.run_folder import RunFolder
 from vitreous.train.stop import StopRequest
+from vitreous.train.tuning import plain_tensors
 from vitreous.weights.adapt import adapt
 from vitreous.weights.passport import Passport
 from vitreous.weights.save import save
@@ -44,7 +46,6 @@ def train(
         NonFiniteError: Loss or gradient stopped being finite; the last good state is on disk.
         StoppedError: The run was asked to stop and its state is on disk.
     """
-    require_one_label(dataset, "training")
     folder = RunFolder(out)
     begun = folder.check_free(resume=resume)
     if begun:
@@ -93,8 +94,7 @@ def _announce(loop: Loop) -> None:
 def _finish(loop: Loop) -> dict[str, Any] | None:
     """Measure the result in float32, and write model and report."""
     config, dataset, folder, state = loop.config, loop.dataset, loop.folder, loop.state
-    assert isinstance(state.result, Classifier)
-    model = adapt(state.result, image_size=config.preprocessing.size, share=True).eval()
+    model = adapt(_result(loop), image_size=config.preprocessing.size, share=True).eval()
     passport = Passport(
         architecture=model.config,
         preprocessing=config.preprocessing,
@@ -105,7 +105,9 @@ def _finish(loop: Loop) -> dict[str, Any] | None:
             "weights": config.weights,
             "steps": state.step,
             "seed": config.seed,
+            **({"best_step": loop.standing.step} if config.keeps_best else {}),
         },
+        multi_label=dataset.multi_label,
     )
     model.passport = passport
     part = next((name for name in ("test", "validation") if name in dataset.parts), None)
@@ -117,7 +119,8 @@ def _finish(loop: Loop) -> dict[str, Any] | None:
     report |= {"run": folder.path.name, "seconds": state.seconds}
     if config.excluded:
         report["excluded"] = list(config.excluded)
-    measured = {name: report[name] for name in ("part", "accuracy", "loss", "num_images")}
+    told = ("part", "accuracy", "map", "loss", "num_images")
+    measured = {name: report[name] for name in told if name in report}
     save(model, folder.model, replace(passport, metrics=measured))
     write_run_report(
         folder.path,
@@ -132,6 +135,16 @@ def _finish(loop: Loop) -> dict[str, Any] | None:
     return report
 
 
+def _result(loop: Loop) -> Classifier:
+    """What the run hands over, as an ordinary model: the last weights, or the best."""
+    tensors = loop.state.result.state_dict()
+    if loop.config.keeps_best and (step := loop.standing.step) is not None:
+        tensors = loop.folder.best.read(step)
+    model = empty_model(loop.config.model)
+    model.load_state_dict(plain_tensors(tensors, loop.config.tuning), assign=True)
+    return model
+
+
 def _facts(loop: Loop) -> dict[str, str]:
     config = loop.config
     unreadable = loop.loader.faults.reasons
@@ -141,13 +154,27 @@ def _facts(loop: Loop) -> dict[str, str]:
         "Images": _sizes(loop),
         **(excluded if config.excluded else {}),
         "Unreadable in training": "; ".join(unreadable) or "none",
-        "Length": f"{loop.steps:,} steps of {config.batch_size} images, "
-        f"{loop.steps * config.batch_size / loop.images:.1f} epochs",
+        "Length": f"{loop.state.step:,} steps of {config.batch_size} images, "
+        f"{loop.state.step * config.batch_size / loop.images:.1f} epochs",
+        **_told(loop),
         "Optimiser": f"{config.optimizer.name}, learning rate {config.optimizer.learning_rate:g}, "
         f"weight decay {config.optimizer.weight_decay:g}",
         "Trained in": loop.engine.precision,
         "Seed": str(config.seed),
     }
+
+
+def _told(loop: Loop) -> dict[str, str]:
+    """What is not as in every run."""
+    config = loop.config
+    told = {}
+    if config.tuning.train != "all":
+        told["Learns"] = config.tuning.train.replace("_", " ")
+    if config.keeps_best:
+        told["Weights"] = f"of the best validation, after {loop.standing.step:,} steps"
+    if config.class_weights != "equal":
+        told["Class weights"] = "in inverse proportion to how often a class occurs"
+    return told
 
 
 def _sizes(loop: Loop) -> str:

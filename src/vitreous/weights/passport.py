@@ -29,6 +29,8 @@ class Passport:
         preprocessing: From pixels to the model's input.
         class_names: In the order of the logits; empty for a model without a head.
         origin: Where the weights come from (file, family, SHA-256, or the training run).
+        multi_label: Whether an image may have several classes: each logit is then a yes or no of
+            its own, by a sigmoid.
         licence: Of the weights, where known.
         metrics: What was measured with these weights.
         canary: Logits of `canary_image`, float32.
@@ -40,6 +42,7 @@ class Passport:
     preprocessing: Preprocessing
     class_names: tuple[str, ...] = ()
     origin: dict[str, Any] = field(default_factory=dict)
+    multi_label: bool = False
     licence: str | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
     canary: tuple[float, ...] = ()

@@ -206,6 +206,10 @@ class Loop:
         answers = infer(self.state.result, loader, self.engine)
         measures = measure(answers.logits, answers.labels)
         self.log.write(self._place() | {f"validation_{n}": v for n, v in measures.items()})
+        self._keep_if_best()
+
+    def _keep_if_best(self) -> None:
+        """Write weights that no validation has surpassed, and the state that goes with them."""
         if self.config.keeps_best and self.standing.step == self.state.step:
             self.folder.best.save(self.state.result.state_dict(), self.state.step)
             self.folder.checkpoints.save(self.state)

@@ -80,6 +80,7 @@ def adapt(
             passport.preprocessing, config, resized=image_size is not None
         ),
         class_names=names,
+        multi_label=passport.multi_label and (keep_head or num_classes is None),
         canary=(),
         canary_features=(),
         metrics={},

@@ -37,7 +37,9 @@ def scored(monkeypatch):
 
     def validate(self):
         step = self.state.step
-        self.log.write(self._place() | {"validation_loss": 1.0, "validation_accuracy": scores[step]})
+        self.log.write(
+            self._place() | {"validation_loss": 1.0, "validation_accuracy": scores[step]}
+        )
         self._keep_if_best()
 
     monkeypatch.setattr(Loop, "_validate", validate)

@@ -121,5 +121,3 @@ def test_a_model_that_cannot_be_tuned_so_says_why(model):
 def test_frozen_random_weights_are_refused(make_config):
     with pytest.raises(UserError, match="give --weights"):
         make_config(tuning=TuningConfig(train="head"))
-
-

@@ -319,9 +319,7 @@ class _EvaluationReader:
         return []
 
 
-def _blank(
-    part: Part, rule: Preprocessing, size: int, *, shared: bool, pinned: bool
-) -> Batch:
+def _blank(part: Part, rule: Preprocessing, size: int, *, shared: bool, pinned: bool) -> Batch:
     """A batch of which every row only fills it up.
 
     An ordinary one also where the consumer has asked for inference mode: others must write to it.
@@ -330,9 +328,7 @@ def _blank(
         return _allocate(part, rule, size, shared=shared, pinned=pinned)
 
 
-def _allocate(
-    part: Part, rule: Preprocessing, size: int, *, shared: bool, pinned: bool
-) -> Batch:
+def _allocate(part: Part, rule: Preprocessing, size: int, *, shared: bool, pinned: bool) -> Batch:
     shape = (size, rule.channels, *rule.size)
     if shared:
         # What PyTorch's own collation does in a worker: else the batch is copied once more.

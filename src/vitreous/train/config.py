@@ -12,7 +12,6 @@ from vitreous.model.config import ModelConfig
 from vitreous.model.kind import KINDS, config_type
 from vitreous.train.tuning import TuningConfig
 
-
 Shape = Literal["cosine", "linear", "constant", "drops"]
 Loss = Literal["softmax", "sigmoid"]
 ClassWeights = Literal["equal", "auto"]
@@ -94,7 +93,9 @@ class ScheduleConfig:
                 "one share a side, rising from 0"
             )
         if self.shape not in get_args(Shape):
-            raise UserError(f"schedule.shape is {self.shape!r}: choose {', '.join(get_args(Shape))}")
+            raise UserError(
+                f"schedule.shape is {self.shape!r}: choose {', '.join(get_args(Shape))}"
+            )
         if (self.shape == "drops") != bool(self.drops):
             raise UserError(
                 f"schedule.shape is {self.shape} and schedule.drops are {self.drops}: give drops "

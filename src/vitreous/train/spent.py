@@ -32,9 +32,7 @@ class Spent:
     def flops(self, step: int) -> float:
         """Operations of the first `step` steps."""
         return float(
-            sum(
-                cost * max(min(step, phase.stop) - phase.start, 0) for phase, cost in self._phases
-            )
+            sum(cost * max(min(step, phase.stop) - phase.start, 0) for phase, cost in self._phases)
         )
 
     def device_hours(self, seconds: float) -> float:

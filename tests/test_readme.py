@@ -42,7 +42,8 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_commands(photos, capsys):
     train, evaluate, predict, compare, explain, *rest = commands()
-    check, preview, twice, clean, without, tune, convert = rest
+    check, preview, twice, clean, without, tune, convert, *rest = rest
+    models, embed = rest
     assert main([*train[1:], *QUICK, *SMALL]) == 0
     assert main([*train[1:3], "--out", "runs/other", *QUICK, *SMALL, "--seed", "1"]) == 0
     assert main(evaluate[1:]) == 0
@@ -57,6 +58,8 @@ def test_the_commands(photos, capsys):
     assert main(without[1:]) == 0
     assert main([*tune[1:], *QUICK]) == 0
     assert main(convert[1:]) == 0
+    assert main(models[1:]) == 0
+    assert main(embed[1:]) == 0
     assert Path("runs/photos/report.html").is_file()
     assert Path("comparison.html").is_file()
     assert Path("preview.html").is_file()
@@ -71,7 +74,7 @@ def test_the_commands(photos, capsys):
 def test_the_python(photos, capsys):
     assert main(["train", "photos", "--out", "runs/quickstart", *QUICK, *SMALL]) == 0
     capsys.readouterr()
-    block, inside = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    block, inside, _ = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     names = {"images": torch.zeros(1, 3, 224, 224)}
     exec(compile(block, "README.md", "exec"), names)  # noqa: S102
     printed = capsys.readouterr().out.splitlines()

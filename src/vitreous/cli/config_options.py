@@ -39,7 +39,8 @@ def recipe_config(arguments: Namespace, dataset: "Dataset") -> TrainConfig:
 
     from vitreous.model.variants import variant_config
     from vitreous.train.objectives import with_objective
-    from vitreous.train.recipes import Facts, find_recipe
+    from vitreous.train.recipes.catalogue import find_recipe
+    from vitreous.train.recipes.facts import Facts
     from vitreous.weights.load import read_passport
 
     trained = model = None

@@ -35,16 +35,14 @@ BATCH, WORKERS, ROUNDS = 32, 2, 7
 
 # Name -> (size, deviation of the noise that gives a file the bytes of a photograph at that size,
 # images a round).
-SETS = {
-    "500 x 375": ((500, 375), 2.0, 512),
-    "341 x 256 (shards)": ((341, 256), 2.0, 512),
-    "2000 x 1500": ((2000, 1500), 4.0, 128),
-}
+SETS = {"500 x 375": ((500, 375), 2.0, 1024), "2000 x 1500": ((2000, 1500), 4.0, 128)}
+SHARDS = "the same as shards, 341 x 256"
 
 
 def write_photos(folder: Path, size: tuple[int, int], noise: float) -> list[str]:
     """Flower photos at one size with a sensor's noise, JPEG q92 4:2:0."""
     draw = np.random.default_rng(0)
+    folder.mkdir(exist_ok=True)
     with tarfile.open(PHOTOS) as archive:
         members = [member for member in archive if member.name.endswith(".jpg")]
         for number, member in enumerate(members):
@@ -58,6 +56,16 @@ def write_photos(folder: Path, size: tuple[int, int], noise: float) -> list[str]
             pixels = pixels + draw.normal(0, noise, (*pixels.shape[:2], 1))
             photo = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
             photo.save(folder / f"{number}.jpg", quality=92, subsampling=2)
+    return sorted(path.name for path in folder.iterdir())
+
+
+def write_shards(folder: Path, originals: Path) -> list[str]:
+    """Photos of another folder as `data shard --max-side 256` writes them."""
+    folder.mkdir()
+    for path in originals.iterdir():
+        with Image.open(path) as image:
+            small = image.resize((341, 256), Image.Resampling.BICUBIC)
+        small.save(folder / path.name, quality=92, subsampling=2)
     return sorted(path.name for path in folder.iterdir())
 
 
@@ -132,16 +140,18 @@ def main() -> None:
         sets = {}
         for name, (size, noise, count) in SETS.items():
             folder = Path(temporary) / name
-            folder.mkdir()
-            names = write_photos(folder, size, noise)
+            sets[name] = (folder, write_photos(folder, size, noise), count)
+        folder = Path(temporary) / SHARDS
+        originals, _, count = sets["500 x 375"]
+        sets[SHARDS] = (folder, write_shards(folder, originals), count)
+        for name, (folder, names, _) in sets.items():
             mean = statistics.mean((folder / file).stat().st_size for file in names)
             print(f"{name}: {mean / 1000:.0f} KB a file")
-            sets[name] = (folder, names, count)
         for round_ in range(ROUNDS + 1):
             for name, (folder, names, count) in sets.items():
                 ways = {
                     "ordinary": lambda f=folder, n=names, c=count: ordinary(f, n, c),
-                    "threads": lambda f=folder, n=names, c=count: ours(
+                    "vitreous": lambda f=folder, n=names, c=count: ours(
                         f, n, c, Workers(kind="threads", count=WORKERS)
                     ),
                 }
@@ -152,7 +162,7 @@ def main() -> None:
     print("\n| images | way | images/s | processor ms an image | ratio, clock | ratio, processor |")
     print("|---|---|---|---|---|---|")
     for (name, way), rounds in results.items():
-        reference = "500 x 375" if name.startswith("341") else name
+        reference = "500 x 375" if name == SHARDS else name
         clock, processor = (statistics.median(column) for column in zip(*rounds, strict=True))
         pairs = list(zip(results[reference, "ordinary"], rounds, strict=True))
         ratios = [statistics.median(a[i] / b[i] for a, b in pairs) for i in (0, 1)]

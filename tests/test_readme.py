@@ -41,7 +41,8 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_commands(photos, capsys):
-    train, evaluate, predict, compare, explain, tune, convert = commands()
+    train, evaluate, predict, compare, explain, *rest = commands()
+    check, preview, twice, clean, without, tune, convert = rest
     assert main([*train[1:], *QUICK, *SMALL]) == 0
     assert main([*train[1:3], "--out", "runs/other", *QUICK, *SMALL, "--seed", "1"]) == 0
     assert main(evaluate[1:]) == 0
@@ -49,10 +50,16 @@ def test_the_commands(photos, capsys):
     assert main(predict[1:]) == 0
     assert main(compare[1:]) == 0
     assert main(explain[1:]) == 0
+    assert main(check[1:]) == 0
+    assert main(preview[1:]) == 0
+    assert main(twice[1:]) == 0
+    assert main([*clean[1:], *QUICK, *SMALL]) == 0
+    assert main(without[1:]) == 0
     assert main([*tune[1:], *QUICK]) == 0
     assert main(convert[1:]) == 0
     assert Path("runs/photos/report.html").is_file()
     assert Path("comparison.html").is_file()
+    assert Path("preview.html").is_file()
     told = re.findall(r"^\| `([^|]*)` \| ", README, re.MULTILINE)
     files = {
         name for names in told for name in re.findall(r"[\w.]+(?:json|html|jsonl|tensors)\b", names)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vitreous.model.recording import Recording
     from vitreous.model.variants import list_models
     from vitreous.weights.adapt import adapt
+    from vitreous.weights.hub import from_pretrained, push_to_hub
     from vitreous.weights.load import load
     from vitreous.weights.save import save
 
@@ -31,9 +32,11 @@ _HOMES = {
     "ViTConfig": "vitreous.model.config",
     "adapt": "vitreous.weights.adapt",
     "create_model": "vitreous.model.build",
+    "from_pretrained": "vitreous.weights.hub",
     "list_models": "vitreous.model.variants",
     "load": "vitreous.weights.load",
     "predict": "vitreous.evaluate.predict",
+    "push_to_hub": "vitreous.weights.hub",
     "save": "vitreous.weights.save",
 }
 
@@ -45,9 +48,11 @@ __all__ = [
     "__version__",
     "adapt",
     "create_model",
+    "from_pretrained",
     "list_models",
     "load",
     "predict",
+    "push_to_hub",
     "save",
 ]
 

@@ -40,7 +40,13 @@ def write_durably(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Put a text file in place, complete or not at all."""
+    """Put a text file in place, complete or not at all; a pipe or device is written to."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+        return
     write_durably(path, lambda aside: _ignore(aside.write_text(text, encoding="utf-8")))
 
 

@@ -49,3 +49,21 @@ def test_what_is_on(fields: dict[str, Any], what: str) -> None:
 def test_a_refusal_names_the_field(field: str, value: object) -> None:
     with pytest.raises(UserError, match=f"^augmentation.{field} is "):
         Augmentation(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        ({"policy": "auto"}, "policy is 'auto': choose none, randaugment"),
+        ({"magnitude": 31}, "magnitude is 31"),
+        ({"operations": 0}, "operations is 0"),
+        ({"repeats": 0}, "repeats is 0"),
+        ({"window": 0.5}, "window is 0.5"),
+        ({"window": 1.2, "crop_area": (0.1, 1)}, "two ways to crop"),
+        ({"erase": 2}, "erase is 2"),
+        ({"erase_area": (0.0, 0.5)}, "erase_area is 0.0 to 0.5"),
+    ],
+)
+def test_new_fields_are_checked(fields: dict[str, object], line: str) -> None:
+    with pytest.raises(UserError, match=line):
+        Augmentation(**fields)

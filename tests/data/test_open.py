@@ -26,6 +26,18 @@ def photos(tmp_path: Path) -> Path:
     return root
 
 
+def test_what_nobody_can_train_on_is_opened_only_to_be_looked_at(photos: Path) -> None:
+    for part, name in (("train", "cat"), ("test", "emu")):
+        picture(photos.parent / "parts" / part / name / "1.png")
+    with pytest.raises(UserError, match="the test part has images of class 'emu'"):
+        open_dataset(photos.parent / "parts")
+    assert open_dataset(photos.parent / "parts", for_training=False).num_classes == 2
+    picture(photos.parent / "one" / "cat" / "1.png")
+    with pytest.raises(UserError, match="only one class"):
+        open_dataset(photos.parent / "one")
+    assert open_dataset(photos.parent / "one", for_training=False).num_classes == 1
+
+
 def kinds(photos: Path) -> dict[str, Path]:
     """The same classes in every kind of storage."""
     folder = photos.parent

@@ -148,11 +148,13 @@ def test_weights_bring_their_own_model(refuse, trained, tmp_path):
     assert "leave --model out" in line
 
 
-def test_weights_of_other_channels(refuse, trained, photos, tmp_path):
+def test_data_of_other_channels(refuse, trained, photos, tmp_path):
     data = photos(cat=5, dog=5)
-    line = refuse(["evaluate", trained, data, "--out", tmp_path / "r"])
-    assert "channels" in line
-    assert not (tmp_path / "r").exists()
+    assert "data has 3 channels" in refuse(["evaluate", trained, data])
+    assert "data has 3 channels" in refuse(
+        ["embed", trained, data, "--out", tmp_path / "f.parquet"]
+    )
+    assert not (tmp_path / "f.parquet").exists()
 
 
 def test_a_run_is_never_overwritten(refuse, trained):

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from vitreous.errors import UserError
-from vitreous.train.config import OptimizerConfig, ScheduleConfig, TrainConfig
+from vitreous.train.config import OptimizerConfig, ParallelConfig, ScheduleConfig, TrainConfig
 
 
 def test_survives_json(make_config):
@@ -81,3 +81,8 @@ def test_model_and_preprocessing_must_agree(make_config):
     values["preprocessing"] |= {"size": [8, 8], "channels": 3, "mean": [0] * 3, "std": [1] * 3}
     with pytest.raises(UserError, match=r"preprocessing\.channels"):
         TrainConfig.from_dict(values)
+
+
+def test_fixed_shapes_and_stochastic_depth_contradict(make_config):
+    with pytest.raises(UserError, match=r"parallel\.compile .* model\.stochastic_depth"):
+        make_config(parallel=ParallelConfig(compile=True))

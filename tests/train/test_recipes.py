@@ -54,6 +54,15 @@ def test_finetune_looks_closer_by_the_papers_factor(name, changes, side):
     assert tuned(name, **changes).model.image_size == (side, side)
 
 
+def test_finetune_follows_the_channels_of_the_data():
+    trained = variant_config("ViT-B/16")
+    rule = Preprocessing(size=(224, 224), mean=(0.2, 0.4, 0.6), std=(0.1, 0.2, 0.3))
+    config = find_recipe("finetune")(facts(channels=1, weights="w", trained=(trained, rule)))
+    assert config.model.channels == config.preprocessing.channels == 1
+    assert config.preprocessing.mean == pytest.approx((0.4,))
+    assert config.preprocessing.std == pytest.approx((0.2,))
+
+
 def test_finetune_needs_weights():
     with pytest.raises(UserError, match="--weights"):
         find_recipe("finetune")(facts())

@@ -249,3 +249,15 @@ def test_tested_at_another_size_than_trained(make_config, digits, console, run_f
     model = load(run_folder)
     assert model.config.image_size == model.passport.preprocessing.size == (12, 12)
     assert model.position.table.shape == (1 + 9, 16)
+
+
+def test_weights_are_adapted_to_the_data(make_config, digits, console, tmp_path):
+    """Another patch side and image size."""
+    train(make_config(), digits, tmp_path / "first", console)
+    config = make_config(weights=str(tmp_path / "first"), steps=1).to_dict()
+    config["model"] |= {"patch": config["model"]["patch"] * 2, "image_size": [16, 16]}
+    config["preprocessing"] |= {"size": [16, 16]}
+    train(type(make_config()).from_dict(config), digits, tmp_path / "tuned", console)
+    tuned = load(tmp_path / "tuned")
+    assert tuned.config.patch == 2 * load(tmp_path / "first").config.patch
+    assert tuned.passport.preprocessing.size == (16, 16)

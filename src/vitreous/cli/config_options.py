@@ -20,6 +20,11 @@ def add_config_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--recipe", metavar="NAME", help="scratch (default), or finetune (default with --weights)"
     )
+    parser.add_argument(
+        "--objective",
+        metavar="NAME",
+        help="classification (default), masked_patch or mae (no labels), or distillation",
+    )
     group = parser.add_argument_group("any field of the config, in place of the recipe's value")
     texts = dict(_descriptions())
     for name, kind in field_types().items():
@@ -33,6 +38,7 @@ def recipe_config(arguments: Namespace, dataset: "Dataset") -> TrainConfig:
     import torch
 
     from vitreous.model.variants import variant_config
+    from vitreous.train.objectives import with_objective
     from vitreous.train.recipes import Facts, find_recipe
     from vitreous.weights.load import read_passport
 
@@ -61,6 +67,8 @@ def recipe_config(arguments: Namespace, dataset: "Dataset") -> TrainConfig:
             trained=trained,
         )
     )
+    if arguments.objective is not None:
+        config = with_objective(config, arguments.objective)
     return override(config, typed_fields(arguments))
 
 

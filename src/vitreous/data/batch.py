@@ -16,7 +16,7 @@ class Batch:
 
     Attributes:
         images: Pixels at the model's size.
-        labels: Class indices.
+        labels: Class indices, or multi-hot rows of images that may have several.
         index: Position of each image in its part.
         mask: False for rows that only fill the batch up; they count nowhere.
         movement: Affine matrices from output to input coordinates in [-1, 1], where training
@@ -26,7 +26,7 @@ class Batch:
     """
 
     images: UInt8[Tensor, "B C H W"]
-    labels: Int64[Tensor, " B"]
+    labels: Int64[Tensor, " B"] | UInt8[Tensor, "B K"]
     index: Int64[Tensor, " B"]
     mask: Bool[Tensor, " B"]
     movement: Float[Tensor, "B 2 3"] | None = None
@@ -39,6 +39,10 @@ class Batch:
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device; copies overlap with work where memory is pinned."""
         return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def rows(self, chosen: Bool[Tensor, " B"]) -> "Batch":
+        """Some of its images."""
+        return self._each(lambda tensor: tensor[chosen])
 
     def pin_memory(self) -> "Batch":
         """The same batch in page-locked memory; PyTorch's loader calls this by its name."""
@@ -58,5 +62,18 @@ def normalise(images: Real[Tensor, "B C H W"], rule: Preprocessing) -> Float[Ten
     """
     mean = torch.tensor(rule.mean, device=images.device).view(-1, 1, 1)
     std = torch.tensor(rule.std, device=images.device).view(-1, 1, 1)
-    # Converted first, then in place: mixed types would be many times slower.
-    return images.to(torch.float32, copy=True).mul_(1 / (255 * std)).sub_(mean / std)
+    scale, shift = 1 / (255 * std), mean / std
+    out = torch.empty(images.shape, device=images.device)
+    # On a CPU image by image, which stays in the cache from one pass to the next. Converted first:
+    # a product of two types would be many times slower.
+    piece = 1 if images.device.type == "cpu" else max(len(images), 1)
+    for given, made in zip(images.split(piece), out.split(piece), strict=True):
+        made.copy_(given).mul_(scale).sub_(shift)
+    return out
+
+
+def denormalise(images: Float[Tensor, "B C H W"], rule: Preprocessing) -> Float[Tensor, "B C H W"]:
+    """Undo `normalise`: pixels in [0, 1], but for what augmentation has put outside."""
+    mean = torch.tensor(rule.mean, device=images.device).view(-1, 1, 1)
+    std = torch.tensor(rule.std, device=images.device).view(-1, 1, 1)
+    return images * std + mean

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vitreous.data.alignment import Alignment, align, likeness
-from vitreous.data.looks import ODD, SIDE, WINDOWS, Looks
+from vitreous.data.looks import NUM_EVEN, SIDE, WINDOWS, Looks
 from vitreous.data.whitening import Descriptors, whiten
 
 SIMILARITY = 0.9
@@ -128,9 +128,8 @@ def _candidates(
     on_progress: Callable[[float], None] | None,
 ) -> Iterator[_Candidates]:
     """What passes the two sieves of descriptors, block by block; inside a set, each pair once."""
-    odd = torch.from_numpy(ODD)
     wholes = torch.from_numpy(a[rows, 0]), torch.from_numpy(b[columns, 0])
-    (a_even, a_odd), (b_even, b_odd) = ((x[:, ~odd], x[:, odd]) for x in wholes)
+    (a_even, a_odd), (b_even, b_odd) = ((x[:, :NUM_EVEN], x[:, NUM_EVEN:]) for x in wholes)
     blocks = [
         (top, left)
         for top in range(0, len(rows), _BLOCK)
@@ -160,9 +159,17 @@ def _compare_windows(
 ) -> _Candidates:
     """Keep the pairs of which a window of one looks like the whole of the other."""
     x, y = a[first], b[second]  # (p, windows, f)
-    products = np.concatenate([x * y[:, :1], y * x[:, :1]], axis=1)  # (p, 2 windows, f)
-    odd = products[..., ODD].sum(2)
-    score = products[..., ~ODD].sum(2) + np.abs(odd)
+    even, odd = (
+        np.concatenate(
+            [
+                np.einsum("pwf,pf->pw", x[:, :, half], y[:, 0, half]),
+                np.einsum("pwf,pf->pw", y[:, :, half], x[:, 0, half]),
+            ],
+            axis=1,
+        )  # (p, 2 windows)
+        for half in (slice(NUM_EVEN), slice(NUM_EVEN, None))
+    )
+    score = even + np.abs(odd)
     best = score.argmax(1)
     every = np.arange(len(best))
     kept = np.flatnonzero(score[every, best] > _WINDOWS)

@@ -88,7 +88,8 @@ def _format(data: bytes) -> str:
 
 def _oddities(image: ImageFile) -> list[str]:
     found = []
-    if orientation(image) != 1:
+    # Of a PNG whose header has none, Pillow would decode the whole file to look behind it.
+    if (image.format != "PNG" or "exif" in image.info) and orientation(image) != 1:
         found.append("rotated")
     if image.mode == "CMYK":
         found.append("CMYK")

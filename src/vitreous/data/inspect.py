@@ -42,6 +42,7 @@ class Inspection:
         unreadable: Position -> kind (`examine.UNREADABLE`) and the decoder's words.
         duplicates: Pairs.
         empty: Folders without images.
+        broken_links: Names of links that lead nowhere.
     """
 
     gallery: Gallery
@@ -52,6 +53,7 @@ class Inspection:
     unreadable: dict[int, tuple[str, str]]
     duplicates: list[Duplicate]
     empty: list[str]
+    broken_links: list[str]
 
     @property
     def unseen(self) -> list[tuple[str, str, int]]:
@@ -78,8 +80,15 @@ class Inspection:
     def problems(self) -> list[str]:
         """What should be mended before training, in words; empty where nothing needs to."""
         found = []
-        for kind, count in Counter(kind for kind, _ in self.unreadable.values()).items():
-            found.append(f"{_images(count)} cannot be read: {kind}")
+        if self.unreadable:
+            kinds = Counter(kind for kind, _ in self.unreadable.values()).most_common()
+            listed = ", ".join(f"{count:,} {kind}" for kind, count in kinds)
+            found.append(f"{_images(len(self.unreadable))} cannot be read ({listed})")
+        if self.broken_links:
+            found.append(
+                f"{_images(len(self.broken_links))} behind broken links, such as "
+                f"{self.broken_links[0]}"
+            )
         for name, part, count in self.unseen:
             found.append(f"class {name} of {part} ({_images(count)}) is not in train")
         if self.gallery.dataset.num_classes < 2:
@@ -144,6 +153,7 @@ class Inspection:
                 {"name": name, "part": part, "images": count} for name, part, count in self.unseen
             ],
             "empty_folders": self.empty,
+            "broken_links": self.broken_links,
             "shorter_side": _five_numbers(short),
             "aspect_ratio": _five_numbers(width / height),
             "duplicates": [
@@ -182,6 +192,7 @@ def inspect(dataset: Dataset, stage: Progress | None = None) -> Inspection:
     for index, facts in sorted(witness.facts.items()):
         for kind in facts.odd:
             odd.setdefault(kind, []).append(index)
+    empty, broken_links = _folder_faults(dataset)
     return Inspection(
         gallery=witness,
         counts={
@@ -193,11 +204,12 @@ def inspect(dataset: Dataset, stage: Progress | None = None) -> Inspection:
         formats=Counter(facts.format for facts in witness.facts.values() if facts.format),
         odd=odd,
         unreadable={
-            index: (witness.kinds.get(index, "damaged"), reason)
+            index: (witness.kinds[index], reason)
             for index, reason in sorted(looks.unreadable.items())
         },
         duplicates=find_duplicates(looks, on_progress=stage("comparing") if stage else None),
-        empty=_empty_folders(dataset),
+        empty=empty,
+        broken_links=broken_links,
     )
 
 
@@ -223,7 +235,8 @@ class _Witness(Gallery):
             else:
                 pixels = part.read(position, min_side)
         except BadImageError as error:
-            self.kinds[index] = fault_kind(error, data)
+            encoded = isinstance(part, EncodedPart)
+            self.kinds[index] = fault_kind(error, data) if encoded else "damaged"
             raise
         self.sizes[index] = pixels.shape[:2]
         return pixels
@@ -233,28 +246,22 @@ def _class_counts(labels: Int64[np.ndarray, " n"], num_classes: int) -> Int64[np
     return np.bincount(labels, minlength=num_classes)
 
 
-def _empty_folders(dataset: Dataset) -> list[str]:
-    """Folders of a folder data set in or below which there is no image: an empty class or part."""
+def _folder_faults(dataset: Dataset) -> tuple[list[str], list[str]]:
+    """Of a folder: folders in it without an image (an empty class or part), and broken links."""
     root = Path(dataset.address)
     if not root.is_dir() or not all(isinstance(p, EncodedPart) for p in dataset.parts.values()):
-        return []
-    holding = {""}
-    for part in dataset.parts.values():
-        for name in part.names:
-            folder = os.path.dirname(name)
-            while folder not in holding:
-                holding.add(folder)
-                folder = os.path.dirname(folder)
-    empty = []
-    for folder, inside, _ in os.walk(root):
-        prefix = os.path.relpath(folder, root).replace(os.sep, "/")
-        for name in sorted(inside):
-            path = name if prefix == "." else f"{prefix}/{name}"
-            if not name.startswith((".", "__MACOSX")) and path not in holding:
-                empty.append(path)
-        inside[:] = [name for name in inside if not name.startswith(".")
-                     and (name if prefix == "." else f"{prefix}/{name}") in holding]  # fmt: skip
-    return sorted(empty)
+        return [], []
+    folders = {os.path.dirname(name) for part in dataset.parts.values() for name in part.names}
+    holding = {"", *folders, *(str(up) for folder in folders for up in Path(folder).parents)}
+    empty, broken = list[str](), list[str]()
+    for folder, inside, files in os.walk(root):
+        prefix = Path(folder).relative_to(root)
+        names = [(prefix / name).as_posix() for name in files]
+        broken += [name for name in names if not (root / name).exists()]
+        paths = {name: (prefix / name).as_posix() for name in inside if not name.startswith(".")}
+        empty += [path for path in paths.values() if path not in holding]
+        inside[:] = [name for name, path in paths.items() if path in holding]
+    return sorted(empty), sorted(broken)
 
 
 def _five_numbers(values: np.ndarray) -> dict[str, float]:

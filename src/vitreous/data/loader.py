@@ -36,8 +36,9 @@ class TrainingLoader:
 
     The sample at position p of the run is (epoch, index) by `Order`, and what is drawn for it is a
     function of (seed, epoch, index): the whole position is one number, whatever the number of
-    readers and of ranks. A rank takes every `world_size`-th sample of each batch. An image that
-    cannot be read is replaced by another, the same one whenever the run is repeated.
+    readers and of ranks. A rank takes its own stretch of each batch, so that neighbours, which are
+    mixed with one another, stay together. An image that cannot be read is replaced by another, the
+    same one whenever the run is repeated.
 
     A part of image files whose pixels fit into `cache_bytes` is decoded once, at the scale that
     keeps 1.5 times the model's side; of a larger one, each crop is decoded by itself at the scale
@@ -52,7 +53,7 @@ class TrainingLoader:
         faults: Where unreadable images are counted.
         workers: Who reads ahead.
         rank: Which of the processes that train together this is.
-        world_size: How many they are.
+        world_size: How many they are; divides `batch_size`.
         cache_bytes: Most bytes of decoded pixels that are kept.
     """
 
@@ -70,9 +71,8 @@ class TrainingLoader:
         world_size: int = 1,
         cache_bytes: int = CAPACITY,
     ) -> None:
-        _check_ranks(rank, world_size)
-        if batch_size < world_size:
-            raise UserError(f"batch_size is {batch_size} for {world_size} processes: give more")
+        _check_rank(rank, world_size)
+        check_shares(batch_size, world_size)
         if augmentation.policy != "none" and rule.channels not in (1, 3):
             raise UserError(
                 f"augmentation.policy {augmentation.policy} is for 1 or 3 channels and the data "
@@ -83,7 +83,8 @@ class TrainingLoader:
         self.faults = faults
         self.workers = workers or Workers()
         self._order = Order(len(part.labels), seed)
-        self._first, self._every, self._batch_size = rank, world_size, batch_size
+        self.share = batch_size // world_size
+        self._rank, self._world_size, self._batch_size = rank, world_size, batch_size
         cache = PixelCache(part, int(_DECODE_MARGIN * max(rule.size)), cache_bytes)
         self._images = _TrainingImages(
             part,
@@ -107,7 +108,7 @@ class TrainingLoader:
         """
         rule = self.rule if size is None else replace(self.rule, size=size)
         reader = _TrainingReader(
-            self._images, self._order, rule, self._batch_size, self._first, self._every
+            self._images, self._order, rule, self._batch_size, self._rank, self._world_size
         )
         # Processes cannot share a cache of this one's.
         decoding = decodes(self.part) and self._images.cache is None
@@ -145,7 +146,7 @@ class EvaluationLoader:
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        _check_ranks(rank, world_size)
+        _check_rank(rank, world_size)
         self.part = part
         self.rule = rule
         self.batch_size = batch_size
@@ -177,9 +178,19 @@ def check_channels(part_channels: int, rule: Preprocessing) -> None:
         )
 
 
-def _check_ranks(rank: int, world_size: int) -> None:
+def _check_rank(rank: int, world_size: int) -> None:
     if not 0 <= rank < world_size:
         raise ValueError(f"rank {rank} is none of {world_size} processes")
+
+
+def check_shares(batch_size: int, world_size: int) -> None:
+    """Refuse a batch that ranks cannot share evenly."""
+    if batch_size % world_size:
+        near = batch_size // world_size * world_size
+        raise UserError(
+            f"batch_size {batch_size} cannot be shared evenly by {world_size} processes: "
+            f"give {f'{near} or ' if near else ''}{near + world_size}"
+        )
 
 
 @dataclass(frozen=True)
@@ -217,7 +228,7 @@ class _TrainingReader:
     world_size: int
 
     def __len__(self) -> int:
-        return len(range(self.rank, self.batch_size, self.world_size))
+        return self.batch_size // self.world_size
 
     @property
     def batch_bytes(self) -> int:
@@ -226,15 +237,16 @@ class _TrainingReader:
 
     def samples(self, step: int) -> list[tuple[int, int, int]]:
         """(epoch, index, copy) of each row."""
-        first = step * self.batch_size
-        positions = range(first + self.rank, first + self.batch_size, self.world_size)
+        first = step * self.batch_size + self.rank * len(self)
         repeats = self.images.augmentation.repeats
-        return [(*self.order[at // repeats], at % repeats) for at in positions]
+        return [
+            (*self.order[at // repeats], at % repeats) for at in range(first, first + len(self))
+        ]
 
     def blank(self, *, shared: bool = False, pinned: bool = False) -> Batch:
         """A batch to be filled."""
         augmentation, size = self.images.augmentation, len(self)
-        batch = _blank(self.rule, size, shared=shared, pinned=pinned)
+        batch = _blank(self.images.part, self.rule, size, shared=shared, pinned=pinned)
         return replace(
             batch,
             movement=torch.zeros(size, 2, 3) if augmentation.moves else None,
@@ -305,7 +317,7 @@ class _EvaluationReader:
 
     def blank(self, *, shared: bool = False, pinned: bool = False) -> Batch:
         """A batch to be filled."""
-        return _blank(self.rule, self.batch_size, shared=shared, pinned=pinned)
+        return _blank(self.part, self.rule, self.batch_size, shared=shared, pinned=pinned)
 
     def fill(self, batch: Batch, row: int, sample: int) -> list[BadImageError]:
         """Read one image; its row stays masked where it cannot be read."""
@@ -313,22 +325,22 @@ class _EvaluationReader:
             image = fit_for_test(self.part.read(sample), self.rule)
         except BadImageError as error:
             batch.index[row] = sample
-            batch.labels[row] = int(self.part.labels[sample])
+            batch.labels.numpy()[row] = self.part.labels[sample]
             return [error]
         _put(batch, row, image, sample, self.part)
         return []
 
 
-def _blank(rule: Preprocessing, size: int, *, shared: bool, pinned: bool) -> Batch:
+def _blank(part: Part, rule: Preprocessing, size: int, *, shared: bool, pinned: bool) -> Batch:
     """A batch of which every row only fills it up.
 
     An ordinary one also where the consumer has asked for inference mode: others must write to it.
     """
     with torch.inference_mode(False):
-        return _allocate(rule, size, shared=shared, pinned=pinned)
+        return _allocate(part, rule, size, shared=shared, pinned=pinned)
 
 
-def _allocate(rule: Preprocessing, size: int, *, shared: bool, pinned: bool) -> Batch:
+def _allocate(part: Part, rule: Preprocessing, size: int, *, shared: bool, pinned: bool) -> Batch:
     shape = (size, rule.channels, *rule.size)
     if shared:
         # What PyTorch's own collation does in a worker: else the batch is copied once more.
@@ -336,9 +348,10 @@ def _allocate(rule: Preprocessing, size: int, *, shared: bool, pinned: bool) -> 
         images = torch.empty(0, dtype=torch.uint8).set_(storage).view(shape)
     else:
         images = torch.zeros(shape, dtype=torch.uint8, pin_memory=pinned)
+    kind = torch.uint8 if part.labels.ndim == 2 else torch.int64  # multi-hot rows, or indices
     return Batch(
         images=images,
-        labels=torch.zeros(size, dtype=torch.int64),
+        labels=torch.zeros(size, *part.labels.shape[1:], dtype=kind),
         index=torch.full((size,), -1),
         mask=torch.zeros(size, dtype=torch.bool),
     )

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 import numpy as np
-from jaxtyping import Bool, Float32, Shaped, UInt8
+from jaxtyping import Float32, Shaped, UInt8
 from PIL import Image
 
 from vitreous.data.sample import Part
@@ -44,11 +44,15 @@ _FEW_PIXELS = 32
 _FLAT = 1.0
 _CHUNK = 256
 
-_ROW, _COLUMN = np.divmod(np.arange(1, _FREQUENCIES**2), _FREQUENCIES)
-_WEIGHT = np.hypot(_ROW, _COLUMN).astype(np.float32)
+# Places in the square of coefficients, of even horizontal frequency and then of odd.
+_PLACES = np.array(sorted(range(1, _FREQUENCIES**2), key=lambda place: place % 2))
+_WEIGHT = np.hypot(*np.divmod(_PLACES, _FREQUENCIES)).astype(np.float32)
 
-ODD: Bool[np.ndarray, " f"] = _COLUMN % 2 == 1
-"""Which coefficients of a descriptor change their sign in a mirror image."""
+NUM_COEFFICIENTS = len(_PLACES)
+"""Of a descriptor."""
+
+NUM_EVEN = int((_PLACES % 2 == 0).sum())
+"""How many come first that stay as they are in a mirror image; the others change their sign."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +96,7 @@ def look(
         file.truncate(max(total, 1) * SIDE * SIDE)
         thumbnails = np.memmap(file, np.uint8, "r+", shape=(max(total, 1), SIDE, SIDE))[:total]
     digests = np.zeros(total, "S32")
-    descriptors = np.zeros((total, len(WINDOWS), len(ODD)), np.float32)
+    descriptors = np.zeros((total, len(WINDOWS), NUM_COEFFICIENTS), np.float32)
     unreadable: dict[int, str] = {}
 
     def read(index: int) -> None:
@@ -132,10 +136,10 @@ def thumbnail(pixels: UInt8[np.ndarray, "H W C"]) -> UInt8[np.ndarray, "side sid
 def describe(thumbnails: UInt8[np.ndarray, "n side side"]) -> Float32[np.ndarray, "n windows f"]:
     """The descriptors of thumbnails (see this file's first lines)."""
     images = thumbnails.astype(np.float32)
-    found = np.empty((len(images), len(WINDOWS), len(ODD)), np.float32)
+    found = np.empty((len(images), len(WINDOWS), NUM_COEFFICIENTS), np.float32)
     for number, (top, left, bottom, right) in enumerate(WINDOWS):
         coefficients = _cosines(top, bottom) @ images @ _cosines(left, right).T  # (n, 8, 8)
-        found[:, number] = coefficients.reshape(len(images), -1)[:, 1:] * _WEIGHT
+        found[:, number] = coefficients.reshape(len(images), -1)[:, _PLACES] * _WEIGHT
     found /= np.maximum(np.linalg.norm(found, axis=2, keepdims=True), 1e-6)
     found[images.std((1, 2)) < _FLAT] = 0
     return found

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from vitreous.data.augmentation import Augmentation
@@ -16,7 +16,12 @@ def mix(
     augmentation: Augmentation,
     draw: np.random.Generator,
 ) -> tuple[Float[Tensor, "B C H W"], Float[Tensor, "B K"]]:
-    """Mixup or cutmix of a batch with itself in another order; targets in the same shares.
+    """Mixup or cutmix of each image with its neighbour; targets in the same shares.
+
+    Neighbours are images 0 and 1, 2 and 3, and so on, each copy of a repeated image with one of
+    its neighbour's; what has no neighbour at the end of a batch stays as it is. Batches come in
+    random order, so these pairs are as random as any, and they stay together when ranks share a
+    batch in even stretches.
 
     Source: mixup, arXiv 1710.09412, equation 1; cutmix, arXiv 1905.04899, section 3.1. One share
     a batch, as in both papers.
@@ -35,9 +40,15 @@ def mix(
     if not kinds or draw.random() >= augmentation.mix_probability:
         return images, targets
     kind, alpha = kinds[int(draw.integers(len(kinds)))]
-    order = torch.from_numpy(draw.permutation(len(images))).to(images.device)
+    order = _neighbours(len(images), augmentation.repeats).to(images.device)
     images, share = kind(images, order, float(draw.beta(alpha, alpha)), draw)
     return images, targets.lerp(targets[order], 1 - share)
+
+
+def _neighbours(size: int, repeats: int) -> Int64[Tensor, " B"]:
+    index = torch.arange(size)
+    neighbour = (index // repeats ^ 1) * repeats + index % repeats
+    return torch.where(neighbour < size, neighbour, index)
 
 
 def _mixup(

@@ -3,7 +3,7 @@
 import signal
 import sys
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Protocol, cast
@@ -104,8 +104,11 @@ def _by_threads(reader: Reader, steps: range, workers: Workers) -> Generator[Mad
         try:
             for step in steps:
                 batch = reader.blank(pinned=workers.pin)
-                samples = enumerate(reader.samples(step))
-                rows = [pool.submit(reader.fill, batch, row, sample) for row, sample in samples]
+                samples = list(enumerate(reader.samples(step)))
+                # A few images a task: handing over takes time too.
+                few = max(len(samples) // (4 * workers.readers), 1)
+                tasks = [samples[at : at + few] for at in range(0, len(samples), few)]
+                rows = [pool.submit(_fill, reader, batch, task) for task in tasks]
                 waiting.append((batch, rows))
                 if len(waiting) > _AHEAD:
                     yield first()
@@ -113,6 +116,11 @@ def _by_threads(reader: Reader, steps: range, workers: Workers) -> Generator[Mad
                 yield first()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _fill(reader: Reader, batch: Batch, samples: Iterable[tuple[int, Any]]) -> list[BadImageError]:
+    """Read samples into their rows."""
+    return [error for row, sample in samples for error in reader.fill(batch, row, sample)]
 
 
 class _Batches(Dataset[Made]):
@@ -123,12 +131,7 @@ class _Batches(Dataset[Made]):
 
     def __getitem__(self, step: int) -> Made:
         batch = self.reader.blank(shared=True)
-        errors = [
-            error
-            for row, sample in enumerate(self.reader.samples(step))
-            for error in self.reader.fill(batch, row, sample)
-        ]
-        return batch, errors
+        return batch, _fill(self.reader, batch, enumerate(self.reader.samples(step)))
 
 
 def _by_processes(reader: Reader, steps: range, workers: Workers) -> Generator[Made, None, None]:
@@ -170,6 +173,9 @@ def _patiently(batches: Iterator[Made], timeout: float) -> Iterator[Made]:
             patience -= _LOOK
             if "timed out" not in str(error) or patience <= 0:
                 raise
+        except (ConnectionError, EOFError, FileNotFoundError) as error:
+            # It died between a batch and the handing over of its memory.
+            raise RuntimeError("DataLoader worker exited") from error
 
 
 @contextmanager

@@ -22,7 +22,8 @@ class Subset:
     def __init__(self, places: Sequence[tuple[Part, int]]) -> None:
         self.places = places
         self.names = [part.names[index] for part, index in places]
-        self.labels = np.array([part.labels[index] for part, index in places], np.int64)
+        labels = [part.labels[index] for part, index in places]
+        self.labels = np.array(labels, np.uint8 if np.ndim(labels) == 2 else np.int64)
         self.decodes = any(
             decodes(part) for part in {id(part): part for part, _ in places}.values()
         )
@@ -43,7 +44,8 @@ class Subset:
 def with_validation(dataset: Dataset, fraction: float = 0.2, seed: int = 0) -> Dataset:
     """Split a validation part off training, where a data set has training and no validation.
 
-    Each class gives the rounded fraction of its images, and keeps at least one in either part.
+    Where images have several labels, the rounded fraction of all is chosen; else each class gives
+    the rounded fraction of its images, and keeps at least one in either part.
     Which ones is chosen by scikit-learn's `train_test_split` from its names in order, class by
     class: the same names and seed give the same split on any machine, and a new image moves no
     image of another class. Images keep their order.
@@ -70,7 +72,8 @@ def with_validation(dataset: Dataset, fraction: float = 0.2, seed: int = 0) -> D
         "train": Subset([(train, int(index)) for index in rest]),
         "validation": Subset([(train, int(index)) for index in chosen]),
     }
-    note = f"{len(chosen)} of {len(everything)} train images, stratified, seed {seed}"
+    how = "at random" if dataset.multi_label else "stratified"
+    note = f"{len(chosen)} of {len(everything)} train images, {how}, seed {seed}"
     return replace(dataset, parts=parts, notes={**dataset.notes, "validation": note})
 
 
@@ -120,6 +123,12 @@ def _choose(
     """Positions of the images that validate, ascending."""
     from sklearn.model_selection import train_test_split
 
+    by_name = np.array(sorted(range(len(train.labels)), key=train.names.__getitem__))
+    if dataset.multi_label:
+        if len(by_name) < 2:
+            raise UserError(f"{dataset.address}: 1 image to train on: give at least two")
+        share = int(np.clip(round(fraction * len(by_name)), 1, len(by_name) - 1))
+        return np.sort(train_test_split(by_name, test_size=share, random_state=seed)[1])
     counts = np.bincount(train.labels, minlength=dataset.num_classes)
     present = np.flatnonzero(counts)
     if len(present) < 2:
@@ -134,7 +143,6 @@ def _choose(
             f"{dataset.address}: 1 image only of class {', '.join(names)}{more}, and training and "
             "validation need one each: add images, or take the class out"
         )
-    by_name = np.array(sorted(range(len(train.labels)), key=train.names.__getitem__))
     by_class = by_name[np.argsort(train.labels[by_name], kind="stable")]
     chosen = []
     for members in np.split(by_class, np.cumsum(counts)[:-1]):

@@ -15,12 +15,12 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float32
 
-from vitreous.data.looks import ODD
+from vitreous.data.looks import NUM_COEFFICIENTS, NUM_EVEN
 
 _PRIOR = 500
 _SAMPLE = 50_000
 
-Descriptors = Float32[np.ndarray, "n windows f"]
+Descriptors = Float32[np.ndarray, "_ windows f"]
 
 
 def whiten(collections: Sequence[Descriptors]) -> list[Descriptors]:
@@ -30,11 +30,12 @@ def whiten(collections: Sequence[Descriptors]) -> list[Descriptors]:
     """
     whole = np.concatenate([_sample(descriptors[:, 0]) for descriptors in collections])
     whole = whole[whole.any(1)]
-    size, weight = len(ODD), len(whole) + _PRIOR
-    mean = np.where(ODD, 0, whole.sum(0, dtype=np.float64) / weight)
+    size, weight = NUM_COEFFICIENTS, len(whole) + _PRIOR
+    mean = whole.sum(0, dtype=np.float64) / weight
+    mean[NUM_EVEN:] = 0
     centred = whole - mean
     covariance = (centred.T @ centred + np.eye(size) * (_PRIOR / size)) / weight
-    covariance[ODD[:, None] != ODD] = 0
+    covariance[:NUM_EVEN, NUM_EVEN:] = covariance[NUM_EVEN:, :NUM_EVEN] = 0
     values, vectors = np.linalg.eigh(covariance + np.eye(size) / size)
     matrix = (vectors * values**-0.5 @ vectors.T).astype(np.float32)
     return [_apply(descriptors, mean.astype(np.float32), matrix) for descriptors in collections]

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Int64, UInt8
 from torch import nn
 
 from vitreous.data.batch import normalise
 from vitreous.data.loader import EvaluationLoader
+from vitreous.parallel.collect import gather_rows
 from vitreous.parallel.device import Engine
 
 
@@ -23,13 +24,16 @@ class Inference:
     """
 
     logits: Float32[np.ndarray, "N K"]
-    labels: Int64[np.ndarray, " N"]
+    labels: Int64[np.ndarray, " N"] | UInt8[np.ndarray, "N K"]
     index: Int64[np.ndarray, " N"]
 
 
 @torch.inference_mode()
 def infer(model: nn.Module, loader: EvaluationLoader, engine: Engine) -> Inference:
     """Run a model over a part; rows that only fill a batch up are dropped.
+
+    Where the loader shares the part among ranks, each rank runs its own batches and all get all
+    answers.
 
     Args:
         model: On the engine's device; put into inference mode.
@@ -42,7 +46,11 @@ def infer(model: nn.Module, loader: EvaluationLoader, engine: Engine) -> Inferen
         images = normalise(batch.images.to(engine.device, non_blocking=True), loader.rule)
         with engine.autocast():
             logits = model(images)
-        kept = batch.mask.numpy()
-        rows.append((logits.float().cpu().numpy()[kept], batch.labels[kept], batch.index[kept]))
-    logits, labels, index = (np.concatenate(column) for column in zip(*rows, strict=True))
-    return Inference(logits, labels, index)
+        rows.append((logits.float().cpu(), batch.labels, batch.index, batch.mask))
+    columns = [torch.cat(column) for column in zip(*rows, strict=True)]
+    if loader.world_size > 1:
+        columns = [gather_rows(column) for column in columns]
+    logits, labels, index, mask = (column.numpy() for column in columns)
+    kept = np.flatnonzero(mask)
+    kept = kept[np.argsort(index[kept], kind="stable")]
+    return Inference(logits[kept], labels[kept], index[kept])

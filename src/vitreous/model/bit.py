@@ -84,6 +84,11 @@ class BiT(Classifier):
             nn.init.zeros_(parameter)
 
     @property
+    def blocks(self) -> list[nn.Module]:
+        """The residual units of all stages."""
+        return [unit for stage in self.stages for unit in stage.children()]
+
+    @property
     def pixel_kernel(self) -> str:
         """The root's."""
         return "root.weight"

@@ -1,6 +1,7 @@
 """What every model of the package is to the rest of it."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -56,6 +57,11 @@ class Classifier(nn.Module, ABC):
     @abstractmethod
     def reset_parameters(self) -> None:
         """The initial values of its source, at random; the head starts at zero."""
+
+    @property
+    @abstractmethod
+    def blocks(self) -> Sequence[nn.Module]:
+        """The repeated units, in order: what is recomputed, compiled and sharded one by one."""
 
     @property
     @abstractmethod

@@ -114,7 +114,7 @@ class ViTConfig(ModelConfig):
         depth: L, number of encoder blocks.
         mlp_width: F, width of the MLP's hidden layer.
         heads: k, of the attention.
-        head_width: d, of one head; D / k where not given.
+        head_width: d, of one head, where it is not D / k; see `head_dim`.
         num_classes: K; 0 leaves the head out, and the model returns its features (B, D).
         class_token: Whether a learned token is put before the patches (equation 1).
         registers: Learned tokens between the class token and the patches that no head reads
@@ -142,6 +142,8 @@ class ViTConfig(ModelConfig):
         norm_eps: Added to the variance in every layer norm.
         dropout: Rate after each dense layer but qkv, and after the position embedding.
         attention_dropout: Rate on the attention weights; the paper's is 0.
+        patch_dropout: Share of the patches of each image that training leaves out, others each
+            time (arXiv 2208.07220).
         stochastic_depth: Rate of the last block's residual branches; grows linearly from 0.
         stem: Units in each stage of a ResNet before the patches; none is its root alone, and
             None no ResNet. `patch` counts pixels of the image all the same.
@@ -178,6 +180,7 @@ class ViTConfig(ModelConfig):
     norm_eps: float = 1e-6
     dropout: float = 0.0
     attention_dropout: float = 0.0
+    patch_dropout: float = 0.0
     stochastic_depth: float = 0.0
     stem: tuple[int, ...] | None = None
     stem_width: int = 64
@@ -211,7 +214,7 @@ class ViTConfig(ModelConfig):
                 raise UserError("model.drop_remainder is for models without a model.stem")
         if not _counts(self.registers, least=0):
             raise UserError(f"model.registers is {self.registers!r}: give 0 or more")
-        for field in ("dropout", "attention_dropout", "stochastic_depth"):
+        for field in ("dropout", "attention_dropout", "patch_dropout", "stochastic_depth"):
             if not 0 <= getattr(self, field) < 1:
                 raise UserError(f"model.{field} is {getattr(self, field)}: give a rate in [0, 1)")
         for field, options in _OPTIONS.items():
@@ -219,13 +222,13 @@ class ViTConfig(ModelConfig):
                 raise UserError(
                     f"model.{field} is {getattr(self, field)!r}: choose {' or '.join(options)}"
                 )
-        if self.head_width is None:
-            if self.width % self.heads:
-                raise UserError(
-                    f"model.width {self.width} is no multiple of model.heads {self.heads}: "
-                    "change one, or give model.head_width"
-                )
-            object.__setattr__(self, "head_width", self.width // self.heads)
+        if self.head_width is None and self.width % self.heads:
+            raise UserError(
+                f"model.width {self.width} is no multiple of model.heads {self.heads}: "
+                "change one, or give model.head_width"
+            )
+        if self.head_width is not None and self.head_width * self.heads == self.width:
+            object.__setattr__(self, "head_width", None)  # follows when width or heads change
         self._check_pooling()
         self.grid_of(self.image_size)
 
@@ -261,6 +264,11 @@ class ViTConfig(ModelConfig):
         return replace(
             self, num_classes=num_classes, pre_logits=None, pooling=pooling, head_bias=True
         )
+
+    @property
+    def head_dim(self) -> int:
+        """d, width of one attention head: `head_width`, or D / k where that is not given."""
+        return self.head_width or self.width // self.heads
 
     @property
     def prefix(self) -> int:

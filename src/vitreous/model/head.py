@@ -29,10 +29,14 @@ class DistilledHead(nn.Module):
         self.distillation = Head(width, num_classes, bias)
 
     def forward(self, x: Float[Tensor, "B R"]) -> Float[Tensor, "B K"]:
-        """Each head reads its half."""
+        """The mean of both."""
+        token, distillation = self.apart(x)
+        return (token + distillation) / 2
+
+    def apart(self, x: Float[Tensor, "B R"]) -> tuple[Float[Tensor, "B K"], Float[Tensor, "B K"]]:
+        """Logits of each head, which reads its half: the token's, then the distillation token's."""
         token, distillation = x.chunk(2, 1)
-        mean: Tensor = (self.token(token) + self.distillation(distillation)) / 2
-        return mean
+        return self.token(token), self.distillation(distillation)
 
 
 def build_head(config: ViTConfig) -> nn.Module:

@@ -1,4 +1,4 @@
-"""From pixels to tokens: the linear patch projection."""
+"""From pixels to tokens: images cut into patches, and their linear projection."""
 
 import torch
 from jaxtyping import Float
@@ -39,12 +39,24 @@ class PatchEmbedding(nn.Module):
 
     def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B N D"]:
         """Project each patch; patches are numbered row by row, what fills none is left out."""
-        B, C, H, W = images.shape
-        P = self.patch
-        h, w = H // P, W // P
-        x = images[:, :, : h * P, : w * P].unflatten(3, (w, P)).unflatten(2, (h, P))
-        x = x.permute(0, 2, 4, 1, 3, 5)  # (B, h, w, C, P, P)
-        x = x.reshape(B, h * w, C * P * P)  # (B, N, C*P*P)
+        x = cut_patches(images, self.patch)  # (B, N, C*P*P)
         x = F.linear(self.norm_pixels(x), self.weight.flatten(1), self.bias)
         projected: Tensor = self.norm_tokens(x)
         return projected
+
+
+def cut_patches(images: Float[Tensor, "B C H W"], side: int) -> Float[Tensor, "B N F"]:
+    """Flattened patches (N, C*P*P), row by row; what fills none is left out."""
+    C, H, W = images.shape[1:]
+    h, w = H // side, W // side
+    x = images[:, :, : h * side, : w * side].unflatten(3, (w, side)).unflatten(2, (h, side))
+    x = x.permute(0, 2, 4, 1, 3, 5)  # (B, h, w, C, P, P)
+    return x.reshape(-1, h * w, C * side**2)
+
+
+def join_patches(
+    patches: Float[Tensor, "B N F"], grid: tuple[int, int], side: int
+) -> Float[Tensor, "B C H W"]:
+    """The images that `cut_patches` cut into a grid (h, w) of patches."""
+    x = patches.unflatten(2, (-1, side, side)).unflatten(1, grid)  # (B, h, w, C, P, P)
+    return x.permute(0, 3, 1, 4, 2, 5).flatten(4).flatten(2, 3)

@@ -10,6 +10,7 @@ from vitreous.model.config import ModelConfig, ViTConfig
 from vitreous.model.encoder import Encoder
 from vitreous.model.head import build_head
 from vitreous.model.patch import PatchEmbedding
+from vitreous.model.patch_dropout import PatchDropout
 from vitreous.model.pixel_kernel import resize_kernel
 from vitreous.model.pool import build_pool
 from vitreous.model.position import LearnedPosition
@@ -40,6 +41,9 @@ class VisionTransformer(Classifier):
         self.embedding_norm: nn.Module = nn.Identity()
         if config.embedding_norm:
             self.embedding_norm = nn.LayerNorm(config.width, config.norm_eps)
+        self.patch_dropout: nn.Module = nn.Identity()
+        if config.patch_dropout:
+            self.patch_dropout = PatchDropout(config.patch_dropout, config.prefix)
         self.encoder = Encoder(config)
         self.pool = build_pool(config)
         self.pooled_norm: nn.Module = nn.Identity()
@@ -83,7 +87,8 @@ class VisionTransformer(Classifier):
         grid = self._grid_of(images)
         if recording is not None:
             recording.begin(self.config.depth, grid, self.config.prefix)
-        x = self.encoder(self._tokens(images, grid), self.pool.read, recording)  # (B, 1 or S, D)
+        x = self.tokens(self.patches(images), grid)
+        x = self.encoder(x, self.pool.read, recording)  # (B, 1 or S, D)
         return self.pre_logits(self.pooled_norm(self.pool(x)))
 
     def features(
@@ -120,7 +125,7 @@ class VisionTransformer(Classifier):
         if norm and self.config.final_norm != "tokens":
             raise UserError("this model's final norm is of the pooled vector: leave norm out")
         grid = self._grid_of(images)
-        kept = self.encoder.outputs(self._tokens(images, grid), set(asked))
+        kept = self.encoder.outputs(self.tokens(self.patches(images), grid), set(asked))
         if norm:
             kept = {layer: self.encoder.norm(x) for layer, x in kept.items()}
         if as_grid:
@@ -135,14 +140,25 @@ class VisionTransformer(Classifier):
         self.config.check_channels(images.shape[1])
         return self.config.grid_of((images.shape[2], images.shape[3]))
 
-    def _tokens(
-        self, images: Float[Tensor, "B C H W"], grid: tuple[int, int]
+    def patches(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B N D"]:
+        """The embedded patches row by row, before positions; what an objective may corrupt."""
+        embedded: Tensor = self.patch(self.stem(images))
+        return embedded
+
+    def tokens(
+        self, patches: Float[Tensor, "B N D"], grid: tuple[int, int]
     ) -> Float[Tensor, "B S D"]:
-        """What the first block reads: patches behind their prefix, with positions."""
-        x = self.patch(self.stem(images))  # (B, N, D)
+        """What the first block reads: patches behind their prefix, with positions.
+
+        Args:
+            patches: All of an image's, as `patches` gives them.
+            grid: (h, w) of them.
+        """
+        x = patches
         if self.config.prefix:
             x = torch.cat([*self._prefix(x), x], dim=1)  # (B, S, D)
-        tokens: Tensor = self.embedding_norm(self.dropout(self.position(x, grid)))
+        x = self.patch_dropout(self.dropout(self.position(x, grid)))
+        tokens: Tensor = self.embedding_norm(x)
         return tokens
 
     def tensors_for(self, config: ModelConfig) -> dict[str, Tensor]:
@@ -158,6 +174,11 @@ class VisionTransformer(Classifier):
             tensors["position.table"], own.grid, config.grid, own.prefix_rows, config.resample
         )
         return tensors
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """The encoder's."""
+        return list(self.encoder.blocks)
 
     @property
     def pixel_kernel(self) -> str:

@@ -69,9 +69,8 @@ def image_sizes(sizes: Int64[np.ndarray, "n 2"]) -> Figure:
     unique, count = np.unique(sizes, axis=0, return_counts=True)
     area = 10 + 240 * np.sqrt(count / count.max())
     high, wide = unique.T
-    limit = 1.12 * float(unique.max())
-    axes.plot([0, limit], [0, limit], color=MUTED, linewidth=0.8, linestyle=":")
+    axes.axline((0, 0), slope=1, color=MUTED, linewidth=0.8, linestyle=":")
     axes.scatter(wide, high, area, color=RIGHT, alpha=0.35, linewidths=0)
-    axes.set_xlim(0, limit)
-    axes.set_ylim(0, limit)
+    axes.set_xlim(0, 1.1 * float(wide.max()))
+    axes.set_ylim(0, 1.1 * float(high.max()))
     return figure

@@ -52,7 +52,7 @@ def write_inspection(
         _unreadable(found),
         _files(found),
     ]
-    title = found.gallery.dataset.address
+    title = _title(found.gallery)
     body = [_header(found, suspects), contents(parts), *(part.text for part in parts)]
     write_document(path, f"{title} · data check · vitreous", body)
 
@@ -61,13 +61,11 @@ def _header(found: Inspection, suspects: Sequence[Suspect] | None) -> Html:
     dataset = found.gallery.dataset
     total = len(found.gallery.labels)
     about = [f"{int(own.sum()):,} {part}" for part, own in found.counts.items()]
-    reading = (
-        "Before training: " + "; ".join(found.problems) + "."
-        if found.problems
-        else "Nothing here needs mending before training."
-    )
-    if found.remarks:
-        reading += f" Worth knowing: {'; '.join(found.remarks)}."
+    reading = "Nothing here needs mending before training."
+    if found.problems:
+        reading = "Mend before training:"
+    listed = "".join(f"<li>{escape(problem)}</li>" for problem in found.problems)
+    remarks = f"Worth knowing: {'; '.join(found.remarks)}." if found.remarks else ""
     across = sum(map(found.crosses_parts, found.duplicates))
     tiles = [
         f'<div class="first"><dt>Images</dt><dd>{total:,}'
@@ -83,11 +81,18 @@ def _header(found: Inspection, suspects: Sequence[Suspect] | None) -> Html:
         tiles.append(_tile("Suspect labels", len(suspects), "outvoted by their neighbours"))
     return (
         '<header>\n<p class="kind">Data check</p>\n'
-        f"<h1>{escape(os.path.basename(dataset.address.rstrip('/')) or dataset.address)}</h1>\n"
+        f"<h1>{escape(_title(found.gallery))}</h1>\n"
         f'<p class="about">{escape(" · ".join([dataset.address, *about]))}</p>\n'
-        f'<p class="reading">{escape(reading)}</p>\n'
+        f'<p class="reading">{reading}</p>\n'
+        f"{f'<ul>{listed}</ul>' if listed else ''}\n"
+        f'<p class="about">{escape(remarks)}</p>\n'
         f"{group('numbers', tiles, tag='dl')}\n</header>"
     )
+
+
+def _title(gallery: Gallery) -> str:
+    address = gallery.dataset.address
+    return os.path.basename(address.rstrip("/")) or address
 
 
 def _tile(label: str, value: int, note: str) -> Html:
@@ -97,17 +102,23 @@ def _tile(label: str, value: int, note: str) -> Html:
 def _classes(found: Inspection) -> Section:
     names = found.gallery.dataset.class_names
     drawing = figure("images a class", class_balance(found.counts, names))
+    unseen = {name for name, _, _ in found.unseen}
     rows = (
-        (name_cell(name), *(number_cell(int(c[i]), f"{c[i]:,}") for c in found.counts.values()))
-        for i, name in enumerate(names)
+        (
+            name_cell(f"{name} (not in train)" if name in unseen else name),
+            *(number_cell(int(own[label]), f"{own[label]:,}") for own in found.counts.values()),
+        )
+        for label, name in enumerate(names)
     )
     listed = table(("Class", *map(str.capitalize, found.counts)), rows, "Images of each class")
     return section("classes", "Classes", "", group("pair", (drawing, listed)))
 
 
 def _sizes(found: Inspection) -> Section:
-    if not len(found.read_sizes):
-        return section("sizes", "Sizes", "")
+    kinds = {(int(high), int(wide)) for high, wide in found.read_sizes}
+    if len(kinds) < 2:
+        words = "".join(f"All images are {wide} × {high} pixels." for high, wide in kinds)
+        return section("sizes", "Sizes", "", f"<p>{words}</p>" if words else "")
     numbers = found.to_dict()
     rows = (
         (
@@ -192,9 +203,10 @@ def _unreadable(found: Inspection) -> Section:
     rows = [
         (
             name_cell(found.gallery.names[index]),
-            f"<td>{escape(found.gallery.place(index)[0])}</td>",
-            f"<td>{escape(kind)}</td>",
-            f'<td style="white-space: normal">{escape(reason)}</td>',
+            *(
+                f'<td style="text-align: left; white-space: normal">{escape(text)}</td>'
+                for text in (found.gallery.place(index)[0], kind, reason)
+            ),
         )
         for index, (kind, reason) in list(found.unreadable.items())[:_MOST_NAMES]
     ]
@@ -231,5 +243,5 @@ def _both(gallery: Gallery, indices: tuple[int, int], caption: Html) -> Html:
 
 
 def _name(name: str) -> Html:
-    text = escape(name)
-    return f'<small title="{text}">{text.rsplit("/", 1)[-1]}</small>'
+    shown = "/".join(name.split("/")[-2:])
+    return f'<small title="{escape(name)}">{escape(shown)}</small>'

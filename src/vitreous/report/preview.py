@@ -4,7 +4,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from html import escape
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from vitreous.data.augmentation import Augmentation
+from vitreous.data.batch import denormalise
 from vitreous.data.describe import describe_test, describe_training
 from vitreous.data.faults import Faults
 from vitreous.data.loader import TrainingLoader
@@ -132,8 +132,7 @@ def _loader(
 
 def _pixels(image: Float[Tensor, "C H W"], rule: Preprocessing) -> UInt8[np.ndarray, "H W C"]:
     """Normalised pixels as they were before, in what a screen shows."""
-    mean, std = (torch.tensor(numbers).view(-1, 1, 1) for numbers in (rule.mean, rule.std))
-    levels = ((image * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)
+    levels = (denormalise(image[None], rule)[0] * 255).round().clamp(0, 255).to(torch.uint8)
     return levels.permute(1, 2, 0).numpy()
 
 
@@ -188,8 +187,8 @@ def _mixtures(
     seed: int,
 ) -> Section:
     """One image of each of a few batches that are mixed in one way."""
-    other: dict[str, Any] = {{"mixup": "cutmix", "cutmix": "mixup"}[kind]: 0.0}
-    asked = replace(augmentation, mix_probability=1.0, repeats=1, **other)
+    alone = replace(augmentation, mix_probability=1.0, repeats=1)
+    asked = replace(alone, cutmix=0.0) if kind == "mixup" else replace(alone, mixup=0.0)
     objective = Classification(dataset.num_classes, rule, asked)
     loader = _loader(part, rule, asked, len(part.labels), seed)
     cards = []
@@ -203,8 +202,8 @@ def _mixtures(
             if shares[label] >= 0.005
         ]
         cards.append(_card(_pixels(task.images[row], rule), ", ".join(words), kind))
-    both = augmentation.mixup > 0 and augmentation.cutmix > 0
-    probability = 100 * augmentation.mix_probability / (2 if both else 1)
+    kinds = bool(augmentation.mixup) + bool(augmentation.cutmix)
+    probability = 100 * augmentation.mix_probability / kinds
     return section(
         kind,
         kind.capitalize(),

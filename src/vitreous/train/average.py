@@ -5,6 +5,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from vitreous.parallel.collect import shard
+
 
 class WeightAverage:
     """Exponential (Polyak) average of a model's parameters.
@@ -19,10 +21,14 @@ class WeightAverage:
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
         self.model = copy.deepcopy(model).requires_grad_(False).eval()
-        self._averages: list[Tensor] = list(self.model.parameters())
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
         """Take in the weights after step `step`, counted from 0."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(self._averages, list(model.parameters()), 1 - decay)
+        torch._foreach_lerp_(_shards(self.model), _shards(model), 1 - decay)
+
+
+def _shards(model: nn.Module) -> list[Tensor]:
+    """What of the parameters is on this rank."""
+    return [shard(parameter.detach()) for parameter in model.parameters()]

@@ -1,5 +1,6 @@
 """The training loop: batch, step, log, validate, save."""
 
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,20 +15,26 @@ from vitreous.data.loader import EvaluationLoader, TrainingLoader
 from vitreous.data.read_ahead import telling_of_readers
 from vitreous.data.sample import Dataset
 from vitreous.data.workers import Workers
-from vitreous.evaluate.classification import read_logits
+from vitreous.errors import UserError
+from vitreous.evaluate.held_out import measure_part
 from vitreous.evaluate.inference import infer
-from vitreous.model.classifier import Classifier
-from vitreous.objective.classify import Classification
+from vitreous.evaluate.validation import measure
+from vitreous.objective.contract import Objective, Task
+from vitreous.parallel.collect import first_says, rank, total, whole, world_size
 from vitreous.parallel.device import Engine
-from vitreous.train.average import WeightAverage
+from vitreous.train.best import Standing, standing
 from vitreous.train.config import TrainConfig
+from vitreous.train.diagnosis import first_nonfinite
 from vitreous.train.measure import Journal
 from vitreous.train.optimizer import build_optimizers, set_learning_rate
+from vitreous.train.placement import Placement
 from vitreous.train.run_folder import RunFolder
 from vitreous.train.schedule import learning_rate_factor, phases
+from vitreous.train.spent import Spent
 from vitreous.train.state import TrainingState
 from vitreous.train.step import NonFiniteError, StepResult, accumulate, check_and_clip
 from vitreous.train.stop import StoppedError, StopRequest
+from vitreous.train.tracker import Tracker, open_tracker
 
 # Streams of randomness of a step, beside the samples' own.
 _DROPOUT, _MIXING = 1, 2
@@ -38,14 +45,17 @@ class Loop:
     """A prepared run, step by step.
 
     Everything random in a step is a function of (seed, step), and the order of the images of
-    (seed, position), so a run goes on from `state` as if it had never stopped.
+    (seed, position), so a run goes on from `state` as if it had never stopped, on any number of
+    ranks. Each rank trains on its stretch of every batch; only dropout and stochastic depth, drawn
+    for each rank by itself, differ with their number.
     """
 
     def __init__(
         self,
         config: TrainConfig,
         dataset: Dataset,
-        model: Classifier,
+        placement: Placement,
+        objective: Objective,
         folder: RunFolder,
         engine: Engine,
         console: Console,
@@ -57,17 +67,14 @@ class Loop:
         self.steps, self.micro_batch = config.steps, config.micro_batch
         part = dataset.parts["train"]
         self.images = len(part.labels)
-        model = model.to(engine.device)
-        average = WeightAverage(model, config.average) if config.average else None
-        optimizers = build_optimizers(model, config.optimizer)
-        self.state = TrainingState(model, optimizers, average)
-        self.objective = Classification(
-            config.model.num_classes,
-            config.preprocessing,
-            config.augmentation,
-            config.label_smoothing,
-        )
+        self.trained, self.objective = placement.trained, objective
+        optimizers = build_optimizers(placement.model, config.optimizer)
+        self.state = TrainingState(placement.model, optimizers, placement.average)
+        self.checkpoints = folder.checkpoints
+        self.checkpoints.keep = config.checkpoint_keep
+        self.checkpoints.every = config.checkpoint_every
         self.phases = phases(config.schedule, config.model.image_size, self.steps)
+        self.spent = Spent(config.model, self.phases, config.batch_size)
         largest = max((phase.size for phase in self.phases), key=max)
         self.loader = TrainingLoader(
             part,
@@ -78,6 +85,8 @@ class Loop:
             faults=Faults(self.images, config.bad_limit),
             workers=self._workers(),
             cache_bytes=config.cache_mb << 20,
+            rank=rank(),
+            world_size=world_size(),
         )
         self.log_every = config.log_every or max(self.steps // 200, 1)
         every = config.validate_every * self.images / config.batch_size
@@ -86,39 +95,69 @@ class Loop:
     def journal(self) -> Journal:
         """The run's log, continued at the state's step."""
         self.log = Journal(
-            self.folder.metrics,
+            None if rank() else self.folder.metrics,
             step=self.state.step,
             steps=self.steps,
             tensorboard=self.folder.path / "tensorboard",
             console=self.console,
+            tracker=self._tracker(),
         )
         return self.log
 
+    def _tracker(self) -> Tracker | None:
+        """The first rank tells the service."""
+        logger = "none" if rank() else self.config.logger
+        return open_tracker(logger, self.folder.path, self.config.to_dict())
+
+    @property
+    def standing(self) -> Standing:
+        """How the validations have gone so far."""
+        return standing(self.log.history)
+
     def fit(self, request: StopRequest) -> None:
-        """All steps that are left; the state is saved by the clock, at a stop and at the end."""
-        with telling_of_readers(self.loader.workers):
-            self._fit(request)
+        """All steps that are left; the state is saved by the clock, at a stop and at the end.
+
+        Raises:
+            StoppedError: A rank was asked to stop; all have agreed on the step, and it is saved.
+        """
+        try:
+            with telling_of_readers(self.loader.workers):
+                self._fit(request)
+        finally:
+            self.checkpoints.finish()
 
     def _fit(self, request: StopRequest) -> None:
         state, saved = self.state, time.perf_counter()
+        if self._exhausted():
+            return
         logged, since = state.seconds, list[StepResult]()
         begin = time.perf_counter()
         for batch in self._batches():
-            since.append(self._step(batch))
+            if (result := self._step(batch)) is not None:
+                since.append(result)
             state.seconds += time.perf_counter() - begin  # the wait for data included
             self.log.advance(state.step)
             done = state.step == self.steps
-            if done or state.step % self.log_every == 0:
+            if since and (done or state.step % self.log_every == 0):
                 self.log.write(self._training_line(since, state.seconds - logged))
                 logged, since = state.seconds, []
             if done or state.step % self.validate_every == 0:
                 self._validate()
+                done = done or self._exhausted()
             due = time.perf_counter() - saved > self.config.checkpoint_seconds
-            if done or due or request.asked:
-                self.folder.checkpoints.save(state)
+            asked, due = _agree(request.asked, due)
+            every = self.checkpoints.every
+            if done or asked:
+                self.checkpoints.save(state)
+            elif due or (every and state.step % every == 0):
+                self.checkpoints.start(state)
                 saved = time.perf_counter()
-            if request.asked and not done:
-                raise StoppedError(state.step, request.asked)
+            else:
+                self.checkpoints.finish(wait=False)
+            if asked and not done:
+                raise StoppedError(state.step, asked)
+            if done:
+                break
             begin = time.perf_counter()
 
     def _workers(self) -> Workers:
@@ -135,31 +174,95 @@ class Loop:
             if start < phase.stop:
                 yield from self.loader.batches(start, phase.stop, phase.size)
 
-    def _step(self, batch: Batch) -> StepResult:
+    def _step(self, batch: Batch) -> StepResult | None:
+        """One batch; None where it had to be skipped."""
         state, config = self.state, self.config
         factor = learning_rate_factor(config.schedule, state.step, self.steps)
-        set_learning_rate(state.optimizers, factor)
-        torch.manual_seed(_stream(config.seed, state.step, _DROPOUT))
+        set_learning_rate(state.optimizers, factor * state.backoff.factor)
         draw = np.random.default_rng((config.seed, state.step, _MIXING))
         state.model.train()
         task = self.objective.prepare(batch.to(self.engine.device), draw)
         try:
-            loss, measures = accumulate(
-                state.model, self.objective, task, self.engine, self.micro_batch
-            )
+            loss, measures = self._accumulate(task)
             norm = check_and_clip(state.model, config.optimizer.clip)
         except NonFiniteError as error:
-            raise NonFiniteError(
-                f"step {state.step}: {error}: the weights have not moved; begin a new run with a "
-                "lower --optimizer.learning_rate, or with --precision float32"
-            ) from error
+            self._skip(self._name_layer(error, task))
+            return None
         for optimizer in state.optimizers:
             optimizer.step()
             optimizer.zero_grad()
         if state.average is not None:
             state.average.update(state.model, state.step)
         state.step += 1
+        state.backoff.went_well()
         return StepResult(loss, measures, norm)
+
+    def _accumulate(self, task: Task) -> tuple[float, dict[str, float]]:
+        """Gradients of a batch, in smaller pieces where the GPU's memory turns out too small."""
+        while True:
+            self._seed_dropout()
+            try:
+                return accumulate(self.trained, self.objective, task, self.engine, self.micro_batch)
+            except torch.OutOfMemoryError as error:
+                tried = min(self.micro_batch, len(task.images))
+                if tried == 1:
+                    raise UserError(
+                        "not even one image fits into the GPU's memory: take a smaller model or "
+                        "image size, or --parallel.activation_checkpointing 1"
+                    ) from error
+                self.micro_batch = -(-tried // 2)
+                if world_size() > 1:  # the others wait in the middle of the backward pass
+                    raise UserError(
+                        f"rank {rank()}: {tried} images at once do not fit into the GPU's memory: "
+                        f"--resume with --micro_batch {self.micro_batch}"
+                    ) from error
+            self.state.model.zero_grad()
+            torch.cuda.empty_cache()
+            self.console.print(
+                f"step {self.state.step}: {tried} images at once do not fit into the GPU's memory: "
+                f"going on with pieces of {self.micro_batch}, the largest that fits so far",
+                highlight=False,
+                soft_wrap=True,
+            )
+
+    def _seed_dropout(self) -> None:
+        torch.manual_seed(_stream(self.config.seed, self.state.step, _DROPOUT, rank()))
+
+    def _name_layer(self, error: NonFiniteError, task: Task) -> str:
+        """What went wrong, with the first layer whose output shows it."""
+        self._seed_dropout()
+        layer = first_nonfinite(
+            self.state.model, self.objective, task, self.engine, self.micro_batch
+        )
+        return f"{error}, and {layer}" if layer else str(error)
+
+    def _skip(self, what: str) -> None:
+        """Leave a batch out and go on with half the rate, where that is wanted.
+
+        Raises:
+            NonFiniteError: It is not, or it has not helped ten times in a row.
+        """
+        state = self.state
+        state.model.zero_grad()
+        if self.config.optimizer.on_nonfinite == "stop":
+            raise NonFiniteError(
+                f"step {state.step}: {what}: the weights have not moved; begin a new run with a "
+                "lower --optimizer.learning_rate, with --precision float32, or with "
+                "--optimizer.on_nonfinite skip"
+            )
+        if state.backoff.exhausted:
+            raise NonFiniteError(
+                f"step {state.step}: {what}: {state.backoff.row} batches in a row were skipped "
+                "already; begin a new run with a lower --optimizer.learning_rate"
+            )
+        state.backoff.skip()
+        self.console.print(
+            f"step {state.step} skipped: {what}; the learning rate is at "
+            f"{state.backoff.factor:g} of the plan's",
+            highlight=False,
+            soft_wrap=True,
+        )
+        state.step += 1
 
     def _training_line(self, since: list[StepResult], seconds: float) -> dict[str, float]:
         line = self._place()
@@ -168,13 +271,20 @@ class Loop:
             line[name] = float(np.mean([result.measures[name] for result in since]))
         line["gradient_norm"] = float(np.mean([result.gradient_norm for result in since]))
         factor = learning_rate_factor(self.config.schedule, self.state.step - 1, self.steps)
+        factor *= self.state.backoff.factor
         line["learning_rate"] = self.config.optimizer.learning_rate * factor
         line["images_per_second"] = len(since) * self.config.batch_size / seconds
         return line
 
     def _place(self) -> dict[str, float]:
         seen = self.state.step * self.config.batch_size
-        return {"step": self.state.step, "epoch": seen / self.images, "images": seen}
+        return {
+            "step": self.state.step,
+            "epoch": seen / self.images,
+            "images": seen,
+            "flops": self.spent.flops(self.state.step),
+            "device_hours": self.spent.device_hours(self.state.seconds),
+        }
 
     def _validate(self) -> None:
         part = self.dataset.parts.get("validation")
@@ -186,15 +296,46 @@ class Loop:
             batch_size=_VALIDATION_BATCH,
             faults=Faults(len(part.labels), self.config.bad_limit),
             workers=self._workers(),
+            rank=rank(),
+            world_size=world_size(),
         )
-        answers = infer(self.state.result, loader, self.engine)
-        predictions = read_logits(answers.logits, answers.labels)
-        line = self._place()
-        line["validation_loss"] = float(-predictions.log_probability.mean())
-        line["validation_accuracy"] = float(predictions.correct.mean())
-        self.log.write(line)
+        if self.config.objective.supervised:
+            answers = infer(self.state.result, loader, self.engine)
+            measures = measure(answers.logits, answers.labels)
+        else:
+            measures = measure_part(self.state.result, self.objective, loader, self.engine)
+        self.log.write(self._place() | {f"validation_{n}": v for n, v in measures.items()})
+        self._keep_if_best()
+
+    def _keep_if_best(self) -> None:
+        """Write weights that no validation has surpassed, and the state that goes with them."""
+        if not self.config.keeps_best:
+            return
+        if not first_says(self.standing.step == self.state.step):
+            return
+        tensors = {name: whole(t) for name, t in self.state.result.state_dict().items()}
+        if rank() == 0:
+            self.folder.best.save(tensors, self.state.step)
+        self.checkpoints.save(self.state)
+        if rank() == 0:
+            self.folder.best.keep_only(self.state.step)
+
+    def _exhausted(self) -> bool:
+        """Whether validation has not improved for as long as the run is patient."""
+        patience = self.config.patience
+        return patience > 0 and first_says(patience <= self.standing.since)
 
 
-def _stream(seed: int, step: int, purpose: int) -> int:
-    """A 64-bit seed for torch, a function of its arguments."""
-    return int(np.random.SeedSequence((seed, step, purpose)).generate_state(1, np.uint64)[0])
+def _agree(asked: signal.Signals | None, due: bool) -> tuple[signal.Signals | None, bool]:
+    """Whether any rank was asked to stop, and whether a state is due by the first one's clock."""
+    if world_size() == 1:
+        return asked, due
+    wishes = [asked == signal.SIGTERM, asked == signal.SIGINT, due and rank() == 0]
+    terminate, interrupt, due_there = map(bool, total(wishes))
+    agreed = signal.SIGTERM if terminate else signal.SIGINT if interrupt else None
+    return agreed, due_there
+
+
+def _stream(*numbers: int) -> int:
+    """A 64-bit seed for torch, a function of its arguments; zeros at their end change nothing."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])

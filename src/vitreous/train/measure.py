@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from vitreous.errors import UserError
+from vitreous.train.tracker import Tracker
 
 
 class Journal:
@@ -18,36 +19,37 @@ class Journal:
 
     Args:
         path: metrics.jsonl; lines after `step` are dropped, so that a resumed run's file reads
-            like an uninterrupted one's.
+            like an uninterrupted one's. Nothing is written where None.
         step: Steps already done.
         steps: Of the whole run.
         tensorboard: Folder for TensorBoard's files; needs the `tensorboard` extra.
         console: Where the bar and the lines go.
+        tracker: A service that gets each line too.
     """
 
     def __init__(
-        self, path: Path, *, step: int, steps: int, tensorboard: Path, console: Console
+        self,
+        path: Path | None,
+        *,
+        step: int,
+        steps: int,
+        tensorboard: Path,
+        console: Console,
+        tracker: Tracker | None = None,
     ) -> None:
-        self.history = [line for line in read_history(path) if line["step"] <= step]
+        lines = [] if path is None else read_history(path)
+        self.history = [line for line in lines if line["step"] <= step]
         self._path = path
         self._steps, self._start = steps, step
         self._tensorboard = tensorboard
         self._console = console
+        self._tracker = tracker
         self._file: IO[str] | None = None
         self._writer: Any = None
 
     def __enter__(self) -> "Journal":
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("w", encoding="utf-8")
-            for line in self.history:
-                self._file.write(json.dumps(line) + "\n")
-        except OSError as error:
-            raise UserError(f"cannot write {self._path}: {error.strerror}") from error
-        if find_spec("tensorboard") is not None:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._writer = SummaryWriter(str(self._tensorboard), purge_step=self._start + 1)
+        if self._path is not None:
+            self._open(self._path)
         self._bar = Progress(
             TextColumn("epoch {task.fields[epoch]:.1f}"),
             BarColumn(),
@@ -74,6 +76,21 @@ class Journal:
             self._writer.close()
         if self._file is not None:
             self._file.close()
+        if self._tracker is not None:
+            self._tracker.close(failed=kind is not None)
+
+    def _open(self, path: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("w", encoding="utf-8")
+            for line in self.history:
+                self._file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise UserError(f"cannot write {path}: {error.strerror}") from error
+        if find_spec("tensorboard") is not None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writer = SummaryWriter(str(self._tensorboard), purge_step=self._start + 1)
 
     def advance(self, step: int) -> None:
         """Move the bar."""
@@ -85,8 +102,9 @@ class Journal:
         Raises:
             UserError: The disk is full.
         """
-        assert self._file is not None
         self.history.append(dict(line))
+        if self._file is None:
+            return
         try:
             self._file.write(json.dumps(line) + "\n")
             self._file.flush()
@@ -96,17 +114,27 @@ class Journal:
             for name, value in line.items():
                 if name not in ("step", "epoch"):
                     self._writer.add_scalar(name, value, int(line["step"]))
+        if self._tracker is not None:
+            self._tracker.write(line)
         if "loss" in line:
-            words = f"loss {line['loss']:.3f}  accuracy {line['accuracy']:.1%}  "
+            words = f"loss {line['loss']:.3f}  {_measure(line)}"
             words += f"{line['images_per_second']:.0f} images/s"
             self._bar.update(self._task, words=words, epoch=line["epoch"])
-        if "validation_accuracy" in line:
+        if "validation_loss" in line:
             self._console.print(
-                f"epoch {line['epoch']:6.1f}   validation accuracy "
-                f"{line['validation_accuracy']:.1%}   loss {line['validation_loss']:.3f}",
+                f"epoch {line['epoch']:6.1f}   validation "
+                f"{_measure(line, 'validation_')}loss {line['validation_loss']:.3f}",
                 highlight=False,
                 soft_wrap=True,
             )
+
+
+def _measure(line: Mapping[str, float], part: str = "") -> str:
+    """The score of a part in words, where the objective has one."""
+    for name, words in (("accuracy", "accuracy"), ("map", "mean average precision")):
+        if part + name in line:
+            return f"{words} {line[part + name]:.1%}   "
+    return ""
 
 
 def read_history(path: Path) -> list[dict[str, float]]:

@@ -41,9 +41,8 @@ def _transformer(config: ViTConfig, engine: Engine, size: tuple[int, int]) -> in
     activation; and, where attention is explicit (bfloat16 on the CPU), its k S x S weights.
     """
     h, w = config.grid_of(size)
-    tokens = config.prefix + h * w
-    assert config.head_width is not None
-    inner = config.heads * config.head_width
+    tokens = config.prefix + max(h * w - round(config.patch_dropout * h * w), 1)
+    inner = config.heads * config.head_dim
     item = 2 if engine.precision == "bfloat16" else 4
     per_token = 2 * 4 * config.width + item * (2 * config.width + 4 * inner + 2 * config.mlp_width)
     per_block = tokens * per_token

@@ -11,7 +11,7 @@ from vitreous.train.config import SECTIONS, TrainConfig
 
 # What else follows when only this one is given.
 _FOLLOWS = {"model.image_size": "preprocessing.size", "model.channels": "preprocessing.channels"}
-_DECIDED = {"recipe", "data", "weights", "excluded", "model.kind"}
+_DECIDED = {"recipe", "data", "weights", "excluded", "model.kind", "objective.kind"}
 
 
 def field_types() -> dict[str, Any]:
@@ -53,18 +53,16 @@ def override(config: TrainConfig, texts: Mapping[str, str]) -> TrainConfig:
     for given, other in (("steps", "epochs"), ("epochs", "steps")):
         if given in values and other not in values:
             values[other] = None
-    # A derived width goes with its cause.
-    if {"model.width", "model.heads"} & set(values) and hasattr(config.model, "head_width"):
-        values.setdefault("model.head_width", None)
     sections: dict[str, dict[str, Any]] = {}
     for name, value in values.items():
         section, _, field = name.rpartition(".")
         owner = getattr(config, section) if section else config
         known = [one.name for one in fields(owner) if one.name != "kind"]
         if field not in known:
-            raise UserError(
-                f"--{name} is no field of {config.model.name}: known are {', '.join(known)}"
-            )
+            whose = config.model.name
+            if section == "objective":
+                whose = f"objective {config.objective.kind}"
+            raise UserError(f"--{name} is no field of {whose}: known are {', '.join(known)}")
         sections.setdefault(section, {})[field] = value
     whole = sections.pop("", {})
     for section, changed in sections.items():

@@ -10,10 +10,14 @@ from vitreous.data.split import apply_split, with_validation
 from vitreous.errors import UserError
 from vitreous.model.build import create_model, empty_model
 from vitreous.model.classifier import Classifier
+from vitreous.parallel.collect import world_size
 from vitreous.parallel.device import Engine
+from vitreous.parallel.environment import ranks
 from vitreous.train.config import TrainConfig
-from vitreous.train.memory import activation_bytes, free_for_activations, micro_batch_that_fits
-from vitreous.train.run_folder import SITTING, RunFolder, check_same
+from vitreous.train.memory import free_for_activations, micro_batch_that_fits
+from vitreous.train.plan import image_bytes
+from vitreous.train.run_folder import RunFolder, continued
+from vitreous.train.tuning import tune
 from vitreous.weights.adapt import adapt
 from vitreous.weights.load import load
 
@@ -30,7 +34,7 @@ def prepare(config: TrainConfig, dataset: Dataset, engine: Engine) -> tuple[Trai
         UserError: Data and config do not fit together, or the machine cannot hold the run.
     """
     check_channels(dataset.channels, config.preprocessing)
-    if config.model.num_classes != dataset.num_classes:
+    if config.objective.supervised and config.model.num_classes != dataset.num_classes:
         raise UserError(
             f"model.num_classes is {config.model.num_classes} and {config.data} has "
             f"{dataset.num_classes} classes ({', '.join(dataset.class_names[:5])}...): leave it out"
@@ -38,13 +42,23 @@ def prepare(config: TrainConfig, dataset: Dataset, engine: Engine) -> tuple[Trai
     dataset = with_validation(dataset, config.validation_fraction, config.seed)
     if "train" not in dataset.parts:
         raise UserError(f"{config.data} has no train part: it has {', '.join(dataset.parts)}")
+    if config.keeps_best and "validation" not in dataset.parts:
+        raise UserError(
+            "result best and patience go by a validation part, and there is none: give "
+            "--validation_fraction, or leave them out"
+        )
     config = config.with_length(len(dataset.parts["train"].labels))
     if config.micro_batch is None:
         parameters = sum(p.numel() for p in empty_model(config.model).parameters())
+        if config.parallel.strategy != "ddp":
+            parameters //= world_size()
         sizes = [(side, side) for side in config.schedule.sides] or [config.model.image_size]
-        needed = max(activation_bytes(config.model, engine, size) for size in sizes)
+        needed = max(image_bytes(config, engine, size) for size in sizes)
         free = free_for_activations(parameters, engine)
-        config = replace(config, micro_batch=micro_batch_that_fits(needed, free, config.batch_size))
+        if engine.device.type == "cpu":
+            free //= ranks().local_size
+        share = -(-config.batch_size // world_size())
+        config = replace(config, micro_batch=micro_batch_that_fits(needed, free, share))
     return replace(config, device=engine.device.type, precision=engine.precision), dataset
 
 
@@ -56,18 +70,28 @@ def begun_before(
     Raises:
         UserError: The config is not the run's, or the data has changed.
     """
-    begun = folder.read_config()
-    check_same(config, begun)
+    begun = continued(folder.read_config(), config)
     class_names, parts = folder.read_split()
     if class_names != dataset.class_names:
         raise UserError(f"{config.data} has other classes now than when this run began")
-    sitting = {name: getattr(config, name) for name in SITTING}
-    return replace(begun, **sitting), apply_split(dataset, parts)
+    return begun, apply_split(dataset, parts)
 
 
 def initial_model(config: TrainConfig, class_names: tuple[str, ...]) -> Classifier:
     """The model at step 0: adapted from the config's weights, or random from its seed."""
+    if not config.objective.supervised:
+        class_names = ()
     torch.manual_seed(config.seed)
+    model = _starting_point(config, class_names)
+    if config.initial_bias:
+        for name, parameter in model.head.named_parameters():
+            if name.endswith("bias"):
+                torch.nn.init.constant_(parameter, config.initial_bias)
+    tune(model, config.tuning)
+    return model
+
+
+def _starting_point(config: TrainConfig, class_names: tuple[str, ...]) -> Classifier:
     if config.weights is None:
         return create_model(config.model)
     own = {n: getattr(config.model, n) for n in ("resample", "patch") if hasattr(config.model, n)}

@@ -1,20 +1,33 @@
 """A training run from a config to a complete run folder."""
 
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from vitreous.data.sample import Dataset, require_one_label
-from vitreous.model.classifier import Classifier
+from vitreous.data.loader import check_shares
+from vitreous.data.sample import Dataset
+from vitreous.data.split import apply_split, split_record
+from vitreous.model.build import empty_model
+from vitreous.objective.contract import Objective, Trained, backbone_of
+from vitreous.objective.masked_patch import MaskedPatch
+from vitreous.parallel.collect import decide, gather_texts, rank, whole, world_size
 from vitreous.parallel.device import Engine, choose_engine
+from vitreous.parallel.environment import ranks
+from vitreous.parallel.strategy import Strategy
 from vitreous.report.assemble import evaluate_part, write_run_report
 from vitreous.train.config import TrainConfig
 from vitreous.train.loop import Loop
+from vitreous.train.masked import report_masked
+from vitreous.train.objectives import build_objective
+from vitreous.train.placement import choose_strategy, place
 from vitreous.train.prepare import begun_before, initial_model, prepare
 from vitreous.train.run_folder import RunFolder
 from vitreous.train.stop import StopRequest
+from vitreous.train.tuning import plain_tensors
 from vitreous.weights.adapt import adapt
 from vitreous.weights.passport import Passport
 from vitreous.weights.save import save
@@ -44,68 +57,117 @@ def train(
         NonFiniteError: Loss or gradient stopped being finite; the last good state is on disk.
         StoppedError: The run was asked to stop and its state is on disk.
     """
-    require_one_label(dataset, "training")
-    folder = RunFolder(out)
-    begun = folder.check_free(resume=resume)
-    if begun:
-        config, dataset = begun_before(config, dataset, folder)
-    engine = choose_engine(config.device, config.precision)
-    if not begun:
-        config, dataset = prepare(config, dataset, engine)
-    model = initial_model(config, dataset.class_names)
-    if not begun:
-        folder.begin(config, dataset)
-    loop = Loop(config, dataset, model, folder, engine, console)
-    _announce(loop)
-    for line in folder.checkpoints.restore(loop.state):
-        console.print(line, highlight=False, soft_wrap=True)
-    if loop.state.step:
-        console.print(
-            f"resumed at step {loop.state.step} of {config.steps}", highlight=False, soft_wrap=True
-        )
-    with loop.journal(), StopRequest() as request:
-        loop.fit(request)
-    if faults := loop.loader.faults.reasons:
-        names = ", ".join(list(faults)[:10])
-        console.print(
-            f"{len(faults)} unreadable images were replaced: {names}",
-            highlight=False,
-            soft_wrap=True,
-        )
-    return _finish(loop)
+    folder, here = RunFolder(out), ranks()
+    initial: Trained | None = None
+    objective: Objective | None = None
+    reason = ""
+
+    def settle() -> dict[str, Any]:
+        """On the first rank alone: what will be done, and all that may still be refused."""
+        nonlocal config, dataset, objective, initial, reason
+        begun = folder.check_free(resume=resume)
+        if begun:
+            held.enter_context(folder.locked())
+            config, dataset = begun_before(config, dataset, folder)
+        engine = choose_engine(config.device, config.precision)
+        reason = engine.reason
+        if not begun:
+            config, dataset = prepare(config, dataset, engine)
+        check_shares(config.batch_size, world_size())
+        objective = build_objective(config, dataset, engine)
+        initial = objective.learner(initial_model(config, dataset.class_names))
+        if not begun:
+            held.enter_context(folder.locked())
+            folder.begin(config, dataset)
+        strategy = choose_strategy(config, engine)
+        return {"config": config.to_dict(), "split": split_record(dataset), "strategy": strategy}
+
+    with ExitStack() as held:
+        settled = decide(settle)
+        if rank():
+            config = TrainConfig.from_dict(settled["config"])
+            dataset = apply_split(dataset, settled["split"])
+        engine = choose_engine(config.device, config.precision)
+        objective = objective or build_objective(config, dataset, engine)
+        placement = place(initial, objective, config, settled["strategy"], engine)
+        loop = Loop(config, dataset, placement, objective, folder, engine, console)
+        _announce(loop, settled["strategy"], reason)
+        for line in folder.checkpoints.restore(loop.state):
+            console.print(line, highlight=False, soft_wrap=True)
+        if loop.state.step:
+            console.print(
+                f"resumed at step {loop.state.step} of {config.steps}",
+                highlight=False,
+                soft_wrap=True,
+            )
+        with loop.journal(), StopRequest(patient=here.launched) as request:
+            loop.fit(request)
+        faults = _unreadable(loop)
+        result = _whole_model(loop)
+        if rank():
+            return None
+        if faults:
+            console.print(
+                f"{len(faults)} unreadable images were replaced: {', '.join(faults[:10])}",
+                highlight=False,
+                soft_wrap=True,
+            )
+        return _finish(loop, result, faults)
 
 
-def _announce(loop: Loop) -> None:
+def _unreadable(loop: Loop) -> list[str]:
+    """Names of the images that any rank could not read; for all ranks at once."""
+    texts = gather_texts("\n".join(loop.loader.faults.reasons))
+    return sorted({name for text in texts for name in text.split("\n") if name})
+
+
+def _whole_model(loop: Loop) -> Trained:
+    """The result, the last weights or the best, as a plain module; for all ranks at once."""
+    tensors = {name: whole(t).detach() for name, t in loop.state.result.state_dict().items()}
+    if loop.config.keeps_best and rank() == 0 and (step := loop.standing.step) is not None:
+        tensors = loop.folder.best.read(step)
+    model = loop.objective.learner(empty_model(loop.config.model))
+    model.load_state_dict(plain_tensors(tensors, loop.config.tuning), assign=True)
+    return model
+
+
+def _announce(loop: Loop, strategy: Strategy, reason: str) -> None:
     """What will be done, before it is."""
     config, engine = loop.config, loop.engine
-    parameters = sum(parameter.numel() for parameter in loop.state.model.parameters())
+    model = backbone_of(loop.state.model)
+    parameters, learnt = (sum(p.numel() for p in m.parameters()) for m in (model, loop.state.model))
+    beside = f" and {learnt - parameters:,} beside it" if learnt > parameters else ""
     lines = [
         *(f"{subject}: {words}" for subject, words in loop.dataset.notes.items()),
-        f"{engine.device.type}, {engine.precision}: {engine.reason}",
-        f"{config.model.name}, {parameters:,} parameters; {_sizes(loop)} images of "
+        f"{engine.device.type}, {engine.precision}: {reason}",
+        f"{config.model.name}, {parameters:,} parameters{beside}; {_sizes(loop)} images of "
         f"{loop.dataset.num_classes} classes; {loop.steps:,} steps of {config.batch_size} images"
-        + (f" in pieces of {loop.micro_batch}" if loop.micro_batch < config.batch_size else ""),
+        + (f" in pieces of {loop.micro_batch}" if loop.micro_batch < loop.loader.share else ""),
     ]
+    if strategy != "one":
+        lines.append(f"{world_size()} processes by {strategy}, {loop.loader.share} images each")
     for line in lines:
         loop.console.print(line, highlight=False, soft_wrap=True)
 
 
-def _finish(loop: Loop) -> dict[str, Any] | None:
+def _finish(loop: Loop, result: Trained, unreadable: Sequence[str]) -> dict[str, Any] | None:
     """Measure the result in float32, and write model and report."""
     config, dataset, folder, state = loop.config, loop.dataset, loop.folder, loop.state
-    assert isinstance(state.result, Classifier)
-    model = adapt(state.result, image_size=config.preprocessing.size, share=True).eval()
+    model = adapt(backbone_of(result), image_size=config.preprocessing.size, share=True).eval()
     passport = Passport(
         architecture=model.config,
         preprocessing=config.preprocessing,
-        class_names=dataset.class_names,
+        class_names=dataset.class_names if config.objective.supervised else (),
         origin={
             "data": config.data,
+            "objective": config.objective.kind,
             "recipe": config.recipe,
             "weights": config.weights,
             "steps": state.step,
             "seed": config.seed,
+            **({"best_step": loop.standing.step} if config.keeps_best else {}),
         },
+        multi_label=dataset.multi_label,
     )
     model.passport = passport
     part = next((name for name in ("test", "validation") if name in dataset.parts), None)
@@ -113,11 +175,17 @@ def _finish(loop: Loop) -> dict[str, Any] | None:
         save(model, folder.model)
         return None
     engine = Engine(loop.engine.device, "float32", "the numbers are the model's own")
+    if isinstance(loop.objective, MaskedPatch):
+        report = report_masked(loop, result.to(engine.device), part, engine)
+        measured = {name: report[name] for name in ("part", "loss", "num_images")}
+        save(model, folder.model, replace(passport, metrics=measured))
+        return report
     report, answers = evaluate_part(model, dataset, part, engine, bad_limit=config.bad_limit)
     report |= {"run": folder.path.name, "seconds": state.seconds}
     if config.excluded:
         report["excluded"] = list(config.excluded)
-    measured = {name: report[name] for name in ("part", "accuracy", "loss", "num_images")}
+    told = ("part", "accuracy", "map", "loss", "num_images")
+    measured = {name: report[name] for name in told if name in report}
     save(model, folder.model, replace(passport, metrics=measured))
     write_run_report(
         folder.path,
@@ -127,27 +195,40 @@ def _finish(loop: Loop) -> dict[str, Any] | None:
         answers,
         engine,
         history=loop.log.history,
-        facts=_facts(loop),
+        facts=_facts(loop, unreadable),
     )
     return report
 
 
-def _facts(loop: Loop) -> dict[str, str]:
+def _facts(loop: Loop, unreadable: Sequence[str]) -> dict[str, str]:
     config = loop.config
-    unreadable = loop.loader.faults.reasons
     excluded = {"Excluded from training": f"{len(config.excluded):,} images"}
     return {
         "Recipe": config.recipe,
         "Images": _sizes(loop),
         **(excluded if config.excluded else {}),
         "Unreadable in training": "; ".join(unreadable) or "none",
-        "Length": f"{loop.steps:,} steps of {config.batch_size} images, "
-        f"{loop.steps * config.batch_size / loop.images:.1f} epochs",
+        "Length": f"{loop.state.step:,} steps of {config.batch_size} images, "
+        f"{loop.state.step * config.batch_size / loop.images:.1f} epochs",
+        **_told(loop),
         "Optimiser": f"{config.optimizer.name}, learning rate {config.optimizer.learning_rate:g}, "
         f"weight decay {config.optimizer.weight_decay:g}",
         "Trained in": loop.engine.precision,
         "Seed": str(config.seed),
     }
+
+
+def _told(loop: Loop) -> dict[str, str]:
+    """What is not as in every run."""
+    config = loop.config
+    told = {}
+    if config.tuning.train != "all":
+        told["Learns"] = config.tuning.train.replace("_", " ")
+    if config.keeps_best:
+        told["Weights"] = f"of the best validation, after {loop.standing.step:,} steps"
+    if config.class_weights != "equal":
+        told["Class weights"] = "in inverse proportion to how often a class occurs"
+    return told
 
 
 def _sizes(loop: Loop) -> str:

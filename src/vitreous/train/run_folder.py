@@ -1,7 +1,11 @@
 """The run folder: what was asked, what was split, and who may write there."""
 
+import dataclasses
+import fcntl
 import json
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +13,7 @@ from vitreous.data.sample import Dataset
 from vitreous.data.split import split_record
 from vitreous.durable import write_text
 from vitreous.errors import UserError
+from vitreous.train.best import BestWeights
 from vitreous.train.checkpoint import Checkpoints
 from vitreous.train.config import TrainConfig
 
@@ -23,6 +28,7 @@ class RunFolder:
         metrics: RUN/metrics.jsonl: one line a log step.
         model: RUN/model.safetensors: the result.
         checkpoints: RUN/checkpoints/: resumable states.
+        best: RUN/checkpoints/best-*: the weights of the best validation, where they are kept.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -32,6 +38,8 @@ class RunFolder:
         self.metrics = self.path / "metrics.jsonl"
         self.model = self.path / "model.safetensors"
         self.checkpoints = Checkpoints(self.path / "checkpoints")
+        self._lock = self.path / ".lock"
+        self.best = BestWeights(self.path / "checkpoints")
 
     def check_free(self, *, resume: bool) -> bool:
         """Whether a run begun here can be gone on with; a new one never overwrites anything.
@@ -50,9 +58,36 @@ class RunFolder:
                 "choose another --out" if self.model.is_file() else "--resume it, or choose another"
             )
             raise UserError(f"--out {self.path} holds {state} run: {fix}")
-        if self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir())):
+        if self.path.is_file() or (self.path.is_dir() and set(self.path.iterdir()) - {self._lock}):
             raise UserError(f"--out {self.path} exists and is no run folder: choose another")
         return False
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other runs out of the folder; the lock ends with the process, however that ends.
+
+        Raises:
+            UserError: Another run is writing here.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise UserError(f"cannot write {self.path}: {error.strerror}") from error
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                holder = os.read(descriptor, 99).decode(errors="replace") or "another process"
+                raise UserError(
+                    f"--out {self.path} is being written by {holder}: wait for it, or choose "
+                    "another"
+                ) from error
+            os.truncate(descriptor, 0)
+            os.write(descriptor, f"process {os.getpid()} on {os.uname().nodename}".encode())
+            yield
+        finally:
+            os.close(descriptor)
 
     def begin(self, config: TrainConfig, dataset: Dataset) -> None:
         """Write down which image is in which part, and the resolved config, which comes last."""
@@ -83,8 +118,29 @@ class RunFolder:
 
 # Resolved when a run begins: asked for again as open fields, they stay as they were resolved.
 _RESOLVED = ("steps", "epochs", "micro_batch", "device", "precision")
-# What may change from one sitting to the next: the result stays the same.
-SITTING = ("workers", "readers")
+# Where and how the work is done: another machine may go on with a run.
+_MACHINE = (
+    "parallel",
+    "workers",
+    "readers",
+    "micro_batch",
+    "checkpoint_seconds",
+    "checkpoint_keep",
+    "checkpoint_every",
+    "log_every",
+)
+
+
+def continued(begun: TrainConfig, asked: TrainConfig) -> TrainConfig:
+    """A begun run's config, with what the machine that goes on with it is asked to do.
+
+    Raises:
+        UserError: Something else was asked for too; names the first field that differs.
+    """
+    check_same(asked, begun)
+    changed = {name: getattr(asked, name) for name in _MACHINE}
+    changed["micro_batch"] = asked.micro_batch or begun.micro_batch
+    return dataclasses.replace(begun, **changed)
 
 
 def check_same(asked: TrainConfig, begun: TrainConfig) -> None:
@@ -102,7 +158,7 @@ def check_same(asked: TrainConfig, begun: TrainConfig) -> None:
             f"the run was begun with {len(before['excluded'])} images excluded and is now asked to "
             f"exclude {len(now['excluded'])}: resume without --exclude, or choose another --out"
         )
-    for name in SITTING:
+    for name in _MACHINE:
         now[name] = before[name]
     for name, value, was in _differences(now, before):
         raise UserError(

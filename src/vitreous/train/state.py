@@ -1,5 +1,6 @@
 """All that must survive a stop, gathered in one object."""
 
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 import torch
@@ -7,18 +8,21 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from vitreous.errors import UserError
+from vitreous.parallel.collect import spread
 from vitreous.train.average import WeightAverage
+from vitreous.train.backoff import Backoff
 
 
 class TrainingState:
     """Model, optimisers, average and step. Everything random is a function of the step.
 
     Attributes:
-        model: What is trained.
+        model: What is trained; its parameters may be spread over ranks.
         optimizers: What moves it.
         average: Its running average, where the run keeps one.
         step: Steps done.
         seconds: Time spent in steps so far, over all resumes.
+        backoff: What batches that had to be skipped have done to the learning rate.
     """
 
     def __init__(
@@ -29,18 +33,20 @@ class TrainingState:
         self.average = average
         self.step = 0
         self.seconds = 0.0
+        self.backoff = Backoff()
 
     @property
     def result(self) -> nn.Module:
         """The model that the run hands over."""
         return self.model if self.average is None else self.average.model
 
+    def numbers(self) -> dict[str, float]:
+        """All of the state that is no tensor."""
+        return {"step": self.step, "seconds": self.seconds, **vars(self.backoff)}
+
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor of the state by a name that says what it is."""
-        tensors = {f"model/{name}": tensor for name, tensor in self.model.state_dict().items()}
-        if self.average is not None:
-            averages = self.average.model.state_dict()
-            tensors |= {f"average/{name}": tensor for name, tensor in averages.items()}
+        tensors = self._weights()
         names = {id(parameter): name for name, parameter in self.model.named_parameters()}
         for optimizer in self.optimizers:
             for parameter, kept in optimizer.state.items():
@@ -49,24 +55,17 @@ class TrainingState:
         return tensors
 
     @torch.no_grad()
-    def restore(self, tensors: dict[str, Tensor], step: int, seconds: float) -> None:
-        """Put back what `tensors` gave.
+    def restore(self, tensors: Iterable[tuple[str, Tensor]], numbers: Mapping[str, float]) -> None:
+        """Put back what `tensors` and `numbers` gave; for all ranks at once.
+
+        Args:
+            tensors: Whole ones by name; only the first rank's values are read.
+            numbers: The rest.
 
         Raises:
             UserError: The tensors belong to another model.
         """
-        parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "optimizer": {}}
-        for name, tensor in tensors.items():
-            part, _, rest = name.partition("/")
-            parts[part][rest] = tensor
-        try:
-            self.model.load_state_dict(parts["model"])
-            if self.average is not None:
-                self.average.model.load_state_dict(parts["average"])
-        except RuntimeError as error:
-            raise UserError(
-                "the checkpoint holds another model than config.json says: start a new --out"
-            ) from error
+        weights = self._weights()
         parameters = dict(self.model.named_parameters())
         owners = {
             id(parameter): optimizer
@@ -74,10 +73,27 @@ class TrainingState:
             for group in optimizer.param_groups
             for parameter in cast(list[nn.Parameter], group["params"])
         }
-        for name, tensor in parts["optimizer"].items():
-            owner, _, key = name.rpartition("/")
-            parameter = parameters[owner]
-            # Adam counts its steps in a tensor on the CPU, whatever device the weights are on.
-            device = tensor.device if key == "step" else parameter.device
-            owners[id(parameter)].state[parameter][key] = tensor.to(device)
-        self.step, self.seconds = step, seconds
+        for name, tensor in tensors:
+            part, _, rest = name.partition("/")
+            if part == "optimizer" and (owner := rest.rpartition("/"))[0] in parameters:
+                parameter = parameters[owner[0]]
+                owners[id(parameter)].state[parameter][owner[2]] = spread(tensor, parameter)
+            elif (target := weights.pop(name, None)) is not None and target.shape == tensor.shape:
+                target.copy_(spread(tensor, target))
+            else:
+                raise UserError(_ANOTHER)
+        if weights:
+            raise UserError(_ANOTHER)
+        rest_of_it = dict(numbers)
+        self.step, self.seconds = int(rest_of_it.pop("step")), rest_of_it.pop("seconds")
+        self.backoff = Backoff(**{name: int(value) for name, value in rest_of_it.items()})
+
+    def _weights(self) -> dict[str, Tensor]:
+        tensors = {f"model/{name}": tensor for name, tensor in self.model.state_dict().items()}
+        if self.average is not None:
+            averages = self.average.model.state_dict()
+            tensors |= {f"average/{name}": tensor for name, tensor in averages.items()}
+        return tensors
+
+
+_ANOTHER = "the checkpoint holds another model than config.json says: start a new --out"

@@ -19,9 +19,17 @@ class StoppedError(Exception):
 
 
 class StopRequest:
-    """Notes SIGINT and SIGTERM while a run goes; a second one acts at once."""
+    """Notes SIGINT and SIGTERM while a run goes; a second one acts at once.
+
+    Args:
+        patient: A second one changes nothing: torchrun hands on what its workers have been sent
+            already, and kills after half a minute.
+    """
 
     asked: signal.Signals | None = None
+
+    def __init__(self, *, patient: bool = False) -> None:
+        self._patient = patient
 
     def __enter__(self) -> "StopRequest":
         self._before = {
@@ -40,4 +48,5 @@ class StopRequest:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.asked = signal.Signals(number)
-        signal.signal(number, self._before[self.asked])
+        if not self._patient:
+            signal.signal(number, self._before[self.asked])

@@ -55,8 +55,8 @@ PAPER_TOP1: dict[str, dict[str, float]] = {
     "BiT-R152x2": {"JFT-300M": 85.56},
     "BiT-R200x3": {"JFT-300M": 87.22},
 }
-"""ImageNet top-1 after fine-tuning at 384 pixels, by pre-training data: Table 5, and for
-hybrids and ResNets the longest run of Table 6."""
+"""ImageNet top-1 after fine-tuning at 384 pixels, %, by pre-training data: Table 5, and for hybrids
+and ResNets the longest run of Table 6."""
 
 _GOOGLE = "https://storage.googleapis.com/vit_models"
 _GOOGLE_README = "github.com/google-research/vision_transformer README"
@@ -127,7 +127,7 @@ def published(model: str) -> list[PublishedCheckpoint]:
 
 
 def _augreg() -> Iterator[PublishedCheckpoint]:
-    """The checkpoints that AugReg's authors (arXiv 2106.10270) recommend, and at 384 pixels."""
+    """What the authors of AugReg (arXiv 2106.10270) recommend, and the same at 384 pixels."""
     for model, stem, mebibytes, rate, top1 in _AUGREG:
         tuned = f"{stem}--imagenet2012-steps_20k-lr_{rate}-res_384"
         yield _google(model, f"augreg/{stem}", 224, mebibytes, None)

@@ -10,6 +10,7 @@ from vitreous.model.classifier import Classifier
 from vitreous.model.config import Dialect
 from vitreous.weights.adapt import adapt
 from vitreous.weights.family import Hints
+from vitreous.weights.fetch import PREFIX, fetch
 from vitreous.weights.foreign import foreign_passport, load_foreign
 from vitreous.weights.passport import Passport, check_canary
 from vitreous.weights.read import Checkpoint, check_finite, open_checkpoint
@@ -37,7 +38,8 @@ def load(
     Args:
         path: A run folder, or a checkpoint of any known family (`weights/recognise.py`), or the
             folder that holds one. The family is told from the tensors; a `config.json` or
-            `NAME.config.json` beside them is read, and must agree.
+            `NAME.config.json` beside them is read, and must agree. `hf:owner/name` is a model of
+            the Hugging Face hub.
         num_classes: A new head of this many classes, starting at zero.
         class_names: Of the new head: see `adapt`, also for what follows.
         keep_head: Copy the rows of names that the old head knows.
@@ -56,7 +58,7 @@ def load(
             tensors that are missing, left over or not finite; weights that do not fit the
             architecture they claim; a canary that fails.
     """
-    checkpoint = open_checkpoint(Path(path))
+    checkpoint = open_checkpoint(_local(path))
     if _OWN in checkpoint.metadata:
         model = _load_own(checkpoint)
     else:
@@ -74,6 +76,10 @@ def load(
     if asked := {name: value for name, value in changes.items() if value is not None}:
         model = adapt(model, **asked, share=True)
     return model.eval()
+
+
+def _local(path: str | Path) -> Path:
+    return fetch(str(path)) if str(path).startswith(PREFIX) else Path(path)
 
 
 def _load_own(checkpoint: Checkpoint) -> Classifier:
@@ -122,7 +128,7 @@ def read_passport(path: str | Path) -> Passport:
     Raises:
         UserError: See `load`.
     """
-    checkpoint = open_checkpoint(Path(path))
+    checkpoint = open_checkpoint(_local(path))
     if _OWN in checkpoint.metadata:
         return _own_passport(checkpoint)
     return foreign_passport(checkpoint, Hints())

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator
 from io import BufferedIOBase
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -40,6 +40,15 @@ _DAMAGE = (
 )
 
 
+class _Member(NamedTuple):
+    """An array of an archive; `start`: its first byte, in the file or, where packed, unpacked."""
+
+    info: zipfile.ZipInfo
+    dtype: np.dtype
+    fortran: bool
+    start: int
+
+
 class NpzArchive:
     """The arrays of an `.npz`, by name; each is read when asked for.
 
@@ -57,7 +66,7 @@ class NpzArchive:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._members: dict[str, tuple[zipfile.ZipInfo, np.dtype, bool, int]] = {}
+        self._members: dict[str, _Member] = {}
         self._scratch = threading.local()
         self.shapes = {}
         try:
@@ -71,8 +80,9 @@ class NpzArchive:
 
     def _index(self, member: zipfile.ZipInfo) -> None:
         name = member.filename.removesuffix(".npy")
-        with self._archive.open(member) as stream:
+        with self._open(member) as stream:
             shape, fortran, dtype = _read_header(stream)
+            start = stream.tell()
         if dtype.hasobject:
             raise UserError(
                 f"{self._file}: {name} holds Python objects, and unpickling them would run code: "
@@ -83,10 +93,11 @@ class NpzArchive:
         if _STACK in name and shape and not fortran:
             for layer in range(shape[0]):
                 one = name.replace(_STACK, f"{_STACK[:-1]}_{layer}/")
-                self._members[one] = (member, dtype, fortran, layer)
+                at = start + layer * _bytes(shape[1:], dtype)
+                self._members[one] = _Member(member, dtype, fortran, at)
                 self.shapes[one] = shape[1:]
             return
-        self._members[name] = (member, dtype, fortran, 0)
+        self._members[name] = _Member(member, dtype, fortran, start)
         self.shapes[name] = shape
 
     def read(self, name: str) -> Tensor:
@@ -97,16 +108,14 @@ class NpzArchive:
         Raises:
             UserError: Its bytes are damaged, or no tensor can hold its type.
         """
-        member, dtype, fortran, layer = self._members[name]
+        member, dtype, fortran, start = self._members[name]
         count = _bytes(self.shapes[name], dtype)
         if len(getattr(self._scratch, "bytes", b"")) < count:
             # Not NumPy's memory: it asks for huge pages, for which others may have to be moved.
             self._scratch.bytes = torch.empty(count, dtype=torch.uint8).numpy()
         raw = self._scratch.bytes[:count]
         try:
-            with self._open(member) as stream:
-                _read_header(stream)
-                stream.seek(layer * count, 1)
+            with self._open(member, start) as stream:
                 if stream.readinto(raw.data) != count:
                     raise EOFError("it ends too early")
         except _DAMAGE as error:
@@ -120,14 +129,19 @@ class NpzArchive:
         except TypeError as error:
             raise UserError(f"{self._file}: {name} is of type {dtype}, not of numbers") from error
 
-    def _open(self, member: zipfile.ZipInfo) -> BufferedIOBase:
-        if member.compress_type != zipfile.ZIP_STORED:
-            return cast(BufferedIOBase, self._archive.open(member))
-        stream = self._file.open("rb")
-        stream.seek(member.header_offset)
-        lengths = _LOCAL_HEADER.unpack(stream.read(_LOCAL_HEADER.size))
-        stream.seek(sum(lengths), 1)
-        return stream
+    def _open(self, member: zipfile.ZipInfo, start: int | None = None) -> BufferedIOBase:
+        """A member's bytes, from where its own begin or from where its header was found to end."""
+        stored = member.compress_type == zipfile.ZIP_STORED
+        stream = self._file.open("rb") if stored else self._archive.open(member)
+        try:
+            if stored and start is None:
+                stream.seek(member.header_offset)
+                start = sum(_LOCAL_HEADER.unpack(stream.read(_LOCAL_HEADER.size))) + stream.tell()
+            stream.seek(start or 0)
+        except BaseException:
+            stream.close()
+            raise
+        return cast(BufferedIOBase, stream)
 
 
 def _bytes(shape: tuple[int, ...], dtype: np.dtype) -> int:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vitreous.data.workers import available_cores
 from vitreous.errors import UserError
 from vitreous.weights.read import Checkpoint
 
@@ -124,8 +125,10 @@ def to_ours(
     refuse_leftovers(checkpoint.file, has=set(checkpoint.shapes) - spoken)
     refuse_leftovers(checkpoint.file, lacks=set(expected) - set(kept))
     shapes = (tuple(expected[name].shape) for name in kept)
-    # Most of the time goes into first touches of new memory, which threads share well.
-    with ThreadPoolExecutor(_THREADS, "vitreous-weights") as pool:
+    # Most of the time goes into first touches of new memory, which threads share well; each holds
+    # one foreign tensor, and the caches shall hold them all.
+    threads = min(available_cores(), _THREADS)
+    with ThreadPoolExecutor(threads, "vitreous-weights") as pool:
         joined = pool.map(partial(_joined, checkpoint), kept.values(), shapes)
         return dict(zip(kept, joined, strict=True))
 

@@ -25,7 +25,7 @@ def open_hub(address: str) -> Dataset:
         from huggingface_hub import snapshot_download
     except ImportError as fault:
         raise UserError(
-            f"{address}: fetching it needs huggingface_hub: pip install 'vitreous[parquet]'"
+            f"{address}: fetching it needs two libraries: pip install 'vitreous[hub,parquet]'"
         ) from fault
     name = address.removeprefix(PREFIX)
     for revision in (None, _CONVERTED):

@@ -1,0 +1,82 @@
+"""A model over several processes: checkpointing, then compilation, then DDP or FSDP2.
+
+The order is torchtitan's: a compiled block sees its own recomputation, and what is wrapped is
+already compiled. All but DDP work in place, so parameters keep their names.
+"""
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.checkpoint import checkpoint
+
+from vitreous.parallel.device import Engine
+
+Strategy = Literal["one", "ddp", "fsdp"]
+
+
+def recompute(blocks: Iterable[nn.Module], every: int) -> None:
+    """Keep only the input of every n-th block; its inside is computed again on the way back.
+
+    Random draws are repeated too, so the results are the same bits.
+
+    Source: Chen et al. 2016, arXiv 1604.06174.
+    """
+    for block in list(blocks)[every - 1 :: every] if every else ():
+        block.forward = _recomputed(block.forward)
+
+
+def _recomputed(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A function, not a partial: the compiler skips `checkpoint` unless a caller is compiled."""
+
+    def run(*arguments: Any) -> Tensor:
+        return checkpoint(forward, *arguments, use_reentrant=False)
+
+    return run
+
+
+def compile_blocks(blocks: Iterable[nn.Module]) -> None:
+    """Compile each block by itself: equal blocks share one compilation."""
+    for block in blocks:
+        block.compile(dynamic=False)
+
+
+def fully_shard_blocks(model: nn.Module, blocks: Iterable[nn.Module], engine: Engine) -> None:
+    """FSDP2: parameters, gradients and optimiser spread over all ranks; gathered block by block.
+
+    In bfloat16, parameters travel and multiply in bfloat16; each rank's share of the weights
+    that the optimiser moves, and the sum of gradients, stay in float32.
+    """
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+
+    mesh = init_device_mesh(engine.device.type, (distributed.get_world_size(),))
+    policy = MixedPrecisionPolicy()
+    if engine.precision == "bfloat16":
+        policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
+    for block in blocks:
+        fully_shard(block, mesh=mesh, mp_policy=policy)
+    # The root's few parameters are given back too: between steps all are as the optimiser knows
+    # them, whatever ran last.
+    fully_shard(model, mesh=mesh, mp_policy=policy, reshard_after_forward=True)
+
+
+def replicate(model: nn.Module, engine: Engine) -> nn.Module:
+    """DDP around the model, on the engine's device."""
+    gpu = engine.device.type == "cuda"
+    return DistributedDataParallel(
+        model,
+        device_ids=[torch.cuda.current_device()] if gpu else None,
+        gradient_as_bucket_view=True,
+    )
+
+
+def unsynced(model: nn.Module) -> AbstractContextManager[object]:
+    """For all but the last piece of a step: gradients add up here and are not exchanged yet.
+
+    FSDP exchanges after each piece, since keeping whole gradients is what it is there to avoid.
+    """
+    return model.no_sync() if isinstance(model, DistributedDataParallel) else nullcontext()

@@ -1,0 +1,180 @@
+"""What a training step will hold in memory, by arithmetic, and the plan that fits."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+
+from vitreous.errors import UserError
+from vitreous.model.build import empty_model
+from vitreous.model.config import ViTConfig
+from vitreous.parallel.device import Engine
+from vitreous.parallel.strategy import Strategy
+from vitreous.train.config import TrainConfig
+from vitreous.train.memory import activation_bytes
+
+# Tensors of a weight's size that each optimiser keeps.
+_KEPT = {"sgd": 1, "adamw": 2, "muon": 1}
+# Pieces under this many images leave a GPU idle: recomputing or sharding is better.
+_SMALL_PIECE = 8
+# Temporaries of the backward pass and the allocator's slack.
+_SLACK = 1.3
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes in one process.
+
+    Attributes:
+        weights: Parameters, and their copies in the precision of the products.
+        gradients: Of all parameters, or of this rank's share.
+        optimizer: Its averages.
+        average: The running average of the weights.
+        activations: What autograd keeps of the images in memory, with temporaries.
+    """
+
+    weights: int
+    gradients: int
+    optimizer: int
+    average: int
+    activations: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return sum(getattr(self, field.name) for field in fields(self))
+
+    def __str__(self) -> str:
+        parts = [f"{f.name} {getattr(self, f.name) / 2**30:.2f}" for f in fields(self)]
+        return f"{self.total / 2**30:.2f} GiB ({', '.join(parts)})"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One way to take a step.
+
+    Attributes:
+        strategy: How ranks share the model.
+        activation_checkpointing: Every n-th block is recomputed; 0 none.
+        micro_batch: Images in memory at once, in each process.
+        memory: What a process then holds.
+    """
+
+    strategy: Strategy
+    activation_checkpointing: int
+    micro_batch: int
+    memory: Memory
+
+    def __str__(self) -> str:
+        recomputed = {0: "nothing recomputed", 1: "all blocks recomputed"}.get(
+            self.activation_checkpointing, f"every {self.activation_checkpointing} blocks one"
+        )
+        return f"{self.strategy}, {recomputed}, {self.micro_batch} images at once: {self.memory}"
+
+
+def step_memory(
+    config: TrainConfig, engine: Engine, ranks: int, strategy: Strategy, micro_batch: int
+) -> Memory:
+    """What a process holds at the height of a step.
+
+    Under FSDP each process has its share of weights, gradients and averages, and the gathered
+    weights and gradients of two blocks, the one at work and the next.
+
+    Args:
+        config: Gives model, optimiser, average, training sizes and activation checkpointing.
+        engine: Gives the precision of the products and the device.
+        ranks: Processes in all.
+        strategy: How they share the model.
+        micro_batch: Images in memory at once.
+    """
+    model = empty_model(config.model)
+    parameters = sum(p.numel() for p in model.parameters())
+    item = 2 if engine.precision == "bfloat16" else 4
+    copies = 2 * parameters if item == 2 else 0  # autocast keeps them until the step's end
+    share, gathered = 4 * parameters, 0
+    if strategy == "fsdp":
+        blocks = [sum(p.numel() for p in block.parameters()) for block in model.blocks]
+        block, rest = max(blocks), parameters - sum(blocks)
+        share = -(-4 * parameters // ranks)
+        copies, gathered = item * (2 * block + rest), 4 * 2 * block
+    sizes = [(side, side) for side in config.schedule.sides] or [config.model.image_size]
+    image = max(image_bytes(config, engine, size) for size in sizes)
+    return Memory(
+        weights=share + copies,
+        gradients=share + gathered,
+        optimizer=share * _KEPT[config.optimizer.name],
+        average=share if config.average else 0,
+        activations=int(_SLACK * micro_batch * image),
+    )
+
+
+def find_plan(config: TrainConfig, engine: Engine, ranks: int, free: int) -> Plan:
+    """The fastest way to take a step that fits.
+
+    Whole copies before shares of the model, both before recomputing, and each with the largest
+    pieces that fit; but recomputing before pieces of under eight images.
+
+    Args:
+        config: Of the run; its `batch_size` is over all ranks.
+        engine: Gives the precision of the products and the device.
+        ranks: Processes in all.
+        free: Bytes that a process may use.
+
+    Raises:
+        UserError: Nothing fits; tells how much is missing.
+    """
+    share = -(-config.batch_size // ranks)
+    for least in (min(share, _SMALL_PIECE), 1):
+        for plan in _plans(config, engine, ranks, share, free):
+            if plan.micro_batch >= least:
+                return plan
+    smallest = _plan(config, engine, ranks, "one" if ranks == 1 else "fsdp", 1, 1)
+    raise UserError(
+        f"{config.model.name} needs {smallest.memory.total / 2**30:.1f} GiB in each of {ranks} "
+        f"processes for one image at a time, and {free / 2**30:.1f} GiB are free: take more "
+        "processes, a smaller model or image size"
+    )
+
+
+def _plans(
+    config: TrainConfig, engine: Engine, ranks: int, share: int, free: int
+) -> Iterator[Plan]:
+    """The largest pieces that fit, by strategy; those where nothing fits are left out."""
+    strategies: tuple[Strategy, ...] = ("one",) if ranks == 1 else ("ddp", "fsdp")
+    for every in (0, 2, 1):
+        for strategy in strategies:
+            one, two = (
+                _plan(config, engine, ranks, strategy, every, n).memory.total for n in (1, 2)
+            )
+            most = (free - one) // (two - one) + 1
+            if most >= 1:
+                pieces = -(-share // most)
+                yield _plan(config, engine, ranks, strategy, every, -(-share // pieces))
+
+
+def _plan(
+    config: TrainConfig, engine: Engine, ranks: int, strategy: Strategy, every: int, piece: int
+) -> Plan:
+    parallel = replace(config.parallel, activation_checkpointing=every)
+    config = replace(config, parallel=parallel)
+    return Plan(strategy, every, piece, step_memory(config, engine, ranks, strategy, piece))
+
+
+def image_bytes(config: TrainConfig, engine: Engine, size: tuple[int, int]) -> int:
+    """Bytes that autograd keeps of one image; of a recomputed block, its input alone.
+
+    Where blocks are recomputed, one of them is whole at a time.
+
+    Args:
+        config: Gives the model and which blocks are recomputed.
+        engine: Gives the precision of the products and the device.
+        size: (H, W) of the training images, pixels.
+    """
+    model, every = config.model, config.parallel.activation_checkpointing
+    kept = activation_bytes(model, engine, size)
+    if not every or not isinstance(model, ViTConfig):  # a ResNet's units differ: counted in full
+        return kept
+    # A block more or less makes the difference, whatever else the model has.
+    block = activation_bytes(replace(model, depth=model.depth + 1), engine, size) - kept
+    h, w = model.grid_of(size)
+    entry = 4 * model.width * (model.prefix + h * w)
+    recomputed = model.depth // every
+    return kept - recomputed * (block - entry) + (block if recomputed else 0)

@@ -1,0 +1,131 @@
+"""A folder with one of every fault, and what is said of it."""
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vitreous.data.inspect import Inspection, inspect
+from vitreous.data.open import open_dataset
+from vitreous.data.sample import Dataset
+
+
+def scene(seed: int) -> Image.Image:
+    draw = np.random.default_rng(seed)
+    blobs = Image.fromarray(draw.integers(0, 256, (12, 14, 3), dtype=np.uint8))
+    return blobs.resize((140, 120), Image.Resampling.BICUBIC)
+
+
+def bomb() -> bytes:
+    """A PNG whose header claims 50,000 x 50,000 pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0))
+    return (
+        b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(bytes(99))) + chunk(b"IEND", b"")
+    )
+
+
+@pytest.fixture
+def faulty(tmp_path: Path) -> Path:
+    root = tmp_path / "photos"
+    for number, name in enumerate(("train/cat", "train/dog", "test/cat", "test/bird")):
+        (root / name).mkdir(parents=True)
+        for image in range(3):
+            scene(10 * number + image).save(root / name / f"{image}.jpg")
+    for name in ("val", "train/fish", "train/cat/.hidden"):
+        (root / name).mkdir()
+    cats = root / "train" / "cat"
+    whole = (cats / "0.jpg").read_bytes()
+    (cats / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (cats / "zero.jpg").touch()
+    (cats / "words.png").write_text("words")
+    (cats / "bomb.png").write_bytes(bomb())
+    scene(50).save(cats / "gif.jpg", "GIF")
+    scene(51).convert("CMYK").save(cats / "print.jpg")
+    (cats / "gone.jpg").symlink_to("nowhere.jpg")
+    (cats / "link.jpg").symlink_to("0.jpg")
+    leaked = scene(10).transpose(Image.Transpose.FLIP_LEFT_RIGHT).resize((70, 60))
+    leaked.save(root / "test" / "cat" / "leak.jpg")
+    return root
+
+
+@pytest.fixture
+def found(faulty: Path) -> Inspection:
+    return inspect(open_dataset(faulty, for_training=False))
+
+
+def test_every_fault_is_found(found: Inspection) -> None:
+    values = found.to_dict()
+    assert values["parts"] == {"train": 13, "test": 7}
+    assert {row["name"].split("/")[-1]: row["kind"] for row in values["unreadable"]} == {
+        "bomb.png": "too large",
+        "cut.jpg": "damaged",
+        "words.png": "unknown",
+        "zero.jpg": "empty",
+    }
+    assert values["odd"] == {"renamed": ["train/cat/gif.jpg"], "CMYK": ["train/cat/print.jpg"]}
+    assert values["formats"] == {"JPEG": 16, "GIF": 1, "PNG": 1}
+    assert values["unseen_classes"] == [{"name": "bird", "part": "test", "images": 3}]
+    assert values["empty_folders"] == ["train/fish", "val"]
+    assert values["broken_links"] == ["train/cat/gone.jpg"]
+    pairs = {(row["name"], row["like"]): row["how"] for row in values["duplicates"]}
+    assert pairs == {
+        ("train/cat/link.jpg", "train/cat/0.jpg"): "same pixels",
+        ("train/dog/0.jpg", "test/cat/leak.jpg"): "mirrored",
+    }
+    assert values["shorter_side"]["least"] == 60
+    assert values["aspect_ratio"]["median"] == pytest.approx(140 / 120, abs=1e-3)
+
+
+def test_what_needs_mending_is_said(found: Inspection) -> None:
+    assert found.problems == [
+        "4 images cannot be read (1 too large, 1 damaged, 1 unknown, 1 empty)",
+        "1 image behind broken links, such as train/cat/gone.jpg",
+        "class bird of test (3 images) is not in train",
+        "train/fish/ holds no images",
+        "val/ holds no images",
+        "1 pair of duplicates across parts: test images that leaked",
+        "1 pair of duplicates with different labels: one is wrong",
+    ]
+    assert found.remarks == ["1 pair of duplicates inside a part"]
+
+
+def test_a_sound_set_has_nothing_to_mend(memory) -> None:
+    part = memory(count=6, size=(40, 130))
+    dataset = Dataset(address="D", class_names=("a", "b", "c"), parts={"train": part}, channels=3)
+    stages: list[str] = []
+
+    def stage(words: str):
+        stages.append(words)
+        return lambda share: None
+
+    found = inspect(dataset, stage)
+    assert found.problems == []
+    assert found.remarks == ["6 images longer than 3 times their width or height"]
+    assert stages == ["reading", "comparing"]
+    assert found.to_dict()["formats"] == {}
+
+
+def test_imbalance_and_a_part_that_cannot_be_read_at_all(memory) -> None:
+    train, test = memory(count=40), memory(count=2, bad=(0, 1))
+    train.labels = np.array([0] * 35 + [1] * 3 + [2] * 2)
+    dataset = Dataset(
+        address="D", class_names=("a", "b", "c"), parts={"train": train, "test": test}, channels=3
+    )
+    found = inspect(dataset)
+    assert found.problems == ["2 images cannot be read (2 damaged)"]
+    assert "the largest class has 18 times the images of the smallest" in found.remarks
+    assert (
+        inspect(
+            Dataset(address="D", class_names=("a",), parts={"test": test}, channels=3)
+        ).to_dict()["shorter_side"]["most"]
+        == 0
+    )

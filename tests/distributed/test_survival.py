@@ -1,0 +1,72 @@
+"""What happens to the others when something happens to one rank."""
+
+import signal
+import time
+
+import pytest
+
+
+def wait_for_step(run, step):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        metrics = run.folder / "metrics.jsonl"
+        if metrics.is_file() and len(metrics.read_text().splitlines()) > step:
+            return
+        assert all(p.poll() is None for p in run.processes), run.wait()
+        time.sleep(0.05)
+    raise AssertionError("the run did not begin")
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_sigterm_on_one_rank_saves_on_all_and_exits_0(launch, strategy):
+    options = ("--steps", 4000, "--parallel.strategy", strategy)
+    run = launch(2, "run", *options)
+    wait_for_step(run, 2)
+    run.processes[1].send_signal(signal.SIGTERM)
+    (code, said), (other, _) = run.wait()
+    assert (code, other) == (0, 0)
+    (state,) = (run.folder / "checkpoints").iterdir()
+    assert f"stopped at step {int(state.stem[5:])}:" in said
+
+
+def test_a_rank_that_dies_ends_the_others_with_one_line(launch):
+    run = launch(2, "run", "--steps", 4000)
+    wait_for_step(run, 2)
+    run.processes[0].kill()
+    begin = time.monotonic()
+    code, said = run.wait()[1]
+    assert time.monotonic() - begin < 30
+    assert code == 1
+    assert "another process of the run is gone" in said.splitlines()[-1]
+    assert "Traceback" not in said
+
+
+def test_restarted_by_torchrun_it_resumes_by_itself(launch):
+    options = ("--steps", 12, "--checkpoint_every", 1)
+    whole = launch(2, "whole", *options).finish()
+    cut = launch(2, "cut", "--steps", 12, "--checkpoint_every", 1)
+    wait_for_step(cut, 4)
+    for process in cut.processes:
+        process.kill()
+    cut.wait()
+    launch(2, "cut", *options, restarts=1).finish()
+    results = [(run.folder / "model.safetensors").read_bytes() for run in (whole, cut)]
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--batch_size", 1), "batch_size 1 cannot be shared evenly by 2 processes: give 2"),
+        (("--batch_size", 7), "give 6 or 8"),
+        (("--model.num_classes", 7), "10 classes"),
+    ],
+)
+def test_a_mistake_is_told_once(launch, options, words):
+    run = launch(2, "run", *options)
+    (code, said), (other, silence) = run.wait()
+    assert (code, other) == (2, 2)
+    assert words in said.splitlines()[-1]
+    assert "Traceback" not in said
+    assert silence == ""
+    assert not run.folder.exists()

@@ -1,0 +1,140 @@
+"""What a run does when the machine or the numbers fail it."""
+
+import fcntl
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from vitreous.errors import UserError
+from vitreous.train import loop as loop_module
+from vitreous.train.config import OptimizerConfig
+from vitreous.train.loop import Loop
+from vitreous.train.measure import read_history
+from vitreous.train.run import train
+from vitreous.train.run_folder import RunFolder
+from vitreous.train.step import NonFiniteError
+
+
+def break_images(monkeypatch, steps):
+    """Images of some steps turn into NaN on their way to the model."""
+    accumulate = Loop._accumulate
+
+    def broken(self, task):
+        if self.state.step in steps:
+            task = replace(task, images=task.images * torch.nan)
+        return accumulate(self, task)
+
+    monkeypatch.setattr(Loop, "_accumulate", broken)
+
+
+def test_a_weight_that_is_not_finite_names_the_layer_where_it_shows(
+    make_config, digits, console, run_folder, monkeypatch
+):
+    accumulate = Loop._accumulate
+
+    def broken(self, task):
+        if self.state.step == 3:
+            with torch.no_grad():
+                self.state.model.encoder.blocks[1].mlp.expand.weight[0, 0] = torch.inf
+        return accumulate(self, task)
+
+    monkeypatch.setattr(Loop, "_accumulate", broken)
+    with pytest.raises(NonFiniteError, match=r"step 3: .*encoder\.blocks\.1\.mlp\.expand"):
+        train(make_config(), digits, run_folder, console)
+
+
+def test_a_broken_batch_is_skipped_when_asked(
+    make_config, digits, console, run_folder, monkeypatch
+):
+    break_images(monkeypatch, {4, 5})
+    config = make_config(optimizer=OptimizerConfig(on_nonfinite="skip"), log_every=1)
+    train(config, digits, run_folder, console)
+    said = console.file.getvalue()
+    assert "step 4 skipped: the loss is nan" in said
+    assert "at 0.25 of the plan's" in said
+    steps = [line["step"] for line in read_history(run_folder / "metrics.jsonl") if "loss" in line]
+    assert steps == [1, 2, 3, 4, 7, 8, 9, 10, 11, 12]
+    assert all(
+        bool(t.isfinite().all()) for t in load_file(run_folder / "model.safetensors").values()
+    )
+
+
+def test_skipping_for_ever_stops(make_config, digits, console, run_folder, monkeypatch):
+    break_images(monkeypatch, set(range(100)))
+    config = make_config(optimizer=OptimizerConfig(on_nonfinite="skip"), steps=50)
+    with pytest.raises(NonFiniteError, match="step 10: .* 10 batches in a row"):
+        train(config, digits, run_folder, console)
+
+
+def test_out_of_memory_goes_on_in_smaller_pieces(
+    make_config, digits, console, tmp_path, monkeypatch
+):
+    accumulate = loop_module.accumulate
+
+    def small_gpu(model, objective, task, engine, micro_batch):
+        if micro_batch > 11:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return accumulate(model, objective, task, engine, micro_batch)
+
+    train(make_config(micro_batch=10), digits, tmp_path / "small", console)
+    monkeypatch.setattr(loop_module, "accumulate", small_gpu)
+    train(make_config(micro_batch=40), digits, tmp_path / "large", console)
+    said = console.file.getvalue()
+    assert "40 images at once do not fit" in said
+    assert "going on with pieces of 10" in said
+    small, large = (load_file(tmp_path / n / "model.safetensors") for n in ("small", "large"))
+    assert all(torch.equal(small[name], large[name]) for name in small)
+
+
+def test_two_runs_in_one_folder(make_config, digits, console, run_folder):
+    with RunFolder(run_folder).locked():
+        with pytest.raises(UserError, match="is being written by process"):
+            train(make_config(), digits, run_folder, console)
+    train(make_config(steps=1), digits, run_folder, console)
+    with (run_folder / ".lock").open() as file:  # free again
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_flipped_bit_in_a_state_falls_back(make_config, digits, console, run_folder):
+    config = make_config(checkpoint_every=6)
+    train(config, digits, run_folder, console)
+    before = load_file(run_folder / "model.safetensors")
+    newest = run_folder / "checkpoints" / "step-000000012.safetensors"
+    data = bytearray(newest.read_bytes())
+    data[-100] ^= 4
+    newest.write_bytes(data)
+    train(config, digits, run_folder, console, resume=True)
+    said = console.file.getvalue()
+    assert f"{newest.name} is damaged" in said
+    assert "resumed at step 6" in said
+    after = load_file(run_folder / "model.safetensors")
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_states_are_kept_by_rule(make_config, digits, console, run_folder):
+    config = make_config(checkpoint_every=4, checkpoint_keep=1, checkpoint_seconds=0.0, steps=11)
+    train(config, digits, run_folder, console)
+    steps = sorted(int(p.stem[5:]) for p in (run_folder / "checkpoints").iterdir())
+    assert steps == [4, 8, 11]
+
+
+def test_a_fault_of_the_writing_thread_is_told(
+    make_config, digits, console, run_folder, monkeypatch
+):
+    def full(self, *_):
+        raise UserError("cannot write: no space left on the disk")
+
+    monkeypatch.setattr("vitreous.train.checkpoint.Checkpoints._write", full)
+    with pytest.raises(UserError, match="no space left"):
+        train(make_config(checkpoint_seconds=0.0), digits, run_folder, console)
+
+
+def test_another_machine_may_go_on_with_a_run(make_config, digits, console, run_folder):
+    config = make_config(steps=2)
+    train(config, digits, run_folder, console)
+    lean = replace(config.parallel, activation_checkpointing=1)
+    train(replace(config, parallel=lean, micro_batch=8), digits, run_folder, console, resume=True)
+    assert json.loads((run_folder / "config.json").read_text())["micro_batch"] == 16

@@ -27,7 +27,9 @@ def shaken(model):
 @pytest.fixture
 def teacher() -> Teacher:
     torch.manual_seed(5)
-    config = BiTConfig(image_size=(24, 24), units=(1, 1), stem_width=8, num_classes=4, norm_groups=4)
+    config = BiTConfig(
+        image_size=(24, 24), units=(1, 1), stem_width=8, num_classes=4, norm_groups=4
+    )
     return Teacher(shaken(create_model(config)).train(), THEIRS, torch.tensor([2, 0, 3]))
 
 

@@ -40,7 +40,9 @@ class Subset:
         return read_crop(part, position, rule, size)
 
 
-def with_validation(dataset: Dataset, fraction: float = 0.2, seed: int = 0) -> Dataset:
+def with_validation(
+    dataset: Dataset, fraction: float = 0.2, seed: int = 0, *, stratified: bool = True
+) -> Dataset:
     """Split a validation part off training, where a data set has training and no validation.
 
     Each class gives the rounded fraction of its images, and keeps at least one in either part.
@@ -52,6 +54,7 @@ def with_validation(dataset: Dataset, fraction: float = 0.2, seed: int = 0) -> D
         dataset: Returned as it is where it has a validation part, or no train part.
         fraction: Share that validates, in [0, 1); 0 means no validation part.
         seed: Of the choice.
+        stratified: Else all images are split as if they were of one class, whatever their labels.
 
     Raises:
         UserError: The fraction is not in [0, 1), there is one class only, or a class has one
@@ -62,7 +65,7 @@ def with_validation(dataset: Dataset, fraction: float = 0.2, seed: int = 0) -> D
     if fraction == 0 or "train" not in dataset.parts or "validation" in dataset.parts:
         return dataset
     train = dataset.parts["train"]
-    chosen = _choose(train, dataset, fraction, seed)
+    chosen = _choose(train, dataset, fraction, seed, stratified)
     everything = np.arange(len(train.labels))
     rest = np.setdiff1d(everything, chosen, assume_unique=True)
     parts = {
@@ -70,7 +73,8 @@ def with_validation(dataset: Dataset, fraction: float = 0.2, seed: int = 0) -> D
         "train": Subset([(train, int(index)) for index in rest]),
         "validation": Subset([(train, int(index)) for index in chosen]),
     }
-    note = f"{len(chosen)} of {len(everything)} train images, stratified, seed {seed}"
+    way = "stratified" if stratified else "at random"
+    note = f"{len(chosen)} of {len(everything)} train images, {way}, seed {seed}"
     return replace(dataset, parts=parts, notes={**dataset.notes, "validation": note})
 
 
@@ -115,14 +119,15 @@ def apply_split(dataset: Dataset, record: Mapping[str, Sequence[str]]) -> Datase
 
 
 def _choose(
-    train: Part, dataset: Dataset, fraction: float, seed: int
+    train: Part, dataset: Dataset, fraction: float, seed: int, stratified: bool
 ) -> Int64[np.ndarray, " chosen"]:
     """Positions of the images that validate, ascending."""
     from sklearn.model_selection import train_test_split
 
-    counts = np.bincount(train.labels, minlength=dataset.num_classes)
+    labels = np.asarray(train.labels) if stratified else np.zeros(len(train.labels), np.int64)
+    counts = np.bincount(labels, minlength=dataset.num_classes)
     present = np.flatnonzero(counts)
-    if len(present) < 2:
+    if stratified and len(present) < 2:
         name = dataset.class_names[present[0]]
         raise UserError(
             f"{dataset.address}: only one class ({name}) to train on: give at least two"
@@ -135,7 +140,7 @@ def _choose(
             "validation need one each: add images, or take the class out"
         )
     by_name = np.array(sorted(range(len(train.labels)), key=train.names.__getitem__))
-    by_class = by_name[np.argsort(train.labels[by_name], kind="stable")]
+    by_class = by_name[np.argsort(labels[by_name], kind="stable")]
     chosen = []
     for members in np.split(by_class, np.cumsum(counts)[:-1]):
         if members.size:

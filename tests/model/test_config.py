@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError, asdict
+from dataclasses import FrozenInstanceError, asdict, replace
 from typing import Any
 
 import pytest
@@ -48,8 +48,8 @@ def test_heads_that_do_not_divide_the_width_need_a_head_width(
 ) -> None:
     with pytest.raises(UserError, match="model.width 24 is no multiple of model.heads 5"):
         tiny(heads=5)
-    assert tiny(heads=5, head_width=4).head_width == 4
-    assert tiny().head_width == 8
+    assert tiny(heads=5, head_width=4).head_dim == 4
+    assert tiny().head_dim == 8
 
 
 def test_token_pooling_needs_a_token(tiny: Callable[..., ViTConfig]) -> None:
@@ -107,3 +107,9 @@ def test_an_unknown_field_is_refused_by_name() -> None:
 def test_a_config_cannot_be_changed(tiny: Callable[..., ViTConfig]) -> None:
     with pytest.raises(FrozenInstanceError):
         tiny().depth = 4  # type: ignore[misc]
+
+
+def test_heads_follow_a_change_of_width(tiny: Callable[..., ViTConfig]) -> None:
+    assert replace(tiny(width=16, heads=2), width=32).head_dim == 16
+    assert replace(tiny(width=16, heads=2, head_width=8), heads=4).head_dim == 4
+    assert replace(tiny(width=16, heads=2, head_width=5), width=32).head_dim == 5

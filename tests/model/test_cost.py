@@ -34,7 +34,7 @@ def test_by_hand(fields: dict[str, Any], size: tuple[int, int] | None) -> None:
     """A block of S tokens takes S (4 D k d + 2 D F) + 2 S^2 k d."""
     config = ViTConfig(**(SMALL | fields))
     patches = prod(config.grid_of(size or config.image_size))
-    tokens, inner, width = patches + config.prefix, config.heads * config.head_width, config.width
+    tokens, inner, width = patches + config.prefix, config.heads * config.head_dim, config.width
     patch = patches * width * config.channels * config.patch**2
     block = tokens * width * (4 * inner + 2 * config.mlp_width) + 2 * tokens**2 * inner
     hidden = config.pre_logits or width

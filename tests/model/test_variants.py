@@ -83,7 +83,7 @@ def test_any_width_factor_is_spelt_the_same_way() -> None:
 @pytest.mark.parametrize("width", [192, 384, 768])
 def test_heads_of_the_smaller_sizes_are_64_wide(width: int) -> None:
     transformers = [variant_config(name) for name in PARAMETERS if "ViT" in name]
-    widths = {config.width: config.head_width for config in transformers}
+    widths = {config.width: config.head_dim for config in transformers}
     assert widths[width] == 64
 
 

@@ -92,3 +92,38 @@ def test_pieces_add_up_to_the_whole() -> None:
     torch.testing.assert_close(sum(share * part.loss for share, part in parts), whole.loss)
     right = sum(share * part.measures["accuracy"] for share, part in parts)
     torch.testing.assert_close(right, whole.measures["accuracy"])
+
+
+class Fixed(nn.Module):
+    def __init__(self, logits: torch.Tensor) -> None:
+        super().__init__()
+        self.logits = logits
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.logits
+
+
+def test_sigmoid_loss_is_the_sum_over_classes() -> None:
+    logits = torch.randn(B, K, generator=torch.Generator().manual_seed(1))
+    whole = Classification(K, RULE, Augmentation(), loss="sigmoid")
+    task = whole.prepare(batch(), draw())
+    share = logits.sigmoid()
+    terms = -(task.targets * share.log() + (1 - task.targets) * (1 - share).log())
+    assert float(whole.measure(Fixed(logits), task).loss) == pytest.approx(
+        float(terms.sum(1).mean()), rel=1e-5
+    )
+
+
+@pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
+def test_weights_multiply_each_classes_term(loss: str) -> None:
+    logits = torch.randn(B, K, generator=torch.Generator().manual_seed(1))
+    weights = torch.tensor([0.5, 1.0, 4.0])
+    weighted = Classification(K, RULE, Augmentation(), loss=loss, class_weights=weights)
+    task = weighted.prepare(batch(), draw())
+    if loss == "softmax":
+        terms = -task.targets * logits.log_softmax(1)
+    else:
+        share = logits.sigmoid()
+        terms = -(task.targets * share.log() + (1 - task.targets) * (1 - share).log())
+    expected = float((terms * weights).sum(1).mean())
+    assert float(weighted.measure(Fixed(logits), task).loss) == pytest.approx(expected, rel=1e-5)

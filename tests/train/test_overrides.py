@@ -41,7 +41,7 @@ def test_a_typed_length_replaces_the_other(make_config):
 
 
 def test_head_width_follows_width_and_heads(make_config):
-    assert override(make_config(), {"model.width": "32"}).model.head_width == 16
+    assert override(make_config(), {"model.width": "32"}).model.head_dim == 16
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_newer_saves_count_each_class_from_zero(golden: Path, tmp_path: Path) ->
 def test_what_the_tensors_say(golden: Path) -> None:
     model = vitreous.load(golden / "google_vit_token_representation.npz")
     config, rule = model.config, model.passport.preprocessing
-    assert (config.heads, config.head_width, config.depth, config.patch) == (3, 16, 3, 8)
+    assert (config.heads, config.head_dim, config.depth, config.patch) == (3, 16, 3, 8)
     assert (config.pre_logits, config.num_classes, config.image_size) == (40, 10, (32, 32))
     assert (config.activation, config.norm_eps, config.resample) == ("gelu_tanh", 1e-6, "google")
     assert (rule.mean, rule.std, rule.fit) == ((0.5,) * 3, (0.5,) * 3, "squash")

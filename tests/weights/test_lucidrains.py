@@ -17,7 +17,7 @@ TRAINED = ["vit_mnist_gpu.pt", "vit_mnist_gpu.safetensors"]
 def test_a_real_model_of_the_older_layout_says_what_it_is(shared_data: Path, name: str) -> None:
     model = vitreous.load(shared_data / "vit_mnist_checkpoint" / name)
     config, passport = model.config, model.passport
-    assert (config.width, config.heads, config.head_width, config.depth) == (64, 4, 64, 6)
+    assert (config.width, config.heads, config.head_dim, config.depth) == (64, 4, 64, 6)
     assert (config.channels, config.patch, config.image_size) == (1, 4, (28, 28))
     assert (config.activation, config.norm_eps, config.qkv_bias) == ("relu", 1e-5, False)
     assert (passport.preprocessing.mean, passport.preprocessing.std) == ((0.1307,), (0.3081,))
@@ -59,7 +59,7 @@ def test_heads_as_wide_as_is_usual_there(golden: Path, tmp_path: Path) -> None:
     content = (golden / "lucidrains_vit_mean.safetensors").read_bytes()
     (tmp_path / "x.safetensors").write_bytes(content)
     model = vitreous.load(tmp_path / "x.safetensors")
-    assert (model.config.heads, model.config.head_width) == (1, 64)
+    assert (model.config.heads, model.config.head_dim) == (1, 64)
     assert any("64 wide" in words for words in model.passport.origin["assumed"])
 
 

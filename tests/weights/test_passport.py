@@ -10,8 +10,8 @@ from vitreous.model.build import create_model
 from vitreous.model.vit import VisionTransformer
 from vitreous.weights.passport import (
     Passport,
+    canary_answer,
     canary_image,
-    canary_logits,
     check_canary,
     passport_of,
 )
@@ -57,7 +57,7 @@ def test_its_pixels_are_written_down() -> None:
 def test_a_small_difference_of_machines_passes(trained: Trained) -> None:
     model = trained()
     passport = passport_of(model)
-    logits = canary_logits(model, passport.preprocessing)
+    logits, _ = canary_answer(model, passport.preprocessing)
     scale = max(float(logits.abs().max()), 1.0)
     for share, passes in ((1e-4, True), (1e-2, False)):
         noted = replace(passport, canary=tuple((logits + share * scale).tolist()))
@@ -66,6 +66,22 @@ def test_a_small_difference_of_machines_passes(trained: Trained) -> None:
         else:
             with pytest.raises(UserError, match="the canary failed"):
                 check_canary(model, noted)
+
+
+def test_a_head_of_zeros_has_a_canary_all_the_same(trained: Trained) -> None:
+    model = trained()
+    torch.nn.init.zeros_(model.head.weight)
+    torch.nn.init.zeros_(model.head.bias)
+    passport = passport_of(model)
+    logits, features = canary_answer(model, passport.preprocessing)
+    assert not logits.any()
+    noted = replace(passport, canary=logits.tolist(), canary_features=features.tolist())
+    check_canary(model, noted)
+    with torch.no_grad():
+        model.encoder.blocks[0].attention.qkv.weight.mul_(1.5)
+    with pytest.raises(UserError, match="the canary failed"):
+        check_canary(model, noted)
+    check_canary(model, replace(noted, canary_features=()))  # a passport of before
 
 
 def test_another_number_of_logits_fails(trained: Trained) -> None:

@@ -59,6 +59,8 @@ def _report(run: Path) -> dict[str, Any]:
         raise UserError(f"{run} holds no report.json: give a finished run's folder") from error
     except (OSError, json.JSONDecodeError) as error:
         raise UserError(f"{run}/report.json cannot be read: {error}") from error
+    if report.get("multi_label"):
+        raise UserError(f"{run} gives several labels an image: compare runs that give one")
     return report
 
 

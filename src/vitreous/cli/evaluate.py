@@ -79,6 +79,8 @@ def run(arguments: Namespace) -> int:
         bad_limit=arguments.bad_limit,
     )
     report["run"] = run.path.name
+    if listed is not None and report.get("multi_label"):
+        raise UserError("--exclude measures models of one label an image: leave it out")
     if listed is not None:
         names = [dataset.parts[part].names[index] for index in answers.index.tolist()]
         report["without"] = measure_without(

@@ -35,6 +35,9 @@ def write_json(where: str | None, results: Any) -> bool:
 
 def print_report(report: Mapping[str, Any]) -> None:
     """The numbers of a report: overall, and class by class."""
+    if report.get("multi_label"):
+        _print_multilabel(report)
+        return
     low, high = report["accuracy_interval"]
     rows = [
         (row["name"], *(f"{row[key]:.3f}" for key in ("precision", "recall", "f1")), row["support"])
@@ -51,6 +54,25 @@ def print_report(report: Mapping[str, Any]) -> None:
     )
     if "without" in report:
         print(_without(report))
+
+
+def _print_multilabel(report: Mapping[str, Any]) -> None:
+    rows = [
+        (
+            row["name"],
+            "-" if row["average_precision"] is None else f"{row['average_precision']:.3f}",
+            *(f"{row[key]:.3f}" for key in ("precision", "recall", "f1")),
+            row["support"],
+        )
+        for row in report["classes"]
+    ]
+    print_table(["class", "average precision", "precision", "recall", "F1", "images"], rows)
+    print(
+        f"\n{report['part']}: mean average precision {report['map']:.2%} on "
+        f"{report['num_images']:,} images of several labels; at a probability of "
+        f"{report['threshold']:g}: macro F1 {report['macro_f1']:.3f}, micro F1 "
+        f"{report['micro_f1']:.3f}, every label right {report['exact']:.1%}"
+    )
 
 
 def _without(report: Mapping[str, Any]) -> str:

@@ -21,6 +21,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="run folder or checkpoint")
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="image files or folders")
     parser.add_argument("--top", metavar="INT", type=int, default=5, help="classes to name")
+    parser.add_argument(
+        "--threshold",
+        metavar="SHARE",
+        type=float,
+        default=0.5,
+        help="probability from which a class is there, for models of several labels an image",
+    )
     parser.add_argument("--batch_size", metavar="INT", type=int, default=32, help="images at once")
     parser.add_argument("--device", metavar="NAME", default="auto", help="auto, cpu or cuda")
     parser.add_argument(
@@ -44,6 +51,7 @@ def run(arguments: Namespace) -> int:
         model,
         files,
         top=arguments.top,
+        threshold=arguments.threshold,
         batch_size=arguments.batch_size,
         device=arguments.device,
         precision=arguments.precision,
@@ -52,6 +60,7 @@ def run(arguments: Namespace) -> int:
     results = [
         {
             "name": p.name,
+            "labels": list(p.labels),
             "classes": [{"name": name, "probability": share} for name, share in p.probabilities],
         }
         for p in predictions
@@ -59,7 +68,7 @@ def run(arguments: Namespace) -> int:
     unreadable = [{"name": error.name, "error": error.reason} for error in bad]
     if not write_json(arguments.json, results + unreadable):
         rows = [
-            (p.name, "  ".join(f"{name} {share:.1%}" for name, share in p.probabilities))
+            (p.name, "  ".join(_words(name, share, p.labels) for name, share in p.probabilities))
             for p in predictions
         ]
         width = max((len(name) for name, _ in rows), default=0)
@@ -68,6 +77,11 @@ def run(arguments: Namespace) -> int:
     for error in bad:
         print(f"vitreous: cannot read {error}", file=sys.stderr)
     return 1 if bad else 0
+
+
+def _words(name: str, share: float, labels: tuple[str, ...]) -> str:
+    """A class and its probability; with a star where several may be there and it is."""
+    return f"{name} {share:.1%}" + ("*" if len(labels) != 1 and name in labels else "")
 
 
 def _files(paths: list[str]) -> Iterator[str]:

@@ -16,7 +16,7 @@ class Batch:
 
     Attributes:
         images: Pixels at the model's size.
-        labels: Class indices.
+        labels: Class indices, or multi-hot rows of images that may have several.
         index: Position of each image in its part.
         mask: False for rows that only fill the batch up; they count nowhere.
         movement: Affine matrices from output to input coordinates in [-1, 1], where training
@@ -26,7 +26,7 @@ class Batch:
     """
 
     images: UInt8[Tensor, "B C H W"]
-    labels: Int64[Tensor, " B"]
+    labels: Int64[Tensor, " B"] | UInt8[Tensor, "B K"]
     index: Int64[Tensor, " B"]
     mask: Bool[Tensor, " B"]
     movement: Float[Tensor, "B 2 3"] | None = None

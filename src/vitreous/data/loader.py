@@ -246,7 +246,7 @@ class _TrainingReader:
     def blank(self, *, shared: bool = False, pinned: bool = False) -> Batch:
         """A batch to be filled."""
         augmentation, size = self.images.augmentation, len(self)
-        batch = _blank(self.rule, size, shared=shared, pinned=pinned)
+        batch = _blank(self.images.part, self.rule, size, shared=shared, pinned=pinned)
         return replace(
             batch,
             movement=torch.zeros(size, 2, 3) if augmentation.moves else None,
@@ -317,7 +317,7 @@ class _EvaluationReader:
 
     def blank(self, *, shared: bool = False, pinned: bool = False) -> Batch:
         """A batch to be filled."""
-        return _blank(self.rule, self.batch_size, shared=shared, pinned=pinned)
+        return _blank(self.part, self.rule, self.batch_size, shared=shared, pinned=pinned)
 
     def fill(self, batch: Batch, row: int, sample: int) -> list[BadImageError]:
         """Read one image; its row stays masked where it cannot be read."""
@@ -325,22 +325,22 @@ class _EvaluationReader:
             image = fit_for_test(self.part.read(sample), self.rule)
         except BadImageError as error:
             batch.index[row] = sample
-            batch.labels[row] = int(self.part.labels[sample])
+            batch.labels.numpy()[row] = self.part.labels[sample]
             return [error]
         _put(batch, row, image, sample, self.part)
         return []
 
 
-def _blank(rule: Preprocessing, size: int, *, shared: bool, pinned: bool) -> Batch:
+def _blank(part: Part, rule: Preprocessing, size: int, *, shared: bool, pinned: bool) -> Batch:
     """A batch of which every row only fills it up.
 
     An ordinary one also where the consumer has asked for inference mode: others must write to it.
     """
     with torch.inference_mode(False):
-        return _allocate(rule, size, shared=shared, pinned=pinned)
+        return _allocate(part, rule, size, shared=shared, pinned=pinned)
 
 
-def _allocate(rule: Preprocessing, size: int, *, shared: bool, pinned: bool) -> Batch:
+def _allocate(part: Part, rule: Preprocessing, size: int, *, shared: bool, pinned: bool) -> Batch:
     shape = (size, rule.channels, *rule.size)
     if shared:
         # What PyTorch's own collation does in a worker: else the batch is copied once more.
@@ -348,9 +348,10 @@ def _allocate(rule: Preprocessing, size: int, *, shared: bool, pinned: bool) -> 
         images = torch.empty(0, dtype=torch.uint8).set_(storage).view(shape)
     else:
         images = torch.zeros(shape, dtype=torch.uint8, pin_memory=pinned)
+    kind = torch.uint8 if part.labels.ndim == 2 else torch.int64  # multi-hot rows, or indices
     return Batch(
         images=images,
-        labels=torch.zeros(size, dtype=torch.int64),
+        labels=torch.zeros(size, *part.labels.shape[1:], dtype=kind),
         index=torch.full((size,), -1),
         mask=torch.zeros(size, dtype=torch.bool),
     )

@@ -22,7 +22,8 @@ class Subset:
     def __init__(self, places: Sequence[tuple[Part, int]]) -> None:
         self.places = places
         self.names = [part.names[index] for part, index in places]
-        self.labels = np.array([part.labels[index] for part, index in places], np.int64)
+        labels = [part.labels[index] for part, index in places]
+        self.labels = np.array(labels, np.uint8 if np.ndim(labels) == 2 else np.int64)
         self.decodes = any(
             decodes(part) for part in {id(part): part for part, _ in places}.values()
         )
@@ -45,7 +46,8 @@ def with_validation(
 ) -> Dataset:
     """Split a validation part off training, where a data set has training and no validation.
 
-    Each class gives the rounded fraction of its images, and keeps at least one in either part.
+    Where images have several labels, the rounded fraction of all is chosen; else each class gives
+    the rounded fraction of its images, and keeps at least one in either part.
     Which ones is chosen by scikit-learn's `train_test_split` from its names in order, class by
     class: the same names and seed give the same split on any machine, and a new image moves no
     image of another class. Images keep their order.
@@ -54,7 +56,7 @@ def with_validation(
         dataset: Returned as it is where it has a validation part, or no train part.
         fraction: Share that validates, in [0, 1); 0 means no validation part.
         seed: Of the choice.
-        stratified: Else all images are split as if they were of one class, whatever their labels.
+        stratified: Else the rounded fraction of all images is chosen, whatever their labels.
 
     Raises:
         UserError: The fraction is not in [0, 1), there is one class only, or a class has one
@@ -65,6 +67,7 @@ def with_validation(
     if fraction == 0 or "train" not in dataset.parts or "validation" in dataset.parts:
         return dataset
     train = dataset.parts["train"]
+    stratified = stratified and not dataset.multi_label
     chosen = _choose(train, dataset, fraction, seed, stratified)
     everything = np.arange(len(train.labels))
     rest = np.setdiff1d(everything, chosen, assume_unique=True)
@@ -73,8 +76,8 @@ def with_validation(
         "train": Subset([(train, int(index)) for index in rest]),
         "validation": Subset([(train, int(index)) for index in chosen]),
     }
-    way = "stratified" if stratified else "at random"
-    note = f"{len(chosen)} of {len(everything)} train images, {way}, seed {seed}"
+    how = "stratified" if stratified else "at random"
+    note = f"{len(chosen)} of {len(everything)} train images, {how}, seed {seed}"
     return replace(dataset, parts=parts, notes={**dataset.notes, "validation": note})
 
 
@@ -124,10 +127,15 @@ def _choose(
     """Positions of the images that validate, ascending."""
     from sklearn.model_selection import train_test_split
 
-    labels = np.asarray(train.labels) if stratified else np.zeros(len(train.labels), np.int64)
-    counts = np.bincount(labels, minlength=dataset.num_classes)
+    by_name = np.array(sorted(range(len(train.labels)), key=train.names.__getitem__))
+    if not stratified:
+        if len(by_name) < 2:
+            raise UserError(f"{dataset.address}: 1 image to train on: give at least two")
+        share = int(np.clip(round(fraction * len(by_name)), 1, len(by_name) - 1))
+        return np.sort(train_test_split(by_name, test_size=share, random_state=seed)[1])
+    counts = np.bincount(train.labels, minlength=dataset.num_classes)
     present = np.flatnonzero(counts)
-    if stratified and len(present) < 2:
+    if len(present) < 2:
         name = dataset.class_names[present[0]]
         raise UserError(
             f"{dataset.address}: only one class ({name}) to train on: give at least two"
@@ -139,8 +147,7 @@ def _choose(
             f"{dataset.address}: 1 image only of class {', '.join(names)}{more}, and training and "
             "validation need one each: add images, or take the class out"
         )
-    by_name = np.array(sorted(range(len(train.labels)), key=train.names.__getitem__))
-    by_class = by_name[np.argsort(labels[by_name], kind="stable")]
+    by_class = by_name[np.argsort(train.labels[by_name], kind="stable")]
     chosen = []
     for members in np.split(by_class, np.cumsum(counts)[:-1]):
         if members.size:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Int64, UInt8
 from torch import nn
 
 from vitreous.data.batch import normalise
@@ -24,7 +24,7 @@ class Inference:
     """
 
     logits: Float32[np.ndarray, "N K"]
-    labels: Int64[np.ndarray, " N"]
+    labels: Int64[np.ndarray, " N"] | UInt8[np.ndarray, "N K"]
     index: Int64[np.ndarray, " N"]
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int64, UInt8
 
+from vitreous.data.sample import Labels
 from vitreous.errors import UserError
 
 
@@ -30,6 +31,27 @@ def match_classes(model: Sequence[str], data: Sequence[str]) -> Int64[np.ndarray
         f"the model knows {_listed(model)} and the data has {_listed(data)}: give data of the same "
         "classes, or train a new head with --weights"
     )
+
+
+def in_model_order(
+    labels: Labels, places: Int64[np.ndarray, " C"], num_classes: int, *, multi_label: bool
+) -> Int64[np.ndarray, " n"] | UInt8[np.ndarray, "n columns"]:
+    """The data's labels, as the model would give them.
+
+    Args:
+        labels: Class indices or multi-hot rows, in the data's order.
+        places: Of `match_classes`.
+        num_classes: K, of the model.
+        multi_label: Whether the model gives several labels; a single one becomes a row then.
+    """
+    if not multi_label:
+        return places[labels]
+    rows = np.zeros((len(labels), num_classes), np.uint8)
+    if labels.ndim == 2:
+        rows[:, places] = labels
+    else:
+        rows[np.arange(len(labels)), places[labels]] = 1
+    return rows
 
 
 def _counted(names: Sequence[str]) -> bool:

@@ -15,6 +15,7 @@ from vitreous.data.decode import decode
 from vitreous.data.modes import to_uint8
 from vitreous.data.transform import fit_for_test
 from vitreous.errors import BadImageError, UserError
+from vitreous.evaluate.multilabel import THRESHOLD
 from vitreous.model.classifier import Classifier
 from vitreous.parallel.device import choose_engine
 from vitreous.weights.passport import passport_of
@@ -29,12 +30,15 @@ class Prediction:
 
     Attributes:
         name: The file's path, or the image's place in the call.
+        labels: The most probable class; of a model that gives several labels, all classes over
+            the threshold, which may be none.
         probabilities: (Class name, probability), largest first; two classes may share a name, as
             ImageNet's cranes do.
     """
 
     name: str
     probabilities: tuple[tuple[str, float], ...]
+    labels: tuple[str, ...]
 
     @property
     def label(self) -> str:
@@ -52,6 +56,7 @@ def predict(
     images: Picture | Iterable[Picture],
     *,
     top: int = 5,
+    threshold: float = THRESHOLD,
     batch_size: int = 32,
     device: str = "auto",
     precision: str = "auto",
@@ -64,7 +69,8 @@ def predict(
     Args:
         model: With the preprocessing and the class names of its passport.
         images: One or many: paths, PIL images, or uint8 arrays (H, W, C) or (H, W).
-        top: How many classes to name for each.
+        top: How many classes to name for each; those over the threshold are all named.
+        threshold: Probability from which a class is there, for models of several labels.
         batch_size: Images at once.
         device: `auto`, or a name torch knows.
         precision: `auto`, `float32` or `bfloat16`.
@@ -75,11 +81,14 @@ def predict(
 
     Raises:
         UserError: An image cannot be read, and `on_bad` is not given; the model has no head; or
-            `top` or `batch_size` is under 1.
+            `top` or `batch_size` is under 1, or
+            `threshold` is no probability.
     """
     for option, value in (("top", top), ("batch_size", batch_size)):
         if value < 1:
             raise UserError(f"{option} is {value}: give at least 1")
+    if not 0 < threshold < 1:
+        raise UserError(f"threshold is {threshold}: give a probability, over 0 and below 1")
     passport = passport_of(model)
     if not passport.class_names:
         raise UserError("this model has no head to predict with: load it with num_classes=")
@@ -95,12 +104,13 @@ def predict(
         pixels = torch.stack([fit_for_test(pixels, rule) for _, pixels in chunk])
         with torch.inference_mode(), engine.autocast():
             logits = model(normalise(pixels.to(engine.device), rule))
-        best = logits.float().softmax(1).cpu().topk(min(top, len(names)), dim=1)
-        for (name, _), values, places in zip(
-            chunk, best.values.tolist(), best.indices.tolist(), strict=True
-        ):
-            labels = [names[place] for place in places]
-            predictions.append(Prediction(name, tuple(zip(labels, values, strict=True))))
+        shares = logits.float().sigmoid() if passport.multi_label else logits.float().softmax(1)
+        for (name, _), row in zip(chunk, shares.cpu(), strict=True):
+            over = int((row >= threshold).sum()) if passport.multi_label else 1
+            best = row.topk(min(max(top, over), len(names)))
+            labels = [names[place] for place in best.indices.tolist()]
+            named = tuple(zip(labels, best.values.tolist(), strict=True))
+            predictions.append(Prediction(name, named, tuple(labels[:over])))
     return predictions
 
 

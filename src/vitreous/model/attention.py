@@ -18,10 +18,9 @@ class Attention(nn.Module):
 
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
-        assert config.head_width is not None
         self.heads = config.heads
-        self.head_width = config.head_width
-        self.inner = config.heads * config.head_width
+        self.head_width = config.head_dim
+        self.inner = config.heads * config.head_dim
         self.dropout = config.attention_dropout
         self.qkv = nn.Linear(config.width, 3 * self.inner, bias=config.qkv_bias)
         self.projection = nn.Linear(self.inner, config.width)

@@ -114,7 +114,7 @@ class ViTConfig(ModelConfig):
         depth: L, number of encoder blocks.
         mlp_width: F, width of the MLP's hidden layer.
         heads: k, of the attention.
-        head_width: d, of one head; D / k where not given.
+        head_width: d, of one head, where it is not D / k; see `head_dim`.
         num_classes: K; 0 leaves the head out, and the model returns its features (B, D).
         class_token: Whether a learned token is put before the patches (equation 1).
         registers: Learned tokens between the class token and the patches that no head reads
@@ -222,13 +222,13 @@ class ViTConfig(ModelConfig):
                 raise UserError(
                     f"model.{field} is {getattr(self, field)!r}: choose {' or '.join(options)}"
                 )
-        if self.head_width is None:
-            if self.width % self.heads:
-                raise UserError(
-                    f"model.width {self.width} is no multiple of model.heads {self.heads}: "
-                    "change one, or give model.head_width"
-                )
-            object.__setattr__(self, "head_width", self.width // self.heads)
+        if self.head_width is None and self.width % self.heads:
+            raise UserError(
+                f"model.width {self.width} is no multiple of model.heads {self.heads}: "
+                "change one, or give model.head_width"
+            )
+        if self.head_width is not None and self.head_width * self.heads == self.width:
+            object.__setattr__(self, "head_width", None)  # follows when width or heads change
         self._check_pooling()
         self.grid_of(self.image_size)
 
@@ -264,6 +264,11 @@ class ViTConfig(ModelConfig):
         return replace(
             self, num_classes=num_classes, pre_logits=None, pooling=pooling, head_bias=True
         )
+
+    @property
+    def head_dim(self) -> int:
+        """d, width of one attention head: `head_width`, or D / k where that is not given."""
+        return self.head_width or self.width // self.heads
 
     @property
     def prefix(self) -> int:

@@ -1,8 +1,11 @@
-"""Supervised classification with softmax cross-entropy on hard, smoothed or mixed labels."""
+"""Supervised classification of images of one class, on hard, smoothed or mixed labels."""
+
+from typing import Literal
 
 import numpy as np
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitreous.data.augmentation import Augmentation
@@ -17,6 +20,10 @@ from vitreous.objective.contract import Outcome, Task
 class Classification:
     """Cross-entropy against label probabilities (paper, section 4.1 fine-tunes so).
 
+    With `sigmoid` each class is a yes or no of its own: binary cross-entropy, summed over the
+    classes, as the paper's pretraining (google-research/vision_transformer, issue 34) and DeiT III
+    (arXiv 2204.07118, section 3.3, there the mean over classes) have it.
+
     Args:
         num_classes: K.
         rule: Normalisation.
@@ -24,6 +31,8 @@ class Classification:
             cutmix.
         label_smoothing: Share of each target that is spread over all classes evenly
             (Szegedy et al. 2016, arXiv 1512.00567, section 7).
+        loss: `softmax` or `sigmoid`.
+        class_weights: (K,), what a class's term of the loss is multiplied by; 1 where None.
     """
 
     def __init__(
@@ -32,11 +41,15 @@ class Classification:
         rule: Preprocessing,
         augmentation: Augmentation,
         label_smoothing: float = 0.0,
+        loss: Literal["softmax", "sigmoid"] = "softmax",
+        class_weights: Float[Tensor, " K"] | None = None,
     ) -> None:
         self.num_classes = num_classes
         self.rule = rule
         self.augmentation = augmentation
         self.label_smoothing = label_smoothing
+        self.loss = loss
+        self.class_weights = class_weights
 
     def learner(self, model: Classifier) -> Classifier:
         """The model itself."""
@@ -52,8 +65,17 @@ class Classification:
         return Task(*mix(images, targets, self.augmentation, draw))
 
     def measure(self, model: nn.Module, task: Task) -> Outcome:
-        """Cross-entropy, and the share of images whose largest target is the arg max."""
+        """The loss, and the share of images whose largest target is the arg max."""
         logits = model(task.images).float()
-        loss = F.cross_entropy(logits, task.targets)
+        weights = self.class_weights
+        if weights is not None:
+            weights = weights.to(logits.device)
+        if self.loss == "softmax":
+            loss = F.cross_entropy(logits, task.targets, weights)
+        else:
+            terms = F.binary_cross_entropy_with_logits(
+                logits, task.targets, weights, reduction="sum"
+            )
+            loss = terms / len(logits)
         right = logits.detach().argmax(1) == task.targets.argmax(1)
         return Outcome(loss, {"accuracy": right.float().mean()})

@@ -43,6 +43,11 @@ def total(values: Sequence[float]) -> list[float]:
     return numbers
 
 
+def first_says(answer: bool) -> bool:
+    """The first rank's answer, for all."""
+    return bool(total([answer and rank() == 0])[0])
+
+
 def decide(make: Callable[[], Any]) -> Any:
     """One decision for all ranks, made by the first.
 

@@ -22,10 +22,12 @@ from vitreous.durable import write_text
 from vitreous.errors import BadImageError
 from vitreous.evaluate.classification import classification_report, most_confident_mistakes
 from vitreous.evaluate.inference import Inference, infer
-from vitreous.evaluate.labels import match_classes
+from vitreous.evaluate.labels import in_model_order, match_classes
+from vitreous.evaluate.multilabel import multilabel_report
 from vitreous.model.classifier import Classifier
 from vitreous.model.recording import Recording
 from vitreous.parallel.device import Engine
+from vitreous.report.multilabel_view import write_multilabel_report
 from vitreous.report.page import write_report
 from vitreous.report.pictures import AttentionView, Mistake
 from vitreous.weights.passport import Passport, passport_of
@@ -59,8 +61,9 @@ def evaluate_part(
     Raises:
         UserError: Other classes or channels than the model's; too many unreadable images.
     """
-    require_one_label(dataset, "evaluation")
     passport = passport_of(model)
+    if not passport.multi_label:
+        require_one_label(dataset, "evaluation of this model")
     check_channels(dataset.channels, passport.preprocessing)
     places = match_classes(passport.class_names, dataset.class_names)
     images = dataset.parts[part]
@@ -69,8 +72,12 @@ def evaluate_part(
     begin = time.perf_counter()
     answers = infer(model.to(engine.device), loader, engine)
     seconds = time.perf_counter() - begin
-    answers = Inference(answers.logits, places[answers.labels], answers.index)
-    report = classification_report(
+    labels = in_model_order(
+        answers.labels, places, len(passport.class_names), multi_label=passport.multi_label
+    )
+    answers = Inference(answers.logits, labels, answers.index)
+    measure = multilabel_report if passport.multi_label else classification_report
+    report = measure(
         answers.logits,
         answers.labels,
         passport.class_names,
@@ -120,6 +127,9 @@ def write_run_report(
     written = dict(report)
     write_text(folder / "report.json", json.dumps(written, indent=1) + "\n")
     written["facts"] = dict(facts or {}) | _machine(engine)
+    if passport.multi_label:
+        write_multilabel_report(folder / "report.html", written, history)
+        return
     write_report(
         folder / "report.html",
         written,

@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from vitreous.data.augmentation import Augmentation
 from vitreous.data.preprocessing import Preprocessing
@@ -11,6 +11,13 @@ from vitreous.errors import UserError
 from vitreous.model.config import ModelConfig
 from vitreous.model.kind import KINDS, config_type
 from vitreous.objective.config import OBJECTIVES, ObjectiveConfig, objective_type
+from vitreous.train.tuning import TuningConfig
+
+Shape = Literal["cosine", "linear", "constant", "drops"]
+Loss = Literal["softmax", "sigmoid"]
+ClassWeights = Literal["equal", "auto"]
+Result = Literal["last", "best"]
+Logger = Literal["none", "wandb", "mlflow"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +31,8 @@ class OptimizerConfig:
         momentum: Of SGD and Muon.
         betas: Of Adam's two averages.
         weight_decay: Decoupled; never on biases, norms, tokens and positions.
+        layer_decay: Each layer's rate is that of the layer behind it times this, from the head,
+            whose rate is whole, down to patches and positions (arXiv 2106.08254); 1 is off.
         clip: Largest global norm of the gradient; 0 is off.
         adam_learning_rate: With Muon, the peak for what AdamW trains.
         on_nonfinite: `stop` before the weights move when loss or gradient is not finite, or
@@ -35,6 +44,7 @@ class OptimizerConfig:
     momentum: float = 0.9
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.0
+    layer_decay: float = 1.0
     clip: float = 0.0
     adam_learning_rate: float = 1e-3
     on_nonfinite: Literal["stop", "skip"] = "stop"
@@ -51,6 +61,10 @@ class OptimizerConfig:
         for name in ("weight_decay", "clip"):
             if getattr(self, name) < 0:
                 raise UserError(f"optimizer.{name} is {getattr(self, name)}: give 0 or more")
+        if not 0 < self.layer_decay <= 1:
+            raise UserError(
+                f"optimizer.layer_decay is {self.layer_decay}: give a share over 0, at most 1"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,23 +72,25 @@ class ScheduleConfig:
     """How the learning rate goes over the run.
 
     Attributes:
-        shape: From the peak to the end: `cosine`, `linear` or `constant`.
+        shape: From the peak to the end: `cosine`, `linear`, `constant`, or `drops` to a tenth.
         warmup: Share of the steps over which the rate rises linearly from 0.
-        final: The rate at the end, as a share of the peak.
+        final: The rate at the end, as a share of the peak; not of `constant` and `drops`.
+        drops: Shares of the steps at which the rate falls to a tenth, for `drops`.
         sides: Sides of the training images, pixels, one after the other; small images first make
             the early steps cheap (Howard 2018; Tan and Le 2021, arXiv 2104.00298). All steps at
             the model's image size where empty.
         side_starts: Share of the steps at which each of `sides` begins; the first is 0.
     """
 
-    shape: Literal["cosine", "linear", "constant"] = "cosine"
+    shape: Shape = "cosine"
     warmup: float = 0.05
     final: float = 0.0
+    drops: tuple[float, ...] = ()
     sides: tuple[int, ...] = ()
     side_starts: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("sides", "side_starts"):
+        for name in ("drops", "sides", "side_starts"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         starts = self.side_starts
         if len(self.sides) != len(starts) or list(starts) != sorted(starts) or starts[:1] > (0,):
@@ -82,8 +98,20 @@ class ScheduleConfig:
                 f"schedule.side_starts {starts} do not go with schedule.sides {self.sides}: give "
                 "one share a side, rising from 0"
             )
-        if self.shape not in ("cosine", "linear", "constant"):
-            raise UserError(f"schedule.shape is {self.shape!r}: choose cosine, linear or constant")
+        if self.shape not in get_args(Shape):
+            raise UserError(
+                f"schedule.shape is {self.shape!r}: choose {', '.join(get_args(Shape))}"
+            )
+        if (self.shape == "drops") != bool(self.drops):
+            raise UserError(
+                f"schedule.shape is {self.shape} and schedule.drops are {self.drops}: give drops "
+                "for that shape, and only for it"
+            )
+        if not all(self.warmup <= at < 1 for at in self.drops):
+            raise UserError(
+                f"schedule.drops are {self.drops}: give shares between the warm-up "
+                f"({self.warmup:g}) and 1"
+            )
         for name in ("warmup", "final"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(f"schedule.{name} is {getattr(self, name)}: give a share, 0 to 1")
@@ -132,13 +160,23 @@ class TrainConfig:
         optimizer: How weights move.
         schedule: How the learning rate goes.
         parallel: How the work is spread over processes.
+        tuning: Which of a trained model's weights move.
         epochs: Times each image is seen; give this or `steps`.
         steps: Optimiser steps; filled in from `epochs` where not given.
         batch_size: Images a step, over all processes.
         micro_batch: Images in the memory of a process at once; gradients are accumulated over
             the rest. Chosen by free memory where not given.
+        loss: `softmax` cross-entropy, or a `sigmoid` for each class, summed over the classes;
+            images of several labels always take the second.
+        class_weights: `equal`, or `auto`: rare classes count more, in inverse proportion to their
+            share of the training images; of images of several labels, their presence does.
+        initial_bias: First value of the head's bias; -10 with `sigmoid` makes every class
+            unlikely at the start.
         label_smoothing: Share of each target spread over all classes.
         average: Decay of the running average of the weights, which becomes the result; 0 is off.
+        result: Which weights the run hands over: the `last`, or the `best` of its validations.
+        patience: Validations without a better one after which the run ends, with the best as its
+            result; 0 is off.
         seed: Of everything that is drawn.
         validation_fraction: Share split off for validation where the data has none.
         bad_limit: Share of unreadable images over which the run stops.
@@ -154,6 +192,7 @@ class TrainConfig:
         checkpoint_seconds: Time between resumable states.
         checkpoint_keep: How many of the newest states stay on disk.
         checkpoint_every: States at multiples of so many steps are made and stay; 0: none.
+        logger: Where the log goes besides metrics.jsonl and TensorBoard: `wandb` or `mlflow`.
     """
 
     recipe: str
@@ -167,12 +206,18 @@ class TrainConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     parallel: ParallelConfig = field(default_factory=ParallelConfig)
+    tuning: TuningConfig = field(default_factory=TuningConfig)
     epochs: float | None = None
     steps: int | None = None
     batch_size: int = 128
     micro_batch: int | None = None
+    loss: Loss = "softmax"
+    class_weights: ClassWeights = "equal"
+    initial_bias: float = 0.0
     label_smoothing: float = 0.0
     average: float = 0.0
+    result: Result = "last"
+    patience: int = 0
     seed: int = 0
     validation_fraction: float = 0.2
     bad_limit: float = 0.01
@@ -186,6 +231,7 @@ class TrainConfig:
     checkpoint_seconds: float = 60.0
     checkpoint_keep: int = 2
     checkpoint_every: int = 0
+    logger: Logger = "none"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "excluded", tuple(self.excluded))
@@ -198,9 +244,16 @@ class TrainConfig:
         for name in ("label_smoothing", "average", "validation_fraction", "bad_limit"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(f"{name} is {getattr(self, name)}: give a share, 0 to below 1")
-        for name in ("seed", "checkpoint_every", "cache_mb"):
+        for name in ("seed", "checkpoint_every", "cache_mb", "patience"):
             if getattr(self, name) < 0:
                 raise UserError(f"{name} is {getattr(self, name)}: give 0 or more")
+        for name, options in _OPTIONS.items():
+            if getattr(self, name) not in options:
+                raise UserError(f"{name} is {getattr(self, name)!r}: choose {' or '.join(options)}")
+        if self.tuning.train != "all" and self.weights is None:
+            raise UserError(
+                f"tuning.train {self.tuning.train} keeps random weights as they are: give --weights"
+            )
         Workers(kind=self.workers, count=self.readers or None)
         if self.parallel.compile and getattr(self.model, "stochastic_depth", False):
             raise UserError(
@@ -216,6 +269,11 @@ class TrainConfig:
                 f"preprocessing.channels {self.preprocessing.channels} is not model.channels "
                 f"{self.model.channels}: give the same"
             )
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether the best weights are kept, to be the result."""
+        return self.result == "best" or self.patience > 0
 
     def with_length(self, num_images: int) -> "TrainConfig":
         """Fill in steps from epochs, or epochs from steps, for so many training images.
@@ -259,9 +317,16 @@ class TrainConfig:
                 section = config_type(given)
             if name == "objective" and isinstance(given, dict):
                 section = objective_type(given)
-            values[name] = _section(section, name, given)
+            values[name] = _section(section, name, {} if given is None else given)
         return _section(cls, "", values)
 
+
+_OPTIONS: dict[str, tuple[str, ...]] = {
+    "loss": get_args(Loss),
+    "class_weights": get_args(ClassWeights),
+    "result": get_args(Result),
+    "logger": get_args(Logger),
+}
 
 SECTIONS: dict[str, tuple[type[Any], ...]] = {
     "model": tuple(KINDS.values()),
@@ -271,6 +336,7 @@ SECTIONS: dict[str, tuple[type[Any], ...]] = {
     "optimizer": (OptimizerConfig,),
     "schedule": (ScheduleConfig,),
     "parallel": (ParallelConfig,),
+    "tuning": (TuningConfig,),
 }
 """The parts of a config; a model's, and an objective's, is one of several types."""
 

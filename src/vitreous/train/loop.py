@@ -16,12 +16,13 @@ from vitreous.data.read_ahead import telling_of_readers
 from vitreous.data.sample import Dataset
 from vitreous.data.workers import Workers
 from vitreous.errors import UserError
-from vitreous.evaluate.classification import read_logits
 from vitreous.evaluate.held_out import measure_part
 from vitreous.evaluate.inference import infer
+from vitreous.evaluate.validation import measure
 from vitreous.objective.contract import Objective, Task
-from vitreous.parallel.collect import rank, total, world_size
+from vitreous.parallel.collect import first_says, rank, total, whole, world_size
 from vitreous.parallel.device import Engine
+from vitreous.train.best import Standing, standing
 from vitreous.train.config import TrainConfig
 from vitreous.train.diagnosis import first_nonfinite
 from vitreous.train.measure import Journal
@@ -29,9 +30,11 @@ from vitreous.train.optimizer import build_optimizers, set_learning_rate
 from vitreous.train.placement import Placement
 from vitreous.train.run_folder import RunFolder
 from vitreous.train.schedule import learning_rate_factor, phases
+from vitreous.train.spent import Spent
 from vitreous.train.state import TrainingState
 from vitreous.train.step import NonFiniteError, StepResult, accumulate, check_and_clip
 from vitreous.train.stop import StoppedError, StopRequest
+from vitreous.train.tracker import Tracker, open_tracker
 
 # Streams of randomness of a step, beside the samples' own.
 _DROPOUT, _MIXING = 1, 2
@@ -71,6 +74,7 @@ class Loop:
         self.checkpoints.keep = config.checkpoint_keep
         self.checkpoints.every = config.checkpoint_every
         self.phases = phases(config.schedule, config.model.image_size, self.steps)
+        self.spent = Spent(config.model, self.phases, config.batch_size)
         largest = max((phase.size for phase in self.phases), key=max)
         self.loader = TrainingLoader(
             part,
@@ -96,8 +100,19 @@ class Loop:
             steps=self.steps,
             tensorboard=self.folder.path / "tensorboard",
             console=self.console,
+            tracker=self._tracker(),
         )
         return self.log
+
+    def _tracker(self) -> Tracker | None:
+        """The first rank tells the service."""
+        logger = "none" if rank() else self.config.logger
+        return open_tracker(logger, self.folder.path, self.config.to_dict())
+
+    @property
+    def standing(self) -> Standing:
+        """How the validations have gone so far."""
+        return standing(self.log.history)
 
     def fit(self, request: StopRequest) -> None:
         """All steps that are left; the state is saved by the clock, at a stop and at the end.
@@ -113,6 +128,8 @@ class Loop:
 
     def _fit(self, request: StopRequest) -> None:
         state, saved = self.state, time.perf_counter()
+        if self._exhausted():
+            return
         logged, since = state.seconds, list[StepResult]()
         begin = time.perf_counter()
         for batch in self._batches():
@@ -126,6 +143,7 @@ class Loop:
                 logged, since = state.seconds, []
             if done or state.step % self.validate_every == 0:
                 self._validate()
+                done = done or self._exhausted()
             due = time.perf_counter() - saved > self.config.checkpoint_seconds
             asked, due = _agree(request.asked, due)
             every = self.checkpoints.every
@@ -138,6 +156,8 @@ class Loop:
                 self.checkpoints.finish(wait=False)
             if asked and not done:
                 raise StoppedError(state.step, asked)
+            if done:
+                break
             begin = time.perf_counter()
 
     def _workers(self) -> Workers:
@@ -258,7 +278,13 @@ class Loop:
 
     def _place(self) -> dict[str, float]:
         seen = self.state.step * self.config.batch_size
-        return {"step": self.state.step, "epoch": seen / self.images, "images": seen}
+        return {
+            "step": self.state.step,
+            "epoch": seen / self.images,
+            "images": seen,
+            "flops": self.spent.flops(self.state.step),
+            "device_hours": self.spent.device_hours(self.state.seconds),
+        }
 
     def _validate(self) -> None:
         part = self.dataset.parts.get("validation")
@@ -273,16 +299,31 @@ class Loop:
             rank=rank(),
             world_size=world_size(),
         )
-        line = self._place()
         if self.config.objective.supervised:
             answers = infer(self.state.result, loader, self.engine)
-            predictions = read_logits(answers.logits, answers.labels)
-            line["validation_loss"] = float(-predictions.log_probability.mean())
-            line["validation_accuracy"] = float(predictions.correct.mean())
+            measures = measure(answers.logits, answers.labels)
         else:
-            means = measure_part(self.state.result, self.objective, loader, self.engine)
-            line |= {f"validation_{name}": value for name, value in means.items()}
-        self.log.write(line)
+            measures = measure_part(self.state.result, self.objective, loader, self.engine)
+        self.log.write(self._place() | {f"validation_{n}": v for n, v in measures.items()})
+        self._keep_if_best()
+
+    def _keep_if_best(self) -> None:
+        """Write weights that no validation has surpassed, and the state that goes with them."""
+        if not self.config.keeps_best:
+            return
+        if not first_says(self.standing.step == self.state.step):
+            return
+        tensors = {name: whole(t) for name, t in self.state.result.state_dict().items()}
+        if rank() == 0:
+            self.folder.best.save(tensors, self.state.step)
+        self.checkpoints.save(self.state)
+        if rank() == 0:
+            self.folder.best.keep_only(self.state.step)
+
+    def _exhausted(self) -> bool:
+        """Whether validation has not improved for as long as the run is patient."""
+        patience = self.config.patience
+        return patience > 0 and first_says(patience <= self.standing.since)
 
 
 def _agree(asked: signal.Signals | None, due: bool) -> tuple[signal.Signals | None, bool]:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from vitreous.errors import UserError
+from vitreous.train.tracker import Tracker
 
 
 class Journal:
@@ -23,10 +24,18 @@ class Journal:
         steps: Of the whole run.
         tensorboard: Folder for TensorBoard's files; needs the `tensorboard` extra.
         console: Where the bar and the lines go.
+        tracker: A service that gets each line too.
     """
 
     def __init__(
-        self, path: Path | None, *, step: int, steps: int, tensorboard: Path, console: Console
+        self,
+        path: Path | None,
+        *,
+        step: int,
+        steps: int,
+        tensorboard: Path,
+        console: Console,
+        tracker: Tracker | None = None,
     ) -> None:
         lines = [] if path is None else read_history(path)
         self.history = [line for line in lines if line["step"] <= step]
@@ -34,6 +43,7 @@ class Journal:
         self._steps, self._start = steps, step
         self._tensorboard = tensorboard
         self._console = console
+        self._tracker = tracker
         self._file: IO[str] | None = None
         self._writer: Any = None
 
@@ -66,6 +76,8 @@ class Journal:
             self._writer.close()
         if self._file is not None:
             self._file.close()
+        if self._tracker is not None:
+            self._tracker.close(failed=kind is not None)
 
     def _open(self, path: Path) -> None:
         try:
@@ -102,22 +114,27 @@ class Journal:
             for name, value in line.items():
                 if name not in ("step", "epoch"):
                     self._writer.add_scalar(name, value, int(line["step"]))
+        if self._tracker is not None:
+            self._tracker.write(line)
         if "loss" in line:
-            words = f"loss {line['loss']:.3f}  {_accuracy(line, 'accuracy')}"
+            words = f"loss {line['loss']:.3f}  {_measure(line)}"
             words += f"{line['images_per_second']:.0f} images/s"
             self._bar.update(self._task, words=words, epoch=line["epoch"])
         if "validation_loss" in line:
             self._console.print(
                 f"epoch {line['epoch']:6.1f}   validation "
-                f"{_accuracy(line, 'validation_accuracy')}loss {line['validation_loss']:.3f}",
+                f"{_measure(line, 'validation_')}loss {line['validation_loss']:.3f}",
                 highlight=False,
                 soft_wrap=True,
             )
 
 
-def _accuracy(line: Mapping[str, float], name: str) -> str:
-    """Where the objective has one."""
-    return f"accuracy {line[name]:.1%}   " if name in line else ""
+def _measure(line: Mapping[str, float], part: str = "") -> str:
+    """The score of a part in words, where the objective has one."""
+    for name, words in (("accuracy", "accuracy"), ("map", "mean average precision")):
+        if part + name in line:
+            return f"{words} {line[part + name]:.1%}   "
+    return ""
 
 
 def read_history(path: Path) -> list[dict[str, float]]:

@@ -42,8 +42,7 @@ def _transformer(config: ViTConfig, engine: Engine, size: tuple[int, int]) -> in
     """
     h, w = config.grid_of(size)
     tokens = config.prefix + max(h * w - round(config.patch_dropout * h * w), 1)
-    assert config.head_width is not None
-    inner = config.heads * config.head_width
+    inner = config.heads * config.head_dim
     item = 2 if engine.precision == "bfloat16" else 4
     per_token = 2 * 4 * config.width + item * (2 * config.width + 4 * inner + 2 * config.mlp_width)
     per_block = tokens * per_token

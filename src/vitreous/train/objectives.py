@@ -22,6 +22,7 @@ from vitreous.objective.mae import MaskedAutoencoder
 from vitreous.objective.masked_patch import MaskedPatch
 from vitreous.parallel.device import Engine
 from vitreous.train.config import TrainConfig
+from vitreous.train.goal import choose_objective
 from vitreous.weights.load import load
 from vitreous.weights.passport import passport_of
 
@@ -39,10 +40,10 @@ def build_objective(config: TrainConfig, dataset: Dataset, engine: Engine) -> Ob
         return MaskedPatch(chosen, rule, config.model.side_step)
     if isinstance(chosen, MAEConfig):
         return MaskedAutoencoder(chosen, rule, config.model.side_step)
-    labels = Classification(
-        config.model.num_classes, rule, config.augmentation, config.label_smoothing
-    )
+    labels = choose_objective(config, dataset)
     if isinstance(chosen, DistillationConfig):
+        if not isinstance(labels, Classification):
+            raise UserError("objective distillation takes one label an image: give such data")
         return Distillation(chosen, labels, load_teacher(config, dataset, engine))
     return labels
 

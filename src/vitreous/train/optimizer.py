@@ -1,54 +1,59 @@
-"""Optimisers from torch, with the parameters sorted into those that decay and those that do not."""
+"""Optimisers from torch, with the parameters sorted by what decays and by how deep it lies."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from torch import nn
 from torch.optim import SGD, AdamW, Muon, Optimizer
 
 from vitreous.errors import UserError
+from vitreous.objective.contract import backbone_of
 from vitreous.parallel.collect import shard
 from vitreous.train.config import OptimizerConfig
+from vitreous.train.layers import last_layer, layer_of
+
+_Named = Sequence[tuple[str, nn.Parameter]]
 
 
 def build_optimizers(model: nn.Module, config: OptimizerConfig) -> list[Optimizer]:
     """One optimiser, or two with Muon; each group knows its own peak rate as `peak`.
 
-    Kernels decay; biases, norms, the class token and positions do not.
+    Kernels decay; biases, norms, tokens and positions do not. With `layer_decay` below 1 each
+    layer is a group of its own, at layer_decay ** (layers to the head) of the rate. What is frozen
+    is left out.
 
     Raises:
-        UserError: Muon for a model without an encoder.
+        UserError: Muon for a model without an encoder, or one whose encoder is frozen.
 
     Source: SGD with momentum 0.9: paper, Table 4. Muon: Jordan et al. 2024, here torch's own,
     with updates scaled to the size of AdamW's (Liu et al. 2025, arXiv 2502.16982).
     """
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    kernels = [p for name, p in named if _decays(name, p)]
-    others = [p for name, p in named if not _decays(name, p)]
     if config.name == "sgd":
-        groups = _groups(kernels, others, config.learning_rate, config.weight_decay)
+        groups = _groups(named, model, config, config.learning_rate)
         # PyTorch has no fused SGD for parameters that are spread over ranks.
         fused = all(shard(p) is p for _, p in named) or None
         return [SGD(groups, momentum=config.momentum, fused=fused)]
     if config.name == "adamw":
-        groups = _groups(kernels, others, config.learning_rate, config.weight_decay)
+        groups = _groups(named, model, config, config.learning_rate)
         return [AdamW(groups, betas=config.betas, fused=True)]
-    hidden = [p for name, p in named if p.ndim == 2 and _own(name).startswith("encoder.")]
+    hidden = [(name, p) for name, p in named if p.ndim == 2 and _own(name).startswith("encoder.")]
     if not hidden:
         raise UserError(
-            "--optimizer.name muon moves the matrices of an encoder and this model has none: "
-            "choose adamw or sgd"
+            "--optimizer.name muon moves the matrices of an encoder and this model has none to "
+            "move: choose adamw or sgd"
         )
-    chosen = {id(p) for p in hidden}
-    rest = [p for p in kernels if id(p) not in chosen]
-    groups = _groups(rest, others, config.adam_learning_rate, config.weight_decay)
+    chosen = {name for name, _ in hidden}
+    rest = [(name, p) for name, p in named if name not in chosen]
     muon = Muon(
-        [{"params": hidden, "peak": config.learning_rate}],
-        lr=config.learning_rate,
+        _groups(hidden, model, config, config.learning_rate),
         momentum=config.momentum,
         weight_decay=config.weight_decay,
         adjust_lr_fn="match_rms_adamw",
     )
-    return [muon, AdamW(groups, betas=config.betas, fused=True)]
+    adam = AdamW(
+        _groups(rest, model, config, config.adam_learning_rate), betas=config.betas, fused=True
+    )
+    return [muon, adam]
 
 
 def set_learning_rate(optimizers: Iterable[Optimizer], factor: float) -> None:
@@ -59,7 +64,7 @@ def set_learning_rate(optimizers: Iterable[Optimizer], factor: float) -> None:
 
 
 def _decays(name: str, parameter: nn.Parameter) -> bool:
-    return parameter.ndim >= 2 and not _own(name).startswith("position.")
+    return parameter.ndim >= 2 and not _own(name).startswith(("position.", "registers"))
 
 
 def _own(name: str) -> str:
@@ -68,10 +73,19 @@ def _own(name: str) -> str:
 
 
 def _groups(
-    kernels: list[nn.Parameter], others: list[nn.Parameter], peak: float, decay: float
+    named: _Named, model: nn.Module, config: OptimizerConfig, rate: float
 ) -> list[dict[str, object]]:
-    groups: list[dict[str, object]] = [
-        {"params": kernels, "weight_decay": decay, "lr": peak, "peak": peak},
-        {"params": others, "weight_decay": 0.0, "lr": peak, "peak": peak},
-    ]
-    return [group for group in groups if group["params"]]
+    """Groups of equal decay and rate: kernels before the others, the head's layer first."""
+    gathered: dict[tuple[bool, int], list[nn.Parameter]] = {}
+    for name, parameter in named:
+        below = 0
+        if config.layer_decay < 1:
+            architecture = backbone_of(model).config
+            below = last_layer(architecture) - layer_of(_own(name), architecture)
+        gathered.setdefault((not _decays(name, parameter), below), []).append(parameter)
+    groups: list[dict[str, object]] = []
+    for (spared, below), parameters in sorted(gathered.items(), key=lambda group: group[0]):
+        peak = rate * config.layer_decay**below
+        decay = 0.0 if spared else config.weight_decay
+        groups.append({"params": parameters, "weight_decay": decay, "lr": peak, "peak": peak})
+    return groups

@@ -53,9 +53,6 @@ def override(config: TrainConfig, texts: Mapping[str, str]) -> TrainConfig:
     for given, other in (("steps", "epochs"), ("epochs", "steps")):
         if given in values and other not in values:
             values[other] = None
-    # A derived width goes with its cause.
-    if {"model.width", "model.heads"} & set(values) and hasattr(config.model, "head_width"):
-        values.setdefault("model.head_width", None)
     sections: dict[str, dict[str, Any]] = {}
     for name, value in values.items():
         section, _, field = name.rpartition(".")

@@ -22,6 +22,7 @@ from vitreous.train.average import WeightAverage
 from vitreous.train.config import TrainConfig
 from vitreous.train.memory import free_for_activations
 from vitreous.train.plan import step_memory
+from vitreous.train.tuning import tune
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,9 @@ def place(
         assert initial is not None
         model = initial.to(engine.device)
     else:
-        model = objective.learner(empty_model(config.model))
+        backbone = empty_model(config.model)
+        tune(backbone, config.tuning)
+        model = objective.learner(backbone)
     average = WeightAverage(model, config.average) if config.average else None
     recompute(model.blocks, config.parallel.activation_checkpointing)
     if config.parallel.compile:

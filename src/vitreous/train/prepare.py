@@ -17,6 +17,7 @@ from vitreous.train.config import TrainConfig
 from vitreous.train.memory import free_for_activations, micro_batch_that_fits
 from vitreous.train.plan import image_bytes
 from vitreous.train.run_folder import RunFolder, continued
+from vitreous.train.tuning import tune
 from vitreous.weights.adapt import adapt
 from vitreous.weights.load import load
 
@@ -43,6 +44,11 @@ def prepare(config: TrainConfig, dataset: Dataset, engine: Engine) -> tuple[Trai
     )
     if "train" not in dataset.parts:
         raise UserError(f"{config.data} has no train part: it has {', '.join(dataset.parts)}")
+    if config.keeps_best and "validation" not in dataset.parts:
+        raise UserError(
+            "result best and patience go by a validation part, and there is none: give "
+            "--validation_fraction, or leave them out"
+        )
     config = config.with_length(len(dataset.parts["train"].labels))
     if config.micro_batch is None:
         parameters = sum(p.numel() for p in empty_model(config.model).parameters())
@@ -78,6 +84,16 @@ def initial_model(config: TrainConfig, class_names: tuple[str, ...]) -> Classifi
     if not config.objective.supervised:
         class_names = ()
     torch.manual_seed(config.seed)
+    model = _starting_point(config, class_names)
+    if config.initial_bias:
+        for name, parameter in model.head.named_parameters():
+            if name.endswith("bias"):
+                torch.nn.init.constant_(parameter, config.initial_bias)
+    tune(model, config.tuning)
+    return model
+
+
+def _starting_point(config: TrainConfig, class_names: tuple[str, ...]) -> Classifier:
     if config.weights is None:
         return create_model(config.model)
     own = {n: getattr(config.model, n) for n in ("resample", "patch") if hasattr(config.model, n)}

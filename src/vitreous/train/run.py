@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from vitreous.data.loader import check_shares
-from vitreous.data.sample import Dataset, require_one_label
+from vitreous.data.sample import Dataset
 from vitreous.data.split import apply_split, split_record
 from vitreous.model.build import empty_model
 from vitreous.objective.contract import Objective, Trained, backbone_of
@@ -27,6 +27,7 @@ from vitreous.train.placement import choose_strategy, place
 from vitreous.train.prepare import begun_before, initial_model, prepare
 from vitreous.train.run_folder import RunFolder
 from vitreous.train.stop import StopRequest
+from vitreous.train.tuning import plain_tensors
 from vitreous.weights.adapt import adapt
 from vitreous.weights.passport import Passport
 from vitreous.weights.save import save
@@ -56,8 +57,6 @@ def train(
         NonFiniteError: Loss or gradient stopped being finite; the last good state is on disk.
         StoppedError: The run was asked to stop and its state is on disk.
     """
-    if config.objective.supervised:
-        require_one_label(dataset, "training")
     folder, here = RunFolder(out), ranks()
     initial: Trained | None = None
     objective: Objective | None = None
@@ -123,10 +122,12 @@ def _unreadable(loop: Loop) -> list[str]:
 
 
 def _whole_model(loop: Loop) -> Trained:
-    """The result, gathered from all ranks, as a plain module; for all ranks at once."""
+    """The result, the last weights or the best, as a plain module; for all ranks at once."""
     tensors = {name: whole(t).detach() for name, t in loop.state.result.state_dict().items()}
+    if loop.config.keeps_best and rank() == 0 and (step := loop.standing.step) is not None:
+        tensors = loop.folder.best.read(step)
     model = loop.objective.learner(empty_model(loop.config.model))
-    model.load_state_dict(tensors, assign=True)
+    model.load_state_dict(plain_tensors(tensors, loop.config.tuning), assign=True)
     return model
 
 
@@ -164,7 +165,9 @@ def _finish(loop: Loop, result: Trained, unreadable: Sequence[str]) -> dict[str,
             "weights": config.weights,
             "steps": state.step,
             "seed": config.seed,
+            **({"best_step": loop.standing.step} if config.keeps_best else {}),
         },
+        multi_label=dataset.multi_label,
     )
     model.passport = passport
     part = next((name for name in ("test", "validation") if name in dataset.parts), None)
@@ -181,7 +184,8 @@ def _finish(loop: Loop, result: Trained, unreadable: Sequence[str]) -> dict[str,
     report |= {"run": folder.path.name, "seconds": state.seconds}
     if config.excluded:
         report["excluded"] = list(config.excluded)
-    measured = {name: report[name] for name in ("part", "accuracy", "loss", "num_images")}
+    told = ("part", "accuracy", "map", "loss", "num_images")
+    measured = {name: report[name] for name in told if name in report}
     save(model, folder.model, replace(passport, metrics=measured))
     write_run_report(
         folder.path,
@@ -204,13 +208,27 @@ def _facts(loop: Loop, unreadable: Sequence[str]) -> dict[str, str]:
         "Images": _sizes(loop),
         **(excluded if config.excluded else {}),
         "Unreadable in training": "; ".join(unreadable) or "none",
-        "Length": f"{loop.steps:,} steps of {config.batch_size} images, "
-        f"{loop.steps * config.batch_size / loop.images:.1f} epochs",
+        "Length": f"{loop.state.step:,} steps of {config.batch_size} images, "
+        f"{loop.state.step * config.batch_size / loop.images:.1f} epochs",
+        **_told(loop),
         "Optimiser": f"{config.optimizer.name}, learning rate {config.optimizer.learning_rate:g}, "
         f"weight decay {config.optimizer.weight_decay:g}",
         "Trained in": loop.engine.precision,
         "Seed": str(config.seed),
     }
+
+
+def _told(loop: Loop) -> dict[str, str]:
+    """What is not as in every run."""
+    config = loop.config
+    told = {}
+    if config.tuning.train != "all":
+        told["Learns"] = config.tuning.train.replace("_", " ")
+    if config.keeps_best:
+        told["Weights"] = f"of the best validation, after {loop.standing.step:,} steps"
+    if config.class_weights != "equal":
+        told["Class weights"] = "in inverse proportion to how often a class occurs"
+    return told
 
 
 def _sizes(loop: Loop) -> str:

@@ -13,6 +13,7 @@ from vitreous.data.sample import Dataset
 from vitreous.data.split import split_record
 from vitreous.durable import write_text
 from vitreous.errors import UserError
+from vitreous.train.best import BestWeights
 from vitreous.train.checkpoint import Checkpoints
 from vitreous.train.config import TrainConfig
 
@@ -27,6 +28,7 @@ class RunFolder:
         metrics: RUN/metrics.jsonl: one line a log step.
         model: RUN/model.safetensors: the result.
         checkpoints: RUN/checkpoints/: resumable states.
+        best: RUN/checkpoints/best-*: the weights of the best validation, where they are kept.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -37,6 +39,7 @@ class RunFolder:
         self.model = self.path / "model.safetensors"
         self.checkpoints = Checkpoints(self.path / "checkpoints")
         self._lock = self.path / ".lock"
+        self.best = BestWeights(self.path / "checkpoints")
 
     def check_free(self, *, resume: bool) -> bool:
         """Whether a run begun here can be gone on with; a new one never overwrites anything.

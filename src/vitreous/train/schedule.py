@@ -10,7 +10,7 @@ def learning_rate_factor(schedule: ScheduleConfig, step: int, steps: int) -> flo
     """Share of the peak learning rate at a step, in [0, 1].
 
     Linear warm-up over the first `warmup` share of the steps, then the shape down to `final`
-    (paper, appendix B.1 and Tables 3 and 4).
+    (paper, appendix B.1 and Tables 3 and 4), or a tenth at each of the `drops` (BiT).
 
     Args:
         schedule: Shape, warm-up and end.
@@ -28,6 +28,8 @@ def learning_rate_factor(schedule: ScheduleConfig, step: int, steps: int) -> flo
             share = 1 - progress
         case "constant":
             return 1.0
+        case "drops":
+            return 0.1 ** sum(step >= round(at * steps) for at in schedule.drops)
     return schedule.final + (1 - schedule.final) * share
 
 

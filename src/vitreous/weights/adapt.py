@@ -80,7 +80,9 @@ def adapt(
             passport.preprocessing, config, resized=image_size is not None
         ),
         class_names=names,
+        multi_label=passport.multi_label and (keep_head or num_classes is None),
         canary=(),
+        canary_features=(),
         metrics={},
     )
     return adapted.train(model.training)

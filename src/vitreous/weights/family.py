@@ -137,8 +137,7 @@ def first_objection(config: ModelConfig, **said: Any) -> str | None:
             model of the paper, and heads as wide as they together fill the width.
     """
     if isinstance(config, ViTConfig):
-        assert config.head_width is not None
-        if said.get("head_width") is not ANY and config.head_width * config.heads != config.width:
+        if said.get("head_width") is not ANY and config.head_width is not None:
             return f"head_width {config.head_width} x {config.heads} heads at width {config.width}"
         said = _PLAIN | said
     for name, allowed in said.items():

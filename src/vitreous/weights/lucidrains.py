@@ -180,7 +180,7 @@ def _config_json(passport: Passport) -> dict[str, Any]:
         "dim": config.width,
         "depth": config.depth,
         "heads": config.heads,
-        "dim_head": config.head_width,
+        "dim_head": config.head_dim,
         "mlp_dim": config.mlp_width,
         "pool": "cls" if config.pooling == "token" else "mean",
         "activation": config.activation,

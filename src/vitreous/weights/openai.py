@@ -115,7 +115,7 @@ def _config_json(passport: Passport) -> dict[str, Any]:
                 "image_size": list(config.image_size),
                 "layers": config.depth,
                 "width": config.width,
-                "head_width": config.head_width,
+                "head_width": config.head_dim,
                 "mlp_ratio": config.mlp_width / config.width,
                 "patch_size": config.patch,
             },

@@ -17,6 +17,7 @@ from vitreous.model.kind import config_from_dict
 
 # Float32 logits of one model differ in the last digits from machine to machine.
 _CANARY_TOLERANCE = 1e-3
+_FEATURES_KEPT = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,23 +29,30 @@ class Passport:
         preprocessing: From pixels to the model's input.
         class_names: In the order of the logits; empty for a model without a head.
         origin: Where the weights come from (file, family, SHA-256, or the training run).
+        multi_label: Whether an image may have several classes: each logit is then a yes or no of
+            its own, by a sigmoid.
         licence: Of the weights, where known.
         metrics: What was measured with these weights.
         canary: Logits of `canary_image`, float32.
+        canary_features: The first of the features that the head reads of it, float32: a head of
+            zeros gives zeros, whatever lies before it.
     """
 
     architecture: ModelConfig
     preprocessing: Preprocessing
     class_names: tuple[str, ...] = ()
     origin: dict[str, Any] = field(default_factory=dict)
+    multi_label: bool = False
     licence: str | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
     canary: tuple[float, ...] = ()
+    canary_features: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "class_names", tuple(self.class_names))
         object.__setattr__(self, "origin", dict(self.origin))
-        object.__setattr__(self, "canary", tuple(map(float, self.canary)))
+        for name in ("canary", "canary_features"):
+            object.__setattr__(self, name, tuple(map(float, getattr(self, name))))
         if self.class_names and len(self.class_names) != self.architecture.num_classes:
             raise UserError(
                 f"the passport names {len(self.class_names)} classes and the head has "
@@ -86,13 +94,20 @@ def canary_image(rule: Preprocessing) -> UInt8[Tensor, "1 C H W"]:
 
 
 @torch.no_grad()
-def canary_logits(model: Classifier, rule: Preprocessing) -> Float[Tensor, " K"]:
-    """What the model answers to the canary, in float32 and inference mode."""
+def canary_answer(
+    model: Classifier, rule: Preprocessing
+) -> tuple[Float[Tensor, " K"], Float[Tensor, " n"]]:
+    """What the model makes of the canary, in float32 and inference mode.
+
+    Returns:
+        Logits, and the first few of the features that the head reads.
+    """
     device = next(model.parameters()).device
     training = model.training
-    logits: Tensor = model.eval()(normalise(canary_image(rule).to(device), rule))[0].float().cpu()
+    features = model.eval().embed(normalise(canary_image(rule).to(device), rule))
+    logits: Tensor = model.head(features)
     model.train(training)
-    return logits
+    return logits[0].float().cpu(), features[0, :_FEATURES_KEPT].float().cpu()
 
 
 def check_canary(model: Classifier, passport: Passport) -> None:
@@ -103,17 +118,22 @@ def check_canary(model: Classifier, passport: Passport) -> None:
     """
     if not passport.canary:
         return
-    expected = torch.tensor(passport.canary)
-    logits = canary_logits(model, passport.preprocessing)
-    scale = max(float(expected.abs().max()), 1.0)
-    if logits.shape != expected.shape or not torch.allclose(
-        logits, expected, rtol=0, atol=_CANARY_TOLERANCE * scale
-    ):
+    logits, features = canary_answer(model, passport.preprocessing)
+    kept = features[: len(passport.canary_features)]  # older passports have none
+    if not _close(logits, passport.canary) or not _close(kept, passport.canary_features):
         raise UserError(
             f"{passport.origin.get('file', 'this model')}: the canary failed: weights and "
             "preprocessing do not give the logits that the passport promises, so one of them was "
             "changed after it was written"
         )
+
+
+def _close(answer: Float[Tensor, " n"], promised: tuple[float, ...]) -> bool:
+    expected = torch.tensor(promised)
+    if answer.shape != expected.shape:
+        return False
+    scale = max(float(expected.abs().max()), 1.0) if promised else 1.0
+    return torch.allclose(answer, expected, rtol=0, atol=_CANARY_TOLERANCE * scale)
 
 
 def passport_of(model: Classifier) -> Passport:

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from vitreous.durable import write_durably
 from vitreous.model.classifier import Classifier
 from vitreous.weights.foreign import with_digest
-from vitreous.weights.passport import Passport, canary_logits, passport_of
+from vitreous.weights.passport import Passport, canary_answer, passport_of
 
 
 def save(model: Classifier, path: str | Path, passport: Passport | None = None) -> None:
@@ -23,8 +23,13 @@ def save(model: Classifier, path: str | Path, passport: Passport | None = None) 
         UserError: The file cannot be written.
     """
     passport = with_digest(passport or passport_of(model))
-    canary = canary_logits(model, passport.preprocessing).tolist()
-    passport = replace(passport, architecture=model.config, canary=tuple(canary))
+    logits, features = canary_answer(model, passport.preprocessing)
+    passport = replace(
+        passport,
+        architecture=model.config,
+        canary=tuple(logits.tolist()),
+        canary_features=tuple(features.tolist()),
+    )
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     # One entry only: safetensors writes several in no fixed order, and files would differ.
     header = {"vitreous": passport.to_json()}

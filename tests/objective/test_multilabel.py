@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from vitreous.data.augmentation import Augmentation
+from vitreous.data.batch import Batch
+from vitreous.data.preprocessing import Preprocessing
+from vitreous.objective.contract import Task
+from vitreous.objective.multilabel import MultiLabel
+
+RULE = Preprocessing(size=(4, 4))
+LABELS = torch.tensor([[1, 0, 1], [0, 0, 0]], dtype=torch.uint8)
+
+
+def task(smoothing: float = 0.0) -> Task:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (2, 3, 4, 4), dtype=torch.uint8, generator=generator)
+    batch = Batch(images, LABELS, torch.arange(2), torch.ones(2, dtype=torch.bool))
+    objective = MultiLabel(RULE, Augmentation(), smoothing)
+    return objective.prepare(batch, np.random.default_rng(0))
+
+
+class Fixed(nn.Module):
+    def __init__(self, logits: torch.Tensor) -> None:
+        super().__init__()
+        self.logits = logits
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.logits
+
+
+def test_targets_are_the_rows() -> None:
+    assert torch.equal(task().targets, LABELS.float())
+    assert task(0.2).targets[0].tolist() == pytest.approx([0.9, 0.1, 0.9])
+
+
+@pytest.mark.parametrize("weights", [None, torch.tensor([2.0, 1.0, 5.0])])
+def test_loss_by_hand(weights: torch.Tensor | None) -> None:
+    logits = torch.tensor([[0.3, -1.0, 2.0], [0.1, 0.0, -4.0]])
+    share = logits.sigmoid()
+    presence = torch.ones(3) if weights is None else weights
+    terms = torch.where(LABELS == 1, -presence * share.log(), -(1 - share).log())
+    objective = MultiLabel(RULE, Augmentation(), presence_weights=weights)
+    outcome = objective.measure(Fixed(logits), task())
+    assert float(outcome.loss) == pytest.approx(float(terms.sum(1).mean()), rel=1e-5)
+    assert float(outcome.measures["label_accuracy"]) == pytest.approx(5 / 6)

@@ -42,8 +42,8 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_commands(photos, capsys):
     train, evaluate, predict, compare, explain, *rest = commands()
-    check, preview, twice, clean, without, tune, convert, *rest = rest
-    models, embed = rest
+    check, preview, twice, clean, without, tune, *rest = rest
+    pretrain, probe, finetune, distil, convert, models, embed = rest
     assert main([*train[1:], *QUICK, *SMALL]) == 0
     assert main([*train[1:3], "--out", "runs/other", *QUICK, *SMALL, "--seed", "1"]) == 0
     assert main(evaluate[1:]) == 0
@@ -57,6 +57,10 @@ def test_the_commands(photos, capsys):
     assert main([*clean[1:], *QUICK, *SMALL]) == 0
     assert main(without[1:]) == 0
     assert main([*tune[1:], *QUICK]) == 0
+    assert main([*pretrain[1:], *QUICK, *SMALL]) == 0
+    assert main(probe[1:]) == 0
+    assert main([*finetune[1:], *QUICK]) == 0
+    assert main([*distil[1:], *QUICK, *SMALL]) == 0
     assert main(convert[1:]) == 0
     assert main(models[1:]) == 0
     assert main(embed[1:]) == 0

@@ -26,6 +26,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--exclude", metavar="LIST", help="measure also without the images that a list names"
     )
+    parser.add_argument(
+        "--real", metavar="FILE", help="real.json: ImageNet accuracy by all that is on an image"
+    )
     parser.add_argument("--out", metavar="DIR", help="write report.json and report.html there")
     parser.add_argument("--batch_size", metavar="INT", type=int, default=64, help="images at once")
     parser.add_argument("--device", metavar="NAME", default="auto", help="auto, cpu or cuda")
@@ -46,6 +49,9 @@ def run(arguments: Namespace) -> int:
     """Load, measure, print, and write where asked."""
     from vitreous.cli.part import open_part
     from vitreous.data.exclude import read_exclusion
+    from vitreous.data.sources.real import CLASSES, read_real_labels
+    from vitreous.evaluate.labels import match_classes
+    from vitreous.evaluate.real import real_accuracy
     from vitreous.evaluate.without import measure_without
     from vitreous.parallel.device import choose_engine
     from vitreous.report.assemble import evaluate_part, write_run_report
@@ -56,6 +62,7 @@ def run(arguments: Namespace) -> int:
     if arguments.batch_size < 1:
         raise UserError(f"--batch_size is {arguments.batch_size}: give at least 1")
     listed = None if arguments.exclude is None else read_exclusion(arguments.exclude)
+    real = None if arguments.real is None else read_real_labels(Path(arguments.real))
     engine = choose_engine(arguments.device, arguments.precision)
     model = load(arguments.model)
     run = RunFolder(arguments.model)
@@ -79,11 +86,26 @@ def run(arguments: Namespace) -> int:
         report["without"] = measure_without(
             answers, names, [row["name"] for row in report["classes"]], listed
         )
+    if real is not None:
+        names = [dataset.parts[part].names[index] for index in answers.index.tolist()]
+        places = match_classes([row["name"] for row in report["classes"]], dataset.class_names)
+        if len(places) != CLASSES:
+            raise UserError(
+                f"--real is for ImageNet's {CLASSES:,} classes and {dataset.address} has "
+                f"{len(places):,}: leave it out"
+            )
+        report["real"] = real_accuracy(answers.logits[:, places].argmax(1), names, real)
     history = read_history(run.metrics)
     if folder is not None:
         write_run_report(folder, model, dataset, report, answers, engine, history=history)
     if not write_json(arguments.json, report):
         print_report(report)
+        if real is not None:
+            low, high = report["real"]["accuracy_interval"]
+            print(
+                f"ReaL: accuracy {report['real']['accuracy']:.2%} (95 %: {low:.2%} to {high:.2%}) "
+                f"of {report['real']['num_images']:,} images"
+            )
         if folder is not None:
             print(f"the report is {folder}/report.html")
     return 0

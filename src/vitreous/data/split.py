@@ -41,7 +41,9 @@ class Subset:
         return read_crop(part, position, rule, size)
 
 
-def with_validation(dataset: Dataset, fraction: float = 0.2, seed: int = 0) -> Dataset:
+def with_validation(
+    dataset: Dataset, fraction: float = 0.2, seed: int = 0, *, stratified: bool = True
+) -> Dataset:
     """Split a validation part off training, where a data set has training and no validation.
 
     Where images have several labels, the rounded fraction of all is chosen; else each class gives
@@ -54,6 +56,7 @@ def with_validation(dataset: Dataset, fraction: float = 0.2, seed: int = 0) -> D
         dataset: Returned as it is where it has a validation part, or no train part.
         fraction: Share that validates, in [0, 1); 0 means no validation part.
         seed: Of the choice.
+        stratified: Else the rounded fraction of all images is chosen, whatever their labels.
 
     Raises:
         UserError: The fraction is not in [0, 1), there is one class only, or a class has one
@@ -64,7 +67,8 @@ def with_validation(dataset: Dataset, fraction: float = 0.2, seed: int = 0) -> D
     if fraction == 0 or "train" not in dataset.parts or "validation" in dataset.parts:
         return dataset
     train = dataset.parts["train"]
-    chosen = _choose(train, dataset, fraction, seed)
+    stratified = stratified and not dataset.multi_label
+    chosen = _choose(train, dataset, fraction, seed, stratified)
     everything = np.arange(len(train.labels))
     rest = np.setdiff1d(everything, chosen, assume_unique=True)
     parts = {
@@ -72,7 +76,7 @@ def with_validation(dataset: Dataset, fraction: float = 0.2, seed: int = 0) -> D
         "train": Subset([(train, int(index)) for index in rest]),
         "validation": Subset([(train, int(index)) for index in chosen]),
     }
-    how = "at random" if dataset.multi_label else "stratified"
+    how = "stratified" if stratified else "at random"
     note = f"{len(chosen)} of {len(everything)} train images, {how}, seed {seed}"
     return replace(dataset, parts=parts, notes={**dataset.notes, "validation": note})
 
@@ -118,13 +122,13 @@ def apply_split(dataset: Dataset, record: Mapping[str, Sequence[str]]) -> Datase
 
 
 def _choose(
-    train: Part, dataset: Dataset, fraction: float, seed: int
+    train: Part, dataset: Dataset, fraction: float, seed: int, stratified: bool
 ) -> Int64[np.ndarray, " chosen"]:
     """Positions of the images that validate, ascending."""
     from sklearn.model_selection import train_test_split
 
     by_name = np.array(sorted(range(len(train.labels)), key=train.names.__getitem__))
-    if dataset.multi_label:
+    if not stratified:
         if len(by_name) < 2:
             raise UserError(f"{dataset.address}: 1 image to train on: give at least two")
         share = int(np.clip(round(fraction * len(by_name)), 1, len(by_name) - 1))

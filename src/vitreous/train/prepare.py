@@ -39,7 +39,9 @@ def prepare(config: TrainConfig, dataset: Dataset, engine: Engine) -> tuple[Trai
             f"model.num_classes is {config.model.num_classes} and {config.data} has "
             f"{dataset.num_classes} classes ({', '.join(dataset.class_names[:5])}...): leave it out"
         )
-    dataset = with_validation(dataset, config.validation_fraction, config.seed)
+    dataset = with_validation(
+        dataset, config.validation_fraction, config.seed, stratified=config.objective.supervised
+    )
     if "train" not in dataset.parts:
         raise UserError(f"{config.data} has no train part: it has {', '.join(dataset.parts)}")
     if config.keeps_best and "validation" not in dataset.parts:

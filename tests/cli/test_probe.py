@@ -1,0 +1,60 @@
+import json
+
+import pytest
+
+from vitreous.cli.main import main
+from vitreous.model.build import create_model
+from vitreous.model.config import ViTConfig
+from vitreous.weights.save import save
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    config = ViTConfig(
+        image_size=(8, 8), patch=4, channels=1, width=16, depth=1, mlp_width=16, heads=2,
+        num_classes=0,
+    )  # fmt: skip
+    file = tmp_path_factory.mktemp("probe") / "model.safetensors"
+    save(create_model(config), file)
+    return str(file)
+
+
+def test_all_three_are_measured(model, capsys) -> None:
+    assert main(["probe", model, "digits", "--json", "-"]) == 0
+    results = json.loads(capsys.readouterr().out)
+    assert [row["shots"] for row in results["few_shot"]] == [1, 5, 10, 25]
+    assert all(len(row["accuracies"]) == 3 for row in results["few_shot"])
+    assert results["num_images"] == 360
+    assert results["part"] == "test"
+    # Even random features tell digits apart.
+    assert 0.3 < results["few_shot"][-1]["accuracy"] < results["linear"]["accuracy"] < 1
+    assert results["neighbours"]["neighbours"] == 20
+    assert results["neighbours"]["accuracy"] > 0.5
+
+
+def test_one_of_them_reads_well_and_gives_the_same(model, capsys) -> None:
+    assert main(["probe", model, "digits", "--few_shot", "5,1", "--seeds", "2"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert len(told) == 3
+    assert "1 shot " in told[1]
+    assert "5 shots" in told[2]
+    assert " ± " in told[2]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--few_shot", "5,900"], "900 shots are asked for and class"),
+        (["--few_shot", "many"], "give it as 1,5,10"),
+        (["--few_shot", "0"], "give 1 or more"),
+        (["--neighbours", "100000"], "neighbours are asked for among"),
+        (["--pool", "max"], "choose head, token or mean"),
+        (["--l2", "0"], "over 0"),
+        (["--seeds", "0"], "at least 1"),
+    ],
+)
+def test_a_mistake_is_one_line(model, options, words, capsys) -> None:
+    assert main(["probe", model, "digits", *options]) == 2
+    told = capsys.readouterr().err
+    assert words in told
+    assert told.count("\n") == 1

@@ -1,0 +1,24 @@
+import numpy as np
+
+from vitreous.evaluate.features import Labelled
+from vitreous.evaluate.linear_probe import linear_probe
+
+
+def labelled(count: int, seed: int, noise: float) -> Labelled:
+    draw = np.random.default_rng(seed)
+    labels = np.arange(count) % 3
+    features = np.eye(3, 6)[labels] + noise * draw.standard_normal((count, 6))
+    return Labelled((features * 100 + 7).astype(np.float32), labels, np.arange(count))
+
+
+def test_what_a_line_can_tell_is_told() -> None:
+    probe = linear_probe(labelled(150, 0, 0.1), labelled(60, 1, 0.1), (1e-4, 1e-2))
+    assert probe.accuracy == 1
+    assert probe.l2 == 1e-2  # of equals the largest
+    assert probe.sweep == {1e-4: 1.0, 1e-2: 1.0}
+
+
+def test_the_sweep_chooses_on_held_out_images() -> None:
+    probe = linear_probe(labelled(150, 0, 1.2), labelled(600, 1, 1.2), (1e-6, 0.1, 100.0))
+    assert probe.sweep[probe.l2] == max(probe.sweep.values())
+    assert 0.4 < probe.accuracy < 0.8

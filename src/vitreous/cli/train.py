@@ -128,10 +128,8 @@ def _verify(arguments: Namespace) -> int:
         if name != "checkpoint_seconds" and (value := getattr(arguments, name)) is not None:
             options += [f"--{name}", value]
     proof = verify_resume(options, Path(arguments.out))
-    print(
-        f"uninterrupted      {proof.uninterrupted}\
-killed and resumed {proof.resumed}"
-    )
+    print(f"uninterrupted      {proof.uninterrupted}")
+    print(f"killed and resumed {proof.resumed}")
     if not proof.kills:
         print("the run ended before it could be killed: nothing is proven")
         return 1

@@ -4,6 +4,9 @@
   vitreous train photos/ --out runs/photos --epochs 40 --optimizer.learning_rate 5e-4
   vitreous train photos/ --weights model.safetensors --recipe finetune --out runs/tuned
   vitreous train photos/ --out runs/photos --resume
+  vitreous train photos/ --recipe deit3 --dry-run
+  vitreous train photos/ --weights B_16.npz --sweep learning_rate=0.003,0.01,0.03 --out runs/swept
+  vitreous train --list-recipes
 
 DATA is `digits`, a folder of class folders (with or without train, val and test folders above
 them), a .tar of one, shards as name-{000..127}.tar, Parquet or a Hugging Face data set, an .npz of
@@ -17,17 +20,34 @@ from typing import TYPE_CHECKING
 
 from vitreous.cli.config_options import add_config_arguments, recipe_config, typed_fields
 from vitreous.cli.output import add_json_argument, print_report, write_json
+from vitreous.errors import UserError
 from vitreous.train.config import TrainConfig
 from vitreous.train.overrides import override
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from vitreous.data.sample import Dataset
     from vitreous.train.run_folder import RunFolder
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The verb's own options, and one for every field of the config."""
-    parser.add_argument("data", metavar="DATA", help="the data set")
-    parser.add_argument("--out", metavar="RUN", required=True, help="the run folder to make")
+    parser.add_argument("data", metavar="DATA", nargs="?", help="the data set")
+    parser.add_argument("--out", metavar="RUN", help="the run folder to make")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print the plan and the time it would take, by ten steps; write nothing",
+    )
+    parser.add_argument(
+        "--sweep",
+        metavar="FIELD=VALUES",
+        action="append",
+        help="run with each of some values, such as learning_rate=0.003,0.01,0.03, and keep what "
+        "validates best; may be given again for another field",
+    )
+    parser.add_argument("--list-recipes", action="store_true", help="list the recipes")
     parser.add_argument(
         "--exclude",
         metavar="LIST",
@@ -40,6 +60,18 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Train, then print the report."""
+    if arguments.list_recipes or arguments.recipe == "help":
+        return _list_recipes()
+    if arguments.data is None:
+        raise UserError("train on what: give DATA, such as digits or a folder of class folders")
+    if arguments.out is None and not arguments.dry_run:
+        raise UserError("where to: give --out RUN, the run folder to make")
+    if arguments.sweep and arguments.dry_run:
+        raise UserError("--dry-run shows one run and --sweep makes several: leave one of them out")
+    return _train(arguments)
+
+
+def _train(arguments: Namespace) -> int:
     from rich.console import Console
 
     from vitreous.data.open import open_dataset
@@ -48,8 +80,9 @@ def run(arguments: Namespace) -> int:
     from vitreous.train.stop import StoppedError
 
     dataset = open_dataset(arguments.data)
-    folder = RunFolder(arguments.out)
-    begun = folder.check_free(resume=arguments.resume)
+    alone = not arguments.sweep and not arguments.dry_run
+    folder = RunFolder(arguments.out or "")
+    begun = alone and folder.check_free(resume=arguments.resume)
     excluded = None
     if arguments.exclude is not None:
         from vitreous.data.exclude import exclude, read_exclusion
@@ -61,8 +94,17 @@ def run(arguments: Namespace) -> int:
     else:
         config = replace(recipe_config(arguments, dataset), excluded=excluded or ())
     console = Console(stderr=True)
+    if arguments.dry_run:
+        return _rehearse(config, dataset, console, arguments.json)
     try:
-        report = train(config, dataset, arguments.out, console, resume=arguments.resume)
+        if arguments.sweep:
+            from vitreous.train.sweep import read_axes, sweep
+
+            axes = read_axes(arguments.sweep)
+            out = folder.path
+            report = sweep(config, dataset, out, console, axes, resume=arguments.resume)
+        else:
+            report = train(config, dataset, folder.path, console, resume=arguments.resume)
     except StoppedError as stopped:
         console.print(
             f"{stopped}: go on with the same command and --resume", highlight=False, soft_wrap=True
@@ -74,6 +116,29 @@ def run(arguments: Namespace) -> int:
     if not write_json(arguments.json, report):
         print_report(report)
         print(f"report: {arguments.out}/report.html   model: {arguments.out}/model.safetensors")
+    return 0
+
+
+def _list_recipes() -> int:
+    from vitreous.train.recipes.catalogue import RECIPES, recipe_lines
+
+    width = max(map(len, RECIPES))
+    for name, words in recipe_lines():
+        print(f"{name:{width}}  {words}")
+    return 0
+
+
+def _rehearse(
+    config: TrainConfig, dataset: "Dataset", console: "Console", json_file: str | None
+) -> int:
+    from dataclasses import asdict
+
+    from vitreous.cli.rehearsal_view import print_rehearsal
+    from vitreous.train.rehearsal import rehearse
+
+    plan = rehearse(config, dataset, console)
+    if not write_json(json_file, asdict(plan)):
+        print_rehearsal(plan)
     return 0
 
 

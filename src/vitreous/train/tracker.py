@@ -34,7 +34,7 @@ def open_tracker(name: str, folder: Path, config: Mapping[str, Any]) -> Tracker 
     """
     if name == "none":
         return None
-    return {"wandb": _WeightsAndBiases, "mlflow": _MLflow}[name](folder, config)
+    return _WeightsAndBiases(folder, config) if name == "wandb" else _MLflow(folder, config)
 
 
 class _WeightsAndBiases:

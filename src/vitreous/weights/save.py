@@ -23,7 +23,9 @@ def save(model: Classifier, path: str | Path, passport: Passport | None = None) 
         UserError: The file cannot be written.
     """
     passport = with_digest(passport or passport_of(model))
-    logits, features = (part.tolist() for part in canary_answer(model, passport.preprocessing))
+    logits, features = (
+        tuple(part.tolist()) for part in canary_answer(model, passport.preprocessing)
+    )
     passport = replace(passport, architecture=model.config, canary=logits, canary_features=features)
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     # One entry only: safetensors writes several in no fixed order, and files would differ.

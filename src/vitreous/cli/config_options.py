@@ -18,7 +18,9 @@ def add_config_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME", help="a variant, such as ViT-S/16")
     parser.add_argument("--weights", metavar="FILE", help="checkpoint or run folder to start from")
     parser.add_argument(
-        "--recipe", metavar="NAME", help="scratch (default), or finetune (default with --weights)"
+        "--recipe",
+        metavar="NAME",
+        help="scratch (default), finetune (default with --weights), or another; help lists them",
     )
     parser.add_argument(
         "--objective",

@@ -12,9 +12,9 @@ from vitreous.model.build import create_model, empty_model
 from vitreous.model.classifier import Classifier
 from vitreous.parallel.device import Engine
 from vitreous.train.config import TrainConfig
+from vitreous.train.freeze import tune
 from vitreous.train.memory import activation_bytes, free_for_activations, micro_batch_that_fits
 from vitreous.train.run_folder import SITTING, RunFolder, check_same
-from vitreous.train.tuning import tune
 from vitreous.weights.adapt import adapt
 from vitreous.weights.load import load
 

@@ -12,11 +12,11 @@ from vitreous.model.classifier import Classifier
 from vitreous.parallel.device import Engine, choose_engine
 from vitreous.report.assemble import evaluate_part, write_run_report
 from vitreous.train.config import TrainConfig
+from vitreous.train.freeze import plain_tensors
 from vitreous.train.loop import Loop
 from vitreous.train.prepare import begun_before, initial_model, prepare
 from vitreous.train.run_folder import RunFolder
 from vitreous.train.stop import StopRequest
-from vitreous.train.tuning import plain_tensors
 from vitreous.weights.adapt import adapt
 from vitreous.weights.passport import Passport
 from vitreous.weights.save import save

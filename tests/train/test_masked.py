@@ -120,3 +120,9 @@ def test_what_cannot_be_is_refused(make_config) -> None:
         make_config(objective=MaskedPatchConfig())
     with pytest.raises(UserError, match="objective 'jigsaw' is not known"):
         TrainConfig.from_dict(make_config().to_dict() | {"objective": {"kind": "jigsaw"}})
+
+
+def test_the_best_validation_is_kept_by_its_loss(config, digits, console, run_folder) -> None:
+    keeping = replace(config, result="best", validate_every=0.05)
+    assert train(keeping, digits, run_folder, console)["loss"] > 0
+    assert load(run_folder).passport.origin["best_step"] > 0

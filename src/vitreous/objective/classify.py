@@ -67,15 +67,17 @@ class Classification:
     def measure(self, model: nn.Module, task: Task) -> Outcome:
         """The loss, and the share of images whose largest target is the arg max."""
         logits = model(task.images).float()
+        right = logits.detach().argmax(1) == task.targets.argmax(1)
+        return Outcome(self.criterion(logits, task.targets), {"accuracy": right.float().mean()})
+
+    def criterion(
+        self, logits: Float[Tensor, "B K"], targets: Float[Tensor, "B K"]
+    ) -> Float[Tensor, ""]:
+        """The loss of float32 logits, mean over images."""
         weights = self.class_weights
         if weights is not None:
             weights = weights.to(logits.device)
         if self.loss == "softmax":
-            loss = F.cross_entropy(logits, task.targets, weights)
-        else:
-            terms = F.binary_cross_entropy_with_logits(
-                logits, task.targets, weights, reduction="sum"
-            )
-            loss = terms / len(logits)
-        right = logits.detach().argmax(1) == task.targets.argmax(1)
-        return Outcome(loss, {"accuracy": right.float().mean()})
+            return F.cross_entropy(logits, targets, weights)
+        terms = F.binary_cross_entropy_with_logits(logits, targets, weights, reduction="sum")
+        return terms / len(logits)

@@ -60,9 +60,9 @@ class Teacher:
 
 
 class Distillation:
-    """Cross-entropy with labels, and with a teacher's answers, in given shares.
+    """The loss of the labels, and cross-entropy with a teacher's answers, in given shares.
 
-    (1 - w) CE(z, y) + w CE(z', argmax t) for hard answers; for soft ones the second term is
+    (1 - w) L(z, y) + w CE(z', argmax t) for hard answers; for soft ones the second term is
     w T^2 KL(softmax(t / T) || softmax(z' / T)). z' = z but for a student with a distillation
     token. Both see the same augmented, mixed images.
 
@@ -93,7 +93,7 @@ class Distillation:
         logits, to_teacher = (z.float() for z in model(task.images, apart=True))
         answers = self.teacher.answer(task.images, self.labels.rule)
         with torch.autocast(logits.device.type, enabled=False):
-            loss = F.cross_entropy(logits, task.targets)
+            loss = self.labels.criterion(logits, task.targets)
             loss = loss.lerp(self._answers_loss(to_teacher, answers), self.config.weight)
         mean = (logits + to_teacher).detach()
         right = mean.argmax(1) == task.targets.argmax(1)

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from vitreous.durable import write_durably
 
-# What validations are held against one another by, the higher the better.
+# What validations are held against one another by, the higher the better; the loss where a run
+# has neither.
 SCORES = ("validation_accuracy", "validation_map")
 
 
@@ -37,6 +38,8 @@ def standing(history: Sequence[Mapping[str, float]]) -> Standing:
     now = Standing()
     for line in history:
         score = next((line[name] for name in SCORES if name in line), None)
+        if score is None and "validation_loss" in line:
+            score = -line["validation_loss"]
         if score is not None and score > now.score:
             now = Standing(int(line["step"]), score)
         elif score is not None:

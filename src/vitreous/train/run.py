@@ -167,7 +167,7 @@ def _finish(loop: Loop, result: Trained, unreadable: Sequence[str]) -> dict[str,
             "seed": config.seed,
             **({"best_step": loop.standing.step} if config.keeps_best else {}),
         },
-        multi_label=dataset.multi_label,
+        multi_label=dataset.multi_label and config.objective.supervised,
     )
     model.passport = passport
     part = next((name for name in ("test", "validation") if name in dataset.parts), None)

@@ -76,7 +76,7 @@ class Loop:
         self.checkpoints.keep = config.checkpoint_keep
         self.checkpoints.every = config.checkpoint_every
         self.phases = phases(config.schedule, config.model.image_size, self.steps)
-        self.spent = Spent(config.model, self.phases, config.batch_size)
+        self.spent = Spent(config.model, self.phases, config.batch_size, world_size())
         largest = max((phase.size for phase in self.phases), key=max)
         self.loader = TrainingLoader(
             part,

@@ -20,7 +20,7 @@ from vitreous.weights.npz import write_npz
 from vitreous.weights.recognise import family_to_write
 from vitreous.weights.rule import to_theirs
 
-ROUNDS = 21
+ROUNDS = 15
 # The memory that a new process holds at most, above what it holds before; as Linux tells it.
 PEAK = """
 import sys

@@ -78,7 +78,7 @@ def test_the_commands(photos, capsys):
 def test_the_python(photos, capsys):
     assert main(["train", "photos", "--out", "runs/quickstart", *QUICK, *SMALL]) == 0
     capsys.readouterr()
-    block, inside = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    block, inside, _ = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     names = {"images": torch.zeros(1, 3, 224, 224)}
     exec(compile(block, "README.md", "exec"), names)  # noqa: S102
     printed = capsys.readouterr().out.splitlines()

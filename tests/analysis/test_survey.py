@@ -6,10 +6,13 @@ from vitreous.analysis.survey import Survey, survey
 from vitreous.data.faults import Faults
 from vitreous.data.loader import EvaluationLoader
 from vitreous.data.preprocessing import Preprocessing
+from vitreous.data.workers import Workers
 from vitreous.errors import BadImageError
 from vitreous.model.recording import Recording
 from vitreous.model.vit import VisionTransformer
 from vitreous.parallel.device import choose_engine
+
+ONE = Workers(kind="threads", count=1)
 
 
 class Noise:
@@ -34,7 +37,7 @@ def test_batches_fill_and_faults_do_not_count(model: VisionTransformer) -> None:
     found = []
     for batch_size in (3, 11):
         loader = EvaluationLoader(
-            Noise(size), rule, batch_size=batch_size, faults=Faults(11, 0.5), threads=1
+            Noise(size), rule, batch_size=batch_size, faults=Faults(11, 0.5), workers=ONE
         )
         seen: list[int] = []
         found.append(survey(model, loader, choose_engine("cpu", "float32"), seen.append))

@@ -44,5 +44,5 @@ def test_a_size_that_some_patches_do_not_divide(capsys: pytest.CaptureFixture[st
 def test_mistakes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "ViT-X/16"]) == 2
     assert "unknown model 'ViT-X/16': nearest are" in capsys.readouterr().err
-    assert main(["models", "--image_size", "7"]) == 2
-    assert "no multiple of the patch side" in capsys.readouterr().err
+    assert main(["models", "--image_size", "0"]) == 2
+    assert "image_size" in capsys.readouterr().err

@@ -253,14 +253,9 @@ def test_a_folder_that_cannot_be_written(refuse, tmp_path):
     assert "can be written" in refuse(["train", "digits", "--out", tmp_path / "run", *QUICK])
 
 
-def test_several_labels_are_refused_until_they_can_be_learnt(photos, tmp_path, trained, refuse):
+def test_several_labels_are_no_measure_of_a_model_of_one(photos, trained, refuse):
     folder = photos(cat=4)
     rows = "".join(f"cat/{number}.png,a;b\n" for number in range(4))
     (folder / "t.csv").write_text("path,labels\n" + rows)
-    run = tmp_path / "run"
-    for arguments in (
-        ["train", folder / "t.csv", "--out", run],
-        ["evaluate", trained, folder / "t.csv"],
-    ):
-        assert "an image may have several labels there, and" in refuse(arguments)
-    assert not run.exists()
+    told = refuse(["evaluate", trained, folder / "t.csv"])
+    assert "an image may have several labels there, and" in told

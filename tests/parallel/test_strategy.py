@@ -70,8 +70,8 @@ def test_recomputed_blocks_keep_less(model):
         lean = copy.deepcopy(model)
         recompute(lean.encoder.blocks, every)
         sizes.append(kept_bytes(lean, images))
-    assert sizes[0] > 1.5 * sizes[1]
-    assert sizes[1] > 1.5 * sizes[2]
+    assert sizes[0] > 1.4 * sizes[1]
+    assert sizes[1] > 1.4 * sizes[2]
 
 
 PROGRAM = """
@@ -87,9 +87,9 @@ compiled = copy.deepcopy(plain)
 recompute(compiled.encoder.blocks, EVERY)
 compile_blocks(compiled.encoder.blocks)
 images = torch.randn(4, 3, 16, 16)
-plain(images).square().sum().backward()
+plain(images).square().mean().backward()
 assert not counters["stats"]
-compiled(images).square().sum().backward()
+compiled(images).square().mean().backward()
 assert counters["stats"]["unique_graphs"] == 2, "whole blocks, and the last that is read in part"
 assert not counters["graph_break"]
 for ours, theirs in zip(compiled.parameters(), plain.parameters(), strict=True):

@@ -13,7 +13,8 @@ from vitreous.model.variants import variant_config
 from vitreous.train.config import OptimizerConfig, TrainConfig
 from vitreous.train.optimizer import build_optimizers
 from vitreous.train.overrides import override
-from vitreous.train.recipes import Facts, find_recipe
+from vitreous.train.recipes.catalogue import find_recipe
+from vitreous.train.recipes.facts import Facts
 from vitreous.train.run import train
 from vitreous.weights.load import load, read_passport
 

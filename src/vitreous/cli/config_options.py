@@ -18,7 +18,9 @@ def add_config_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME", help="a variant, such as ViT-S/16")
     parser.add_argument("--weights", metavar="FILE", help="checkpoint or run folder to start from")
     parser.add_argument(
-        "--recipe", metavar="NAME", help="scratch (default), or finetune (default with --weights)"
+        "--recipe",
+        metavar="NAME",
+        help="scratch (default), finetune (default with --weights), or another; help lists them",
     )
     parser.add_argument(
         "--objective",
@@ -39,7 +41,8 @@ def recipe_config(arguments: Namespace, dataset: "Dataset") -> TrainConfig:
 
     from vitreous.model.variants import variant_config
     from vitreous.train.objectives import with_objective
-    from vitreous.train.recipes import Facts, find_recipe
+    from vitreous.train.recipes.catalogue import find_recipe
+    from vitreous.train.recipes.facts import Facts
     from vitreous.weights.load import read_passport
 
     trained = model = None

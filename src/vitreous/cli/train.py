@@ -6,6 +6,9 @@
   vitreous train photos/ --objective masked_patch --out runs/pretrained
   vitreous train photos/ --objective distillation --objective.teacher runs/large --out runs/small
   vitreous train photos/ --out runs/photos --resume
+  vitreous train photos/ --recipe deit3 --dry-run
+  vitreous train photos/ --weights B_16.npz --sweep learning_rate=0.003,0.01,0.03 --out runs/swept
+  vitreous train --list-recipes
   torchrun --nproc-per-node 2 -m vitreous train photos/ --out runs/photos
 
 DATA is `digits`, a folder of class folders (with or without train, val and test folders above
@@ -26,14 +29,30 @@ from vitreous.train.config import TrainConfig
 from vitreous.train.overrides import field_types, override
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from vitreous.data.sample import Dataset
     from vitreous.parallel.environment import Ranks
     from vitreous.train.run_folder import RunFolder
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The verb's own options, and one for every field of the config."""
-    parser.add_argument("data", metavar="DATA", help="the data set")
-    parser.add_argument("--out", metavar="RUN", required=True, help="the run folder to make")
+    parser.add_argument("data", metavar="DATA", nargs="?", help="the data set")
+    parser.add_argument("--out", metavar="RUN", help="the run folder to make")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print the plan and the time it would take, by ten steps; write nothing",
+    )
+    parser.add_argument(
+        "--sweep",
+        metavar="FIELD=VALUES",
+        action="append",
+        help="run with each of some values, such as learning_rate=0.003,0.01,0.03, and keep what "
+        "validates best; may be given again for another field",
+    )
+    parser.add_argument("--list-recipes", action="store_true", help="list the recipes")
     parser.add_argument(
         "--exclude",
         metavar="LIST",
@@ -54,10 +73,20 @@ def run(arguments: Namespace) -> int:
     from vitreous.parallel.collect import ToldElsewhereError
     from vitreous.parallel.environment import LostRankError, process_group
 
+    if arguments.list_recipes or arguments.recipe == "help":
+        return _list_recipes()
+    if arguments.data is None:
+        raise UserError("train on what: give DATA, such as digits or a folder of class folders")
+    if arguments.out is None and not arguments.dry_run:
+        raise UserError("where to: give --out RUN, the run folder to make")
+    if arguments.sweep and arguments.dry_run:
+        raise UserError("--dry-run shows one run and --sweep makes several: leave one of them out")
     if arguments.verify_resume:
         return _verify(arguments)
     try:
         with process_group(arguments.device or "auto") as here:
+            if here.size > 1 and (arguments.sweep or arguments.dry_run):
+                raise UserError("--sweep and --dry-run are for one process: leave torchrun out")
             return _run(arguments, here)
     except ToldElsewhereError:
         return 2
@@ -78,7 +107,8 @@ def _run(arguments: Namespace, here: "Ranks") -> int:
 
     labelled = arguments.objective not in ("masked_patch", "mae")
     dataset = open_dataset(arguments.data, for_training=labelled)
-    folder = RunFolder(arguments.out)
+    alone = not arguments.sweep and not arguments.dry_run
+    folder = RunFolder(arguments.out or "")
     resume = arguments.resume or here.restarts > 0
     console = Console(stderr=True, quiet=not here.first)
     excluded = None
@@ -89,14 +119,22 @@ def _run(arguments: Namespace, here: "Ranks") -> int:
         dataset, excluded = exclude(dataset, listed.training, listed.address)
 
     def make_config() -> dict[str, Any]:
-        if folder.check_free(resume=resume):
+        if alone and folder.check_free(resume=resume):
             return _begun_config(arguments, folder, excluded).to_dict()
         made = recipe_config(arguments, dataset)
         return replace(made, excluded=excluded or ()).to_dict()
 
     config = TrainConfig.from_dict(decide(make_config))
+    if arguments.dry_run:
+        return _rehearse(config, dataset, console, arguments.json)
     try:
-        report = train(config, dataset, arguments.out, console, resume=resume)
+        if arguments.sweep:
+            from vitreous.train.sweep import read_axes, sweep
+
+            axes = read_axes(arguments.sweep)
+            report = sweep(config, dataset, folder.path, console, axes, resume=resume)
+        else:
+            report = train(config, dataset, folder.path, console, resume=resume)
     except StoppedError as stopped:
         console.print(
             f"{stopped}: go on with the same command and --resume", highlight=False, soft_wrap=True
@@ -128,15 +166,36 @@ def _verify(arguments: Namespace) -> int:
         if name != "checkpoint_seconds" and (value := getattr(arguments, name)) is not None:
             options += [f"--{name}", value]
     proof = verify_resume(options, Path(arguments.out))
-    print(
-        f"uninterrupted      {proof.uninterrupted}\
-killed and resumed {proof.resumed}"
-    )
+    print(f"uninterrupted      {proof.uninterrupted}")
+    print(f"killed and resumed {proof.resumed}")
     if not proof.kills:
         print("the run ended before it could be killed: nothing is proven")
         return 1
     print("equal, bit for bit" if proof.equal else "DIFFERENT")
     return 0 if proof.equal else 1
+
+
+def _list_recipes() -> int:
+    from vitreous.train.recipes.catalogue import RECIPES, recipe_lines
+
+    width = max(map(len, RECIPES))
+    for name, words in recipe_lines():
+        print(f"{name:{width}}  {words}")
+    return 0
+
+
+def _rehearse(
+    config: TrainConfig, dataset: "Dataset", console: "Console", json_file: str | None
+) -> int:
+    from dataclasses import asdict
+
+    from vitreous.cli.rehearsal_view import print_rehearsal
+    from vitreous.train.rehearsal import rehearse
+
+    plan = rehearse(config, dataset, console)
+    if not write_json(json_file, asdict(plan)):
+        print_rehearsal(plan)
+    return 0
 
 
 def _begun_config(

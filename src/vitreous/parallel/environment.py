@@ -1,6 +1,7 @@
 """The processes of a run: who this one is, as torchrun tells it, and how they meet."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -94,7 +95,11 @@ def process_group(device: str = "auto") -> Iterator[Ranks]:
             f"rank {here.rank} of {here.size}: another process of the run is gone; the states on "
             "disk are whole: start the same command again with --resume"
         ) from error
-    distributed.destroy_process_group()
+    finally:
+        # Gloo's threads must end before the process does, or they abort it. After a fault NCCL
+        # would wait for ranks that do not come.
+        if distributed.is_initialized() and not (gpu and sys.exc_info()[0]):
+            distributed.destroy_process_group()
 
 
 def _store_of_this_attempt(here: Ranks) -> Store:

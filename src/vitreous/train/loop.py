@@ -2,8 +2,10 @@
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import torch
@@ -126,6 +128,28 @@ class Loop:
         finally:
             self.checkpoints.finish()
 
+    def rehearse(self, count: int, most_seconds: float) -> list[float]:
+        """Take the first steps for their time alone.
+
+        Args:
+            count: At most so many.
+            most_seconds: No further one is begun after this time.
+
+        Returns:
+            Seconds of each, the wait for data included.
+        """
+        seconds = list[float]()
+        begin = time.perf_counter()
+        with telling_of_readers(self.loader.workers), closing(self._batches()) as batches:
+            for batch in islice(batches, count):
+                self._step(batch)
+                now = time.perf_counter()
+                seconds.append(now - begin)
+                begin = now
+                if sum(seconds) > most_seconds:
+                    break
+        return seconds
+
     def _fit(self, request: StopRequest) -> None:
         state, saved = self.state, time.perf_counter()
         if self._exhausted():
@@ -167,7 +191,7 @@ class Loop:
             pin=self.engine.device.type == "cuda",
         )
 
-    def _batches(self) -> Iterator[Batch]:
+    def _batches(self) -> Generator[Batch]:
         """What is left of each phase."""
         for phase in self.phases:
             start = max(self.state.step, phase.start)

@@ -13,7 +13,6 @@ from vitreous.model.attention import Attention
 from vitreous.model.classifier import Classifier
 from vitreous.model.encoder import MLP
 
-TARGETS = ("qkv", "projection", "mlp")
 # What parametrize puts between a layer's name and its tensors'.
 _BETWEEN = ".parametrizations.weight."
 
@@ -47,7 +46,7 @@ def attach(model: Classifier, rank: int, scale: float, targets: Iterable[str]) -
         model: A Vision Transformer.
         rank: Columns of `up`.
         scale: Of the product.
-        targets: Any of `TARGETS`.
+        targets: Any of `vitreous.train.tuning.TARGETS`.
 
     Raises:
         UserError: The model has no encoder.

@@ -20,9 +20,9 @@ from vitreous.parallel.strategy import (
 )
 from vitreous.train.average import WeightAverage
 from vitreous.train.config import TrainConfig
+from vitreous.train.freeze import tune
 from vitreous.train.memory import free_for_activations
 from vitreous.train.plan import step_memory
-from vitreous.train.tuning import tune
 
 
 @dataclass(frozen=True)

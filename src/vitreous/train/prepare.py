@@ -14,10 +14,10 @@ from vitreous.parallel.collect import world_size
 from vitreous.parallel.device import Engine
 from vitreous.parallel.environment import ranks
 from vitreous.train.config import TrainConfig
+from vitreous.train.freeze import tune
 from vitreous.train.memory import free_for_activations, micro_batch_that_fits
 from vitreous.train.plan import image_bytes
 from vitreous.train.run_folder import RunFolder, continued
-from vitreous.train.tuning import tune
 from vitreous.weights.adapt import adapt
 from vitreous.weights.load import load
 

@@ -20,6 +20,7 @@ from vitreous.parallel.environment import ranks
 from vitreous.parallel.strategy import Strategy
 from vitreous.report.assemble import evaluate_part, write_run_report
 from vitreous.train.config import TrainConfig
+from vitreous.train.freeze import plain_tensors
 from vitreous.train.loop import Loop
 from vitreous.train.masked import report_masked
 from vitreous.train.objectives import build_objective
@@ -27,7 +28,6 @@ from vitreous.train.placement import choose_strategy, place
 from vitreous.train.prepare import begun_before, initial_model, prepare
 from vitreous.train.run_folder import RunFolder
 from vitreous.train.stop import StopRequest
-from vitreous.train.tuning import plain_tensors
 from vitreous.weights.adapt import adapt
 from vitreous.weights.passport import Passport
 from vitreous.weights.save import save

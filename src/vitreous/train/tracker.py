@@ -34,9 +34,7 @@ def open_tracker(name: str, folder: Path, config: Mapping[str, Any]) -> Tracker 
     """
     if name == "none":
         return None
-    services: dict[str, type[Any]] = {"wandb": _WeightsAndBiases, "mlflow": _MLflow}
-    tracker: Tracker = services[name](folder, config)
-    return tracker
+    return _WeightsAndBiases(folder, config) if name == "wandb" else _MLflow(folder, config)
 
 
 class _WeightsAndBiases:

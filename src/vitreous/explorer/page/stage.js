@@ -77,15 +77,11 @@ export class Stage {
     const shrunk = (this.gap / CUT) * SHRINK * (1 - this.light[patch]);
     const gap = (this.gap + (1 - this.gap) * shrunk) * Math.min(...pitch);
     const [row, column] = [Math.floor(patch / w), patch % w];
-    return {
-      x: column * pitch[0] + gap / 2,
-      y: row * pitch[1] + gap / 2,
-      // Patches that touch overlap by a hair, or the page would shine through.
-      width: pitch[0] - gap + (gap < 0.5 ? 0.5 : 0),
-      height: pitch[1] - gap + (gap < 0.5 ? 0.5 : 0),
-      row,
-      column,
-    };
+    const x = snap(column * pitch[0] + gap / 2);
+    const y = snap(row * pitch[1] + gap / 2);
+    const width = snap((column + 1) * pitch[0] - gap / 2) - x;
+    const height = snap((row + 1) * pitch[1] - gap / 2) - y;
+    return { x, y, width, height, row, column };
   }
 
   drawPatch(context, patch) {
@@ -163,6 +159,12 @@ export class Stage {
     } else return;
     event.preventDefault();
   }
+}
+
+/** To a whole pixel of the screen: patches that touch neither overlap nor leave a seam. */
+function snap(length) {
+  const scale = window.devicePixelRatio || 1;
+  return Math.round(length * scale) / scale;
 }
 
 /** Paper with a hatch, where a patch was taken away. */

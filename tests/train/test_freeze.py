@@ -8,7 +8,8 @@ import torch
 from vitreous.errors import UserError
 from vitreous.model.build import create_model, empty_model
 from vitreous.model.recording import Recording
-from vitreous.train.tuning import TuningConfig, plain_tensors, tune
+from vitreous.train.freeze import plain_tensors, tune
+from vitreous.train.tuning import TuningConfig
 
 
 @pytest.fixture

@@ -1,0 +1,116 @@
+"""A run before it is begun: its plan, and its time by a few steps; nothing is written."""
+
+import statistics
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+
+from vitreous.data.sample import Dataset
+from vitreous.parallel.device import Engine, choose_engine
+from vitreous.train.config import TrainConfig
+from vitreous.train.loop import Loop
+from vitreous.train.objectives import build_objective
+from vitreous.train.placement import place
+from vitreous.train.plan import image_bytes
+from vitreous.train.prepare import initial_model, prepare
+from vitreous.train.run_folder import RunFolder
+from vitreous.train.schedule import learning_rate_factor
+from vitreous.train.spent import Spent
+
+_STEPS = 10
+_MOST_SECONDS = 60.0
+# Averages of a weight's size that each optimiser keeps.
+_KEPT = {"sgd": 1, "adamw": 2, "muon": 1}
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a run would be.
+
+    Attributes:
+        config: Resolved.
+        images: Of each part, by its name.
+        parameters: Of the model.
+        learning: Those of them that the run moves, adapters included.
+        weight_bytes: Weights, gradients, the optimiser's averages and the running average.
+        activation_bytes: What autograd keeps of the images in memory at once, by arithmetic.
+        measured_steps: How many were taken to measure the time.
+        images_per_second: The median of them; the first one is left out.
+        flops: Of the whole run.
+        seconds: Of the whole run, validations left out.
+    """
+
+    config: TrainConfig
+    images: dict[str, int]
+    parameters: int
+    learning: int
+    weight_bytes: int
+    activation_bytes: int
+    measured_steps: int
+    images_per_second: float
+    flops: float
+    seconds: float
+
+    def rates(self, columns: int) -> list[float]:
+        """The learning rate at so many points of the run."""
+        assert self.config.steps is not None
+        last, peak = self.config.steps - 1, self.config.optimizer.learning_rate
+        places = (round(last * column / max(columns - 1, 1)) for column in range(columns))
+        return [
+            peak * learning_rate_factor(self.config.schedule, step, self.config.steps)
+            for step in places
+        ]
+
+
+def rehearse(config: TrainConfig, dataset: Dataset, console: Console) -> Rehearsal:
+    """Prepare a run, take up to ten of its steps within a minute, and throw all away.
+
+    Where a batch does not fit into memory at once, steps of one piece of it are measured.
+
+    Args:
+        config: As it was asked for.
+        dataset: Opened from `config.data`.
+        console: For what goes wrong while reading.
+
+    Raises:
+        UserError: As a run would.
+    """
+    engine = choose_engine(config.device, config.precision)
+    config, dataset = prepare(config, dataset, engine)
+    assert config.steps is not None
+    assert config.micro_batch is not None
+    model = initial_model(config, dataset.class_names)
+    parameters = sum(p.numel() for p in model.parameters())
+    learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    piece = replace(config, batch_size=min(config.batch_size, config.micro_batch))
+    objective = build_objective(config, dataset, engine)
+    placement = place(objective.learner(model), objective, piece, "one", engine)
+    folder = RunFolder(Path("rehearsal"))
+    loop = Loop(piece, dataset, placement, objective, folder, engine, console)
+    seconds = loop.rehearse(min(_STEPS, config.steps), _MOST_SECONDS)
+    typical = statistics.median(seconds[1:] or seconds)
+    # The first steps may be at a smaller size than later ones: time goes by operations.
+    per_operation = typical / loop.spent.flops(1)
+    flops = Spent(config.model, loop.phases, config.batch_size).flops(config.steps)
+    return Rehearsal(
+        config=config,
+        images={name: len(part.labels) for name, part in dataset.parts.items()},
+        parameters=parameters,
+        learning=learning,
+        weight_bytes=4
+        * (
+            parameters * (2 if config.average else 1)
+            + learning * (1 + _KEPT[config.optimizer.name])
+        ),
+        activation_bytes=config.micro_batch * _largest_image(config, engine),
+        measured_steps=len(seconds),
+        images_per_second=piece.batch_size / typical,
+        flops=flops,
+        seconds=flops * per_operation,
+    )
+
+
+def _largest_image(config: TrainConfig, engine: Engine) -> int:
+    sizes = [(side, side) for side in config.schedule.sides] or [config.model.image_size]
+    return max(image_bytes(config, engine, size) for size in sizes)

@@ -1,0 +1,62 @@
+import json
+import os
+
+import pytest
+
+from vitreous.cli.main import main
+
+TINY = [
+    *("--model.width", "16", "--model.depth", "1", "--model.heads", "2"),
+    *("--model.mlp_width", "16", "--steps", "3", "--precision", "float32"),
+]
+
+
+def test_recipes_are_listed(capsys):
+    for arguments in (["--list-recipes"], ["--recipe", "help"]):
+        assert main(["train", *arguments]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert any(line.startswith("finetune ") for line in lines)
+        assert all(len(line) <= 120 for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "give DATA"),
+        (["digits"], "give --out RUN"),
+        (["digits", "--dry-run", "--sweep", "seed=1,2"], "leave one of them out"),
+        (["digits", "--out", "run", "--tuning.train", "lora"], "give --weights"),
+        (["digits", "--out", "run", "--schedule.shape", "drops"], "give drops"),
+        (["digits", "--out", "run", "--recipe", "bit-transfer"], "starts from weights"),
+    ],
+)
+def test_mistakes_are_one_line_and_leave_nothing(arguments, words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", *arguments]) == 2
+    told = capsys.readouterr().err
+    assert words in told
+    assert told.count("\n") == 1
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "digits", "--dry-run", *TINY]) == 0
+    told = capsys.readouterr().out
+    assert "3 steps of 64 images" in told
+    assert "█" in told
+    assert "nothing was written" in told
+    assert main(["train", "digits", "--dry-run", "--json", "-", *TINY]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["config"]["steps"] == 3
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_sweep_from_the_command_line(capsys, tmp_path):
+    out = tmp_path / "run"
+    line = ["train", "digits", *TINY, "--out", str(out), "--sweep", "learning_rate=1e-4,1e-2"]
+    assert main(line) == 0
+    assert "test: accuracy" in capsys.readouterr().out
+    assert len(json.loads((out / "sweep.json").read_text())["runs"]) == 2
+    assert main(line) == 2
+    assert "holds a sweep" in capsys.readouterr().err

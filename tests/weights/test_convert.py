@@ -82,3 +82,13 @@ def test_half_precision_is_read_as_float32(make, write) -> None:
 
     model = vitreous.load(write(make(), "timm", change=half))
     assert {p.dtype for p in model.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize(
+    "fields", [{"position": "none"}, {"position_at": "layers_shared"}, {"position": "relative"}]
+)
+def test_positions_that_no_other_format_knows_are_refused(make, tmp_path: Path, fields) -> None:
+    for to in ("timm", "google", "huggingface"):
+        with pytest.raises(UserError, match=next(iter(fields))):
+            convert(make(**fields), tmp_path / "out", to)
+    assert convert(make(**fields), tmp_path / "ours", "vitreous").difference == 0

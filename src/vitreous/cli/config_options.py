@@ -70,6 +70,10 @@ def recipe_config(arguments: Namespace, dataset: "Dataset") -> TrainConfig:
             trained=trained,
         )
     )
+    if config.weights != arguments.weights:
+        raise UserError(
+            f"--recipe {config.recipe} starts from random weights: leave it out, or --weights"
+        )
     if arguments.objective is not None:
         config = with_objective(config, arguments.objective)
     return override(config, typed_fields(arguments))

@@ -7,16 +7,18 @@ from torch.nn import functional as F
 
 from vitreous.model.config import ViTConfig
 from vitreous.model.recording import Kind
+from vitreous.model.relative_position import RelativePosition
 
 
 class Attention(nn.Module):
     """Multi-head self-attention with one packed projection for queries, keys and values.
 
     softmax(q k^T / sqrt(d)) v in each of k heads (equations 5-8). Rows of the packed kernel are
-    queries, keys, values; within each, head after head.
+    queries, keys, values; within each, head after head. A relative position adds to the logits, and
+    to what is read where it has values.
     """
 
-    def __init__(self, config: ViTConfig) -> None:
+    def __init__(self, config: ViTConfig, position: RelativePosition | None = None) -> None:
         super().__init__()
         self.heads = config.heads
         self.head_width = config.head_dim
@@ -24,6 +26,7 @@ class Attention(nn.Module):
         self.dropout = config.attention_dropout
         self.qkv = nn.Linear(config.width, 3 * self.inner, bias=config.qkv_bias)
         self.projection = nn.Linear(self.inner, config.width)
+        self.position = position
 
     def reset_parameters(self) -> None:
         """Xavier uniform for each of the four kernels, zero biases, as the official code."""
@@ -35,7 +38,7 @@ class Attention(nn.Module):
                 nn.init.zeros_(linear.bias)
 
     def forward(self, x: Float[Tensor, "B S D"], read: int | None = None) -> Float[Tensor, "B R D"]:
-        """Attend, with the fused kernel or, where that is slower, the explicit softmax.
+        """Attend, with the fused kernel or, where that is slower or cannot, the explicit softmax.
 
         The fused kernel's backward pass in bfloat16 on the CPU takes 1.5 to 7 times as long as
         the explicit one's (benchmarks/attention.md); everywhere else the fused kernel leads.
@@ -72,8 +75,11 @@ class Attention(nn.Module):
             with torch.autocast("cpu", enabled=False):  # or the softmax would go to float32
                 heads, _ = self._explicit(q, k, v)
             return heads
+        if self.position is not None and self.position.values is not None:
+            return self._explicit(q, k, v)[0]
         dropout = self.dropout if self.training else 0.0
-        return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
+        added = None if self.position is None else self.position.logits(q, k.shape[2])
+        return F.scaled_dot_product_attention(q, k, v, added, dropout_p=dropout)
 
     def forward_across(
         self, queries: Float[Tensor, "B R D"], x: Float[Tensor, "B S D"]
@@ -86,8 +92,15 @@ class Attention(nn.Module):
     def _explicit(
         self, q: Float[Tensor, "B k R d"], k: Float[Tensor, "B k S d"], v: Float[Tensor, "B k S d"]
     ) -> tuple[Float[Tensor, "B k R d"], Float[Tensor, "B k R S"]]:
-        weights = ((q * self.head_width**-0.5) @ k.mT).softmax(-1)
-        return F.dropout(weights, self.dropout, self.training) @ v, weights
+        logits = (q * self.head_width**-0.5) @ k.mT
+        if self.position is not None:
+            logits = logits + self.position.logits(q, k.shape[2])
+        weights = logits.softmax(-1)
+        kept = F.dropout(weights, self.dropout, self.training)
+        heads = kept @ v
+        if self.position is not None and self.position.values is not None:
+            heads = heads + self.position.read(kept)
+        return heads, weights
 
     def _heads(
         self, x: Float[Tensor, "B S D"], read: int | None

@@ -9,6 +9,8 @@ from vitreous.errors import UserError
 Activation = Literal["gelu", "gelu_tanh", "quick_gelu", "relu", "swiglu"]
 Pooling = Literal["token", "mean", "map", "token_mean", "distilled"]
 FinalNorm = Literal["tokens", "pooled"]
+Position = Literal["learned", "none", "learned_2d", "sine_cosine", "relative", "relative_values"]
+PositionAt = Literal["stem", "layers", "layers_shared"]
 Dialect = Literal["google", "timm", "torchvision", "huggingface", "dinov2"]
 
 
@@ -119,6 +121,13 @@ class ViTConfig(ModelConfig):
         class_token: Whether a learned token is put before the patches (equation 1).
         registers: Learned tokens between the class token and the patches that no head reads
             (arXiv 2309.16588); DeiT's distillation token is one.
+        position: How a token knows where it is: `learned` (one row a token, equation 1), `none`,
+            `learned_2d` (half of the width for the column, half for the row), `sine_cosine` (the
+            same, fixed), `relative` (a learned key for each offset between patches, in every
+            attention; appendix D.4), or `relative_values` (values too, arXiv 1803.02155).
+        position_at: Where positions are added: to the first block's input (`stem`), to every
+            block's, each its own (`layers`), or the same (`layers_shared`).
+        position_reach: Offsets beyond so many patches count as this many, in relative positions.
         prefix_positions: Whether the class token and the registers have positions too.
         register_positions: Whether the registers do, where the class token does.
         pooling: What the head reads: the class token (equation 4), the mean of the patches
@@ -165,6 +174,9 @@ class ViTConfig(ModelConfig):
     head_width: int | None = None
     class_token: bool = True
     registers: int = 0
+    position: Position = "learned"
+    position_at: PositionAt = "stem"
+    position_reach: int | None = None
     prefix_positions: bool = True
     register_positions: bool = True
     pooling: Pooling = "token"
@@ -191,7 +203,7 @@ class ViTConfig(ModelConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._count("patch", "width", "depth", "mlp_width", "heads", least=1)
-        for field in ("head_width", "pre_logits"):
+        for field in ("head_width", "pre_logits", "position_reach"):
             value = getattr(self, field)
             if value is not None and not _counts(value, least=1):
                 raise UserError(
@@ -230,6 +242,7 @@ class ViTConfig(ModelConfig):
         if self.head_width is not None and self.head_width * self.heads == self.width:
             object.__setattr__(self, "head_width", None)  # follows when width or heads change
         self._check_pooling()
+        self._check_position()
         self.grid_of(self.image_size)
 
     def _check_pooling(self) -> None:
@@ -246,6 +259,30 @@ class ViTConfig(ModelConfig):
             raise UserError(
                 "model.pooling 'distilled' needs a distillation token (model.registers 1), "
                 "model.num_classes, model.final_norm 'tokens' and no model.pre_logits"
+            )
+
+    def _check_position(self) -> None:
+        relative = self.position.startswith("relative")
+        if self.position_at != "stem" and (relative or self.position == "none"):
+            raise UserError(
+                f"model.position_at {self.position_at} is for positions that are added to tokens, "
+                f"and model.position is {self.position}: give stem, or another position"
+            )
+        if self.position_reach is not None and not relative:
+            raise UserError(
+                f"model.position_reach clips relative positions and model.position is "
+                f"{self.position}: leave it out"
+            )
+        if self.patch_dropout and (relative or self.position_at != "stem"):
+            raise UserError(
+                "model.patch_dropout leaves patches out and later blocks could not place the rest: "
+                "leave it out, or add model.position at the stem"
+            )
+        parts = {"learned_2d": 2, "sine_cosine": 4}.get(self.position, 1)
+        if self.width % parts:
+            raise UserError(
+                f"model.position {self.position} shares the width out to rows and columns and "
+                f"model.width is {self.width}: give a multiple of {parts}"
             )
 
     @property
@@ -334,6 +371,8 @@ _SWITCHES = (
 )
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "pooling": get_args(Pooling),
+    "position": get_args(Position),
+    "position_at": get_args(PositionAt),
     "final_norm": get_args(FinalNorm),
     "activation": get_args(Activation),
     "resample": get_args(Dialect),

@@ -10,6 +10,10 @@ from vitreous.model.activation import ACTIVATIONS
 from vitreous.model.attention import Attention
 from vitreous.model.config import ViTConfig
 from vitreous.model.recording import Recording
+from vitreous.model.relative_position import RelativePosition
+
+Placing = Callable[[Tensor, int], Tensor]
+"""Tokens with the positions of a layer."""
 
 
 class MLP(nn.Module):
@@ -70,7 +74,8 @@ class Block(nn.Module):
     def __init__(self, config: ViTConfig, drop_rate: float) -> None:
         super().__init__()
         self.norm_attention = nn.LayerNorm(config.width, config.norm_eps)
-        self.attention = Attention(config)
+        relative = config.position.startswith("relative")
+        self.attention = Attention(config, RelativePosition(config) if relative else None)
         self.scale_attention = _layer_scale(config)
         self.norm_mlp = nn.LayerNorm(config.width, config.norm_eps)
         self.mlp = MLP(config)
@@ -142,6 +147,7 @@ class Encoder(nn.Module):
         x: Float[Tensor, "B S D"],
         read: int | None = None,
         recording: Recording | None = None,
+        placed: Placing | None = None,
     ) -> Float[Tensor, "B R D"]:
         """Encode.
 
@@ -149,9 +155,12 @@ class Encoder(nn.Module):
             x: Tokens with their positions.
             read: How many leading tokens the head reads; the last block computes only these.
             recording: What to keep on the way.
+            placed: Adds positions again to the input of a layer, of each but the first.
         """
         last = len(self.blocks) - 1
         for layer, block in enumerate(self.blocks):
+            if placed is not None and layer:
+                x = placed(x, layer)
             rows = read if layer == last else None
             if recording is None:
                 x = block(x, rows)
@@ -166,11 +175,16 @@ class Encoder(nn.Module):
         return out
 
     def outputs(
-        self, x: Float[Tensor, "B S D"], layers: Collection[int]
+        self,
+        x: Float[Tensor, "B S D"],
+        layers: Collection[int],
+        placed: Placing | None = None,
     ) -> dict[int, Float[Tensor, "B S D"]]:
         """All tokens after some blocks, by layer; no block beyond the last of them is run."""
         kept: dict[int, Tensor] = {}
         for layer, block in enumerate(self.blocks[: max(layers, default=-1) + 1]):
+            if placed is not None and layer:
+                x = placed(x, layer)
             x = block(x)
             if layer in layers:
                 kept[layer] = x

@@ -7,15 +7,19 @@ from torch import Tensor, nn
 from vitreous.errors import UserError
 from vitreous.model.classifier import Classifier
 from vitreous.model.config import ModelConfig, ViTConfig
-from vitreous.model.encoder import Encoder
+from vitreous.model.encoder import Encoder, Placing
 from vitreous.model.head import build_head
 from vitreous.model.patch import PatchEmbedding
 from vitreous.model.patch_dropout import PatchDropout
 from vitreous.model.pixel_kernel import resize_kernel
 from vitreous.model.pool import build_pool
-from vitreous.model.position import LearnedPosition
+from vitreous.model.position_schemes import (
+    build_later_positions,
+    build_position,
+    check_grid,
+    resample_positions,
+)
 from vitreous.model.recording import Layers, Recording, resolve_layers
-from vitreous.model.resample import resample_table
 from vitreous.model.stem import ResNetStem
 
 
@@ -36,7 +40,8 @@ class VisionTransformer(Classifier):
         self.registers = None
         if config.registers:
             self.registers = nn.Parameter(torch.empty(config.registers, config.width))
-        self.position = LearnedPosition(config)
+        self.position = build_position(config)
+        self.later_positions = build_later_positions(config)
         self.dropout = nn.Dropout(config.dropout)
         self.embedding_norm: nn.Module = nn.Identity()
         if config.embedding_norm:
@@ -88,7 +93,7 @@ class VisionTransformer(Classifier):
         if recording is not None:
             recording.begin(self.config.depth, grid, self.config.prefix)
         x = self.tokens(self.patches(images), grid)
-        x = self.encoder(x, self.pool.read, recording)  # (B, 1 or S, D)
+        x = self.encode(x, grid, self.pool.read, recording)  # (B, 1 or S, D)
         return self.pre_logits(self.pooled_norm(self.pool(x)))
 
     def features(
@@ -125,7 +130,8 @@ class VisionTransformer(Classifier):
         if norm and self.config.final_norm != "tokens":
             raise UserError("this model's final norm is of the pooled vector: leave norm out")
         grid = self._grid_of(images)
-        kept = self.encoder.outputs(self.tokens(self.patches(images), grid), set(asked))
+        x = self.tokens(self.patches(images), grid)
+        kept = self.encoder.outputs(x, set(asked), self._placed_again(grid))
         if norm:
             kept = {layer: self.encoder.norm(x) for layer, x in kept.items()}
         if as_grid:
@@ -138,7 +144,9 @@ class VisionTransformer(Classifier):
 
     def _grid_of(self, images: Float[Tensor, "B C H W"]) -> tuple[int, int]:
         self.config.check_channels(images.shape[1])
-        return self.config.grid_of((images.shape[2], images.shape[3]))
+        grid = self.config.grid_of((images.shape[2], images.shape[3]))
+        check_grid(self.config, grid)
+        return grid
 
     def patches(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B N D"]:
         """The embedded patches row by row, before positions; what an objective may corrupt."""
@@ -161,6 +169,34 @@ class VisionTransformer(Classifier):
         tokens: Tensor = self.embedding_norm(x)
         return tokens
 
+    def encode(
+        self,
+        tokens: Float[Tensor, "B S D"],
+        grid: tuple[int, int],
+        read: int | None = None,
+        recording: Recording | None = None,
+    ) -> Float[Tensor, "B R D"]:
+        """The encoder's output; see `Encoder.forward`.
+
+        Args:
+            tokens: As `tokens` gives them.
+            grid: (h, w) of the patches.
+            read: How many leading tokens are read afterwards.
+            recording: What to keep on the way.
+        """
+        out: Tensor = self.encoder(tokens, read, recording, self._placed_again(grid))
+        return out
+
+    def _placed_again(self, grid: tuple[int, int]) -> Placing | None:
+        """Adds the positions of later layers; None where the first's are all."""
+        match self.config.position_at:
+            case "stem":
+                return None
+            case "layers":
+                return lambda x, layer: self.later_positions[layer - 1](x, grid)
+            case "layers_shared":
+                return lambda x, layer: self.position(x, grid)
+
     def tensors_for(self, config: ModelConfig) -> dict[str, Tensor]:
         """The state dict, made for another image size, patch side and number of channels."""
         assert isinstance(config, ViTConfig)
@@ -170,10 +206,7 @@ class VisionTransformer(Classifier):
         tensors["patch.weight"] = resize_kernel(
             tensors["patch.weight"], config.patch // config.stem_stride
         )
-        tensors["position.table"] = resample_table(
-            tensors["position.table"], own.grid, config.grid, own.prefix_rows, config.resample
-        )
-        return tensors
+        return tensors | resample_positions(tensors, own, config)
 
     @property
     def blocks(self) -> list[nn.Module]:

@@ -151,6 +151,16 @@ class MAEConfig(MaskingConfig):
                 "sines and cosines of rows and columns"
             )
 
+    def check(self, model: ModelConfig) -> None:
+        """Refuse also positions that could not follow the visible patches."""
+        super().check(model)
+        assert isinstance(model, ViTConfig)
+        if model.position.startswith("relative") or model.position_at != "stem":
+            raise UserError(
+                "objective mae encodes some of the patches, which only positions at the stem can "
+                "place: leave model.position_at out, and take no relative model.position"
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class DistillationConfig(ObjectiveConfig):

@@ -91,7 +91,7 @@ class MaskedPatchLearner(MaskedLearner):
         model = self.backbone
         grid = model.config.grid_of((images.shape[2], images.shape[3]))
         patches = fill(model.patches(images), self.mask, source)
-        x = model.encoder(model.tokens(patches, grid))[:, model.config.prefix :]  # (B, N, D)
+        x = model.encode(model.tokens(patches, grid), grid)[:, model.config.prefix :]  # (B, N, D)
         predictions: Tensor = self.head(pick(x, hidden))
         return predictions
 

@@ -48,6 +48,8 @@ def _transformer(config: ViTConfig, engine: Engine, size: tuple[int, int]) -> in
     per_block = tokens * per_token
     if engine.device.type == "cpu" and engine.precision == "bfloat16":
         per_block += item * config.heads * tokens**2
+    if config.position.startswith("relative"):
+        per_block += 2 * item * config.heads * tokens**2  # scores of offsets, and their logits
     stem = empty_model(config).get_submodule("stem")
     return config.depth * per_block + _convolutions(stem, config, engine, size)
 

@@ -36,7 +36,8 @@ def build_optimizers(model: nn.Module, config: OptimizerConfig) -> list[Optimize
     if config.name == "adamw":
         groups = _groups(named, model, config, config.learning_rate)
         return [AdamW(groups, betas=config.betas, fused=True)]
-    hidden = [(name, p) for name, p in named if p.ndim == 2 and _own(name).startswith("encoder.")]
+    matrices = [(name, p) for name, p in named if p.ndim == 2 and _decays(name, p)]
+    hidden = [(name, p) for name, p in matrices if _own(name).startswith("encoder.")]
     if not hidden:
         raise UserError(
             "--optimizer.name muon moves the matrices of an encoder and this model has none to "
@@ -64,7 +65,8 @@ def set_learning_rate(optimizers: Iterable[Optimizer], factor: float) -> None:
 
 
 def _decays(name: str, parameter: nn.Parameter) -> bool:
-    return parameter.ndim >= 2 and not _own(name).startswith(("position.", "registers"))
+    placing = "position" in name  # the tables of any scheme
+    return parameter.ndim >= 2 and not placing and not _own(name).startswith("registers")
 
 
 def _own(name: str) -> str:

@@ -112,6 +112,8 @@ _PLAIN: dict[str, Any] = {
     "stem": None,
     "class_token": True,
     "registers": 0,
+    "position": "learned",
+    "position_at": "stem",
     "prefix_positions": True,
     "register_positions": True,
     "pooling": "token",

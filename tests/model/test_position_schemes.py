@@ -1,0 +1,142 @@
+"""Every scheme in a whole model, and what each adds by itself."""
+
+import pytest
+import torch
+
+from vitreous.errors import UserError
+from vitreous.model.build import create_model
+from vitreous.model.position_schemes import build_position
+from vitreous.model.recording import Recording
+from vitreous.model.sine_cosine import sine_cosine
+from vitreous.weights.adapt import adapt
+from vitreous.weights.load import load
+from vitreous.weights.save import save
+
+ADDED = ["learned", "learned_2d", "sine_cosine"]
+PLACED = [(name, at) for name in ADDED for at in ("stem", "layers", "layers_shared")]
+ALL = [*PLACED, ("none", "stem"), ("relative", "stem"), ("relative_values", "stem")]
+
+
+def shuffled(images: torch.Tensor) -> torch.Tensor:
+    """The same patches (8 pixels) in another order."""
+    patches = images.unflatten(3, (5, 8)).unflatten(2, (3, 8)).flip(2, 4)
+    return patches.flatten(4).flatten(2, 3)
+
+
+@pytest.mark.parametrize(("name", "at"), ALL)
+@pytest.mark.parametrize("pooling", ["token", "mean"])
+def test_order_matters_but_to_a_model_without_positions(shaken, images, name, at, pooling) -> None:
+    model = shaken(position=name, position_at=at, pooling=pooling).eval()
+    with torch.no_grad():
+        apart = (model(images()) - model(shuffled(images()))).abs().max()
+    assert (apart > 1e-3) == (name != "none")
+
+
+@pytest.mark.parametrize(("name", "at"), ALL)
+def test_recorded_or_not_the_logits_are_the_same(shaken, images, name, at) -> None:
+    model = shaken(position=name, position_at=at).eval()
+    recording = Recording(attention="all")
+    with torch.no_grad():
+        recorded = model(images(), recording)
+        torch.testing.assert_close(recorded, model(images()), atol=1e-4, rtol=1e-4)
+        features = model.features(images(), [-1], as_grid=False, norm=True)[0]
+    assert recording.attention[2].sum(3).sub(1).abs().max() < 1e-5
+    torch.testing.assert_close(model.head(features[:, 0]), recorded, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "at"), ALL)
+def test_gradients_reach_every_parameter(shaken, images, name, at) -> None:
+    # The class token has no offsets, so the last block of a head that reads it has no use for keys.
+    pooling = "mean" if name.startswith("relative") else "token"
+    model = shaken(position=name, position_at=at, pooling=pooling)
+    model(images()).square().sum().backward()
+    for parameter_name, parameter in model.named_parameters():
+        assert parameter.grad.abs().max() > 0, parameter_name
+
+
+@pytest.mark.parametrize(("name", "at"), ALL)
+def test_saved_it_is_the_same_model(tiny, images, tmp_path, name, at) -> None:
+    model = create_model(tiny(position=name, position_at=at, num_classes=0)).eval()
+    save(model, tmp_path / "model.safetensors")
+    again = load(tmp_path / "model.safetensors").eval()
+    assert again.config == model.config
+    assert torch.equal(again(images()), model(images()))
+
+
+@pytest.mark.parametrize(("name", "at"), ALL)
+def test_another_size_is_met_on_the_way_or_before_alike(shaken, images, name, at) -> None:
+    model = shaken(position=name, position_at=at).eval()
+    larger = images(2, 3, 32, 48)
+    if name.startswith("relative"):
+        with pytest.raises(UserError, match="3x5 grid and these images have 4x6"):
+            model(larger)
+        with pytest.raises(UserError, match="3x5 grid"):
+            adapt(model, image_size=(32, 48))
+        return
+    made = adapt(model, image_size=(32, 48)).eval()
+    with torch.no_grad():
+        torch.testing.assert_close(made(larger), model(larger), atol=1e-4, rtol=1e-4)
+
+
+def test_halves_of_the_width_say_column_and_row(tiny) -> None:
+    position = build_position(tiny(position="learned_2d"))
+    position.reset_parameters()
+    added = position(torch.zeros(1, 16, 24), (3, 5))[0]
+    assert torch.equal(added[0], position.first[0])
+    patches = added[1:].unflatten(0, (3, 5))
+    for row in range(3):
+        for column in range(5):
+            halves = torch.cat([position.columns[column], position.rows[row]])
+            assert torch.equal(patches[row, column], halves)
+    assert sum(p.numel() for p in position.parameters()) == (3 + 5) * 12 + 24
+
+
+def test_sines_are_fixed_and_leave_the_class_token(tiny) -> None:
+    position = build_position(tiny(position="sine_cosine"))
+    assert not list(position.parameters())
+    added = position(torch.zeros(1, 16, 24), (3, 5))[0]
+    assert not added[0].any()
+    assert torch.equal(added[1:], sine_cosine((3, 5), 24, torch.device("cpu")))
+
+
+def test_layers_have_a_table_each_or_share_one(tiny) -> None:
+    own, shared, stem = (
+        {n for n, _ in create_model(tiny(position_at=at)).named_parameters() if "position" in n}
+        for at in ("layers", "layers_shared", "stem")
+    )
+    assert own == {"position.table", "later_positions.0.table", "later_positions.1.table"}
+    assert shared == stem == {"position.table"}
+
+
+def test_shared_positions_are_added_before_each_block(shaken, images) -> None:
+    model = shaken(position_at="layers_shared").eval()
+    x = model.tokens(model.patches(images()), (3, 5))
+    for layer, block in enumerate(model.encoder.blocks):
+        x = block(x + model.position.table if layer else x)
+    torch.testing.assert_close(model.encode(model.tokens(model.patches(images()), (3, 5)), (3, 5)),
+                               model.encoder.norm(x))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"position": "rotary"}, "choose learned or none"),
+        ({"position_at": "head"}, "choose stem or layers"),
+        ({"position": "relative", "position_at": "layers"}, "give stem, or another position"),
+        ({"position": "none", "position_at": "layers_shared"}, "give stem, or another position"),
+        ({"position_reach": 3}, "clips relative positions"),
+        ({"position": "relative", "position_reach": 0}, "at least 1"),
+        ({"position": "sine_cosine", "width": 30}, "a multiple of 4"),
+        ({"position": "learned_2d", "width": 27}, "a multiple of 2"),
+        ({"position_at": "layers", "patch_dropout": 0.5}, "patch_dropout"),
+    ],
+)
+def test_what_cannot_be_is_refused(tiny, fields, words) -> None:
+    with pytest.raises(UserError, match=words):
+        tiny(**fields)
+
+
+def test_a_fixed_size_is_kept(shaken, images) -> None:
+    model = shaken(position="learned_2d", fixed_size=True)
+    with pytest.raises(UserError, match="fixed_size"):
+        model(images(2, 3, 32, 48))

@@ -8,8 +8,8 @@ from safetensors.torch import load_file
 STEPS = 50
 
 
-# Not the recipe's Muon: it scales gradients of nearly zero up to full updates, rounding and all, and
-# one process in other pieces differs from itself by up to 8e-5 there.
+# Not the recipe's Muon: it scales gradients of nearly zero up to full updates, rounding and all,
+# and one process in other pieces differs from itself by up to 8e-5 there.
 OPTIMIZER = ("--optimizer.name", "adamw", "--model.width", 32, "--model.mlp_width", 64)
 
 

@@ -12,6 +12,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from vitreous.cli.inference_options import add_inference_arguments
 from vitreous.cli.output import add_json_argument, write_json
 from vitreous.errors import UserError
 
@@ -31,18 +32,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--layer", metavar="INT", type=int, help="block whose token or mean to take; last: -1"
     )
-    parser.add_argument("--batch_size", metavar="INT", type=int, default=64, help="images at once")
-    parser.add_argument("--device", metavar="NAME", default="auto", help="auto, cpu or cuda")
-    parser.add_argument(
-        "--precision", metavar="NAME", default="float32", help="float32 (exact), bfloat16 or auto"
-    )
-    parser.add_argument(
-        "--bad_limit",
-        metavar="SHARE",
-        type=float,
-        default=0.01,
-        help="share of unreadable images over which it stops",
-    )
+    add_inference_arguments(parser, batch_size=64)
     add_json_argument(parser)
 
 

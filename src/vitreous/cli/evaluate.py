@@ -12,6 +12,7 @@ list of images to exclude, accuracy is given with them and without.
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from vitreous.cli.inference_options import add_inference_arguments
 from vitreous.cli.output import add_json_argument, print_report, write_json
 from vitreous.errors import UserError
 
@@ -30,18 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--real", metavar="FILE", help="real.json: ImageNet accuracy by all that is on an image"
     )
     parser.add_argument("--out", metavar="DIR", help="write report.json and report.html there")
-    parser.add_argument("--batch_size", metavar="INT", type=int, default=64, help="images at once")
-    parser.add_argument("--device", metavar="NAME", default="auto", help="auto, cpu or cuda")
-    parser.add_argument(
-        "--precision", metavar="NAME", default="float32", help="float32 (exact), bfloat16 or auto"
-    )
-    parser.add_argument(
-        "--bad_limit",
-        metavar="SHARE",
-        type=float,
-        default=0.01,
-        help="share of unreadable images over which it stops",
-    )
+    add_inference_arguments(parser, batch_size=64)
     add_json_argument(parser)
 
 

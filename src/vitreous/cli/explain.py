@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vitreous.cli.inference_options import add_inference_arguments
 from vitreous.cli.output import add_json_argument, write_json
 from vitreous.errors import BadImageError, UserError
 
@@ -42,18 +43,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--images", metavar="INT", type=int, default=500, help="of DATA at most, over all classes"
     )
-    parser.add_argument("--batch_size", metavar="INT", type=int, default=32, help="images at once")
-    parser.add_argument("--device", metavar="NAME", default="auto", help="auto, cpu or cuda")
-    parser.add_argument(
-        "--precision", metavar="NAME", default="float32", help="float32 (exact), bfloat16 or auto"
-    )
-    parser.add_argument(
-        "--bad_limit",
-        metavar="SHARE",
-        type=float,
-        default=0.01,
-        help="share of unreadable images over which it stops",
-    )
+    add_inference_arguments(parser, batch_size=32)
     add_json_argument(parser)
 
 

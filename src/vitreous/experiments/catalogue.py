@@ -9,9 +9,14 @@ from vitreous.experiments.experiment import Experiment
 NAMES = (
     "figure3",
     "figure4",
+    "figure5",
     "self_supervision",
+    "table7",
+    "figure8",
     "figure9",
     "table8",
+    "five_flowers",
+    "fashion_mnist",
 )
 """In the order of the paper; each is `EXPERIMENT` in the file of its name."""
 

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitreous.model.config import ViTConfig
+from vitreous.model.lean_attention import lean_attention
 from vitreous.model.recording import Kind
 from vitreous.model.relative_position import RelativePosition
 
@@ -41,7 +42,8 @@ class Attention(nn.Module):
         """Attend, with the fused kernel or, where that is slower or cannot, the explicit softmax.
 
         The fused kernel's backward pass in bfloat16 on the CPU takes 1.5 to 7 times as long as
-        the explicit one's (benchmarks/attention.md); everywhere else the fused kernel leads.
+        the explicit one's (benchmarks/attention.md); everywhere else the fused kernel leads. What
+        the explicit one would keep for it is computed again (benchmarks/memory.md).
 
         Args:
             x: Normalised tokens.
@@ -71,13 +73,15 @@ class Attention(nn.Module):
     def _attend(
         self, q: Float[Tensor, "B k R d"], k: Float[Tensor, "B k S d"], v: Float[Tensor, "B k S d"]
     ) -> Float[Tensor, "B k R d"]:
+        dropout = self.dropout if self.training else 0.0
         if torch.is_grad_enabled() and q.device.type == "cpu" and q.dtype == torch.bfloat16:
+            if self.position is None and not dropout:
+                return lean_attention(q, k, v)
             with torch.autocast("cpu", enabled=False):  # or the softmax would go to float32
                 heads, _ = self._explicit(q, k, v)
             return heads
         if self.position is not None and self.position.values is not None:
             return self._explicit(q, k, v)[0]
-        dropout = self.dropout if self.training else 0.0
         added = None if self.position is None else self.position.logits(q, k.shape[2])
         return F.scaled_dot_product_attention(q, k, v, added, dropout_p=dropout)
 

@@ -8,8 +8,7 @@ import subprocess
 import sys
 import time
 
-from measure import where
-
+from vitreous.bench.machine import where
 from vitreous.cli.main import VERBS
 
 

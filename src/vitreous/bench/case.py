@@ -1,0 +1,65 @@
+"""What is measured: one kind of work on one model, in one way."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+from vitreous.errors import UserError
+from vitreous.parallel.device import Precision
+
+Work = Literal["inference", "training", "default"]
+Mode = Literal["eager", "compiled"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """All subjects do this in turns, in one process.
+
+    Attributes:
+        work: `inference` is a forward pass; `training` a whole step of AdamW; `default` a forward
+            pass as each package runs it when nothing is asked for, whatever its precision.
+        model: A name, or the path of a checkpoint.
+        precision: Of the products. For inference the weights are of it too; a training step has
+            float32 weights under autocast.
+        mode: `compiled` is block by block for ours and `torch.compile(model)` for the others.
+        batch: B, images.
+        image_size: Side of the square images, pixels; the model's own where None.
+        device: A name torch knows.
+        threads: Of the CPU; PyTorch's choice where 0.
+    """
+
+    work: Work
+    model: str
+    precision: Precision = "float32"
+    mode: Mode = "eager"
+    batch: int = 8
+    image_size: int | None = None
+    device: str = "cpu"
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        for name, options in (
+            ("work", get_args(Work)),
+            ("precision", PRECISIONS),
+            ("mode", MODES),
+        ):
+            if (value := getattr(self, name)) not in options:
+                raise UserError(f"{name} {value!r}: choose {', '.join(options)}")
+        for name, least in (("batch", 1), ("threads", 0)):
+            if getattr(self, name) < least:
+                raise UserError(f"{name} is {getattr(self, name)}: give at least {least}")
+        if self.image_size is not None and self.image_size < 1:
+            raise UserError(f"image_size is {self.image_size}: give at least 1")
+
+    @property
+    def key(self) -> str:
+        """One line that no other case has."""
+        how = "" if self.work == "default" else f" {self.precision} {self.mode}"
+        side = f" at {self.image_size}" if self.image_size else ""
+        threads = f" on {self.threads} threads" if self.threads else ""
+        return f"{self.work} {self.model}{side}{how} batch {self.batch} {self.device}{threads}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)

@@ -57,7 +57,8 @@ class Case:
         """One line that no other case has."""
         how = "" if self.work == "default" else f" {self.precision} {self.mode}"
         side = f" at {self.image_size}" if self.image_size else ""
-        threads = f" on {self.threads} threads" if self.threads else ""
+        count = self.threads
+        threads = f" on {count} thread{'s' * (count > 1)}" if count else ""
         return f"{self.work} {self.model}{side}{how} batch {self.batch} {self.device}{threads}"
 
     def to_dict(self) -> dict[str, Any]:

@@ -41,9 +41,17 @@ class Summary:
 
     @property
     def best_peer(self) -> str | None:
-        """The fastest other subject."""
+        """The one that we are ahead of by least, or the fastest where we do not take part."""
+        if self.ratios:
+            return min(self.ratios, key=lambda name: self.ratios[name].median)
         peers = {name: rate for name, rate in self.rates.items() if name != OURS}
         return max(peers, key=peers.__getitem__) if peers else None
+
+    @property
+    def processor_ratio(self) -> Ratio | None:
+        """The least of those by processor time: of the peer that takes least of it."""
+        ratios = self.processor_ratios.values()
+        return min(ratios, key=lambda ratio: ratio.median, default=None)
 
 
 def summarise(result: Mapping[str, Any]) -> Summary:

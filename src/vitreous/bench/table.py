@@ -22,7 +22,7 @@ Cells are images a second, medians of interleaved rounds; all subjects of a line
 
 - **x best**: how many times as fast as the fastest peer of the line vitreous is; the median of the
   rounds' ratios, and in brackets their middle half. **By processor**: the same by processor time,
-  which other programs on the machine change less.
+  which other programs on the machine change less, beside the peer that takes least of it.
 - **Matrix rate** (ours / best peer): the model's operations, all tokens counted through all blocks,
   over the time, as a share of the rate of its bare matrix products, which took their turns too.
 - **Reading** (ours / best peer): the least time to read the weights from memory, as a share.
@@ -94,7 +94,7 @@ def _table(rows: Sequence[Summary]) -> list[str]:
 def _cells(row: Summary, names: Sequence[str]) -> list[str]:
     case, best = row.case, row.best_peer
     pair = [name for name in (OURS, best) if name is not None]
-    processor = row.processor_ratios.get(best or "") if case.device == "cpu" else None
+    processor = row.processor_ratio if case.device == "cpu" else None
     return [
         case.model,
         str(case.image_size or ""),

@@ -76,7 +76,7 @@ def _inference(subject: Subject, model: nn.Module, case: Case, images: Tensor) -
     return Job(run, lambda: _held(model), case.precision)
 
 
-def _default(subject: Subject, model: nn.Module, case: Case, images: Tensor, ours: bool) -> Job:
+def _default(subject: Subject, model: nn.Module, case: Case, images: Tensor) -> Job:
     """Ours with the precision that `predict` chooses, the others as their READMEs call them."""
     ours = isinstance(model, Classifier)
     engine = choose_engine(case.device, "auto" if ours else "float32")

@@ -82,21 +82,22 @@ def run_case(
     request = {"case": case.to_dict(), "subjects": list(subjects), "rounds": rounds}
     with tempfile.TemporaryDirectory(prefix="vitreous-bench-") as folder:
         file = Path(folder) / "result.json"
-        process = subprocess.Popen(
-            [sys.executable, "-m", "vitreous.bench.worker", str(file)],
-            stdin=subprocess.PIPE,
+        command = [sys.executable, "-m", "vitreous.bench.worker", str(file)]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            command,
+            stdin=pipe,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=pipe,
             text=True,
             errors="replace",
-        )
-        try:
-            said, doing = _follow(process, json.dumps(request), told)
-            code = process.wait()
-        finally:
-            if process.poll() is None:
+        ) as process:
+            try:
+                said, doing = _follow(process, json.dumps(request), told)
+                code = process.wait()
+            except BaseException:  # Ctrl-C above all
                 process.kill()
-                process.wait()
+                raise
         if code == 0:
             result: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
             return result

@@ -77,7 +77,9 @@ def growth(panels: Sequence[Mapping[str, Any]], subjects: Sequence[str]) -> Figu
             points = [(x, y) for x, y in zip(at, seconds, strict=False) if y is not None]
             if points:
                 label = subject if number == 1 else None
-                axes.plot(*zip(*points, strict=True), "o-", markersize=4, label=label, **style)
+                axes.plot(
+                    *zip(*points, strict=True), marker="o", markersize=4, label=label, **style
+                )
             if subject == subjects[0] and points and seconds[-1] is not None:
                 scale = seconds[-1] / operations[-1]
                 straight = [scale * count for count in operations]

@@ -12,6 +12,8 @@ from vitreous.model.classifier import Classifier
 pytestmark = pytest.mark.filterwarnings("ignore")
 SMALL = {"image_size": 32, "depth": 2, "num_classes": 9, "activation": "gelu"}
 
+PIXELS = torch.randint(0, 256, (3, 3, 32, 32), generator=torch.Generator().manual_seed(1)).byte()
+
 
 @pytest.fixture(scope="module")
 def model() -> Classifier:
@@ -30,7 +32,7 @@ def subject(request, model):
 
 
 def images() -> torch.Tensor:
-    return torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    return PIXELS / 127.5 - 1
 
 
 def test_logits_are_the_same(subject, model) -> None:
@@ -47,7 +49,7 @@ def test_logits_are_the_same(subject, model) -> None:
 def test_a_step_moves_the_weights(subject, precision) -> None:
     case = Case(work="training", model="small", precision=precision, batch=3)
     before = [p.detach().clone() for p in subject.model.parameters()]
-    job = prepare(subject, case, images(), 9)
+    job = prepare(subject, case, PIXELS, images(), 9)
     losses = [float(job.run()) for _ in range(3)]
     assert losses[0] > losses[-1] > 0
     after = list(subject.model.parameters())
@@ -58,14 +60,23 @@ def test_a_step_moves_the_weights(subject, precision) -> None:
 
 def test_inference_in_bfloat16_has_weights_of_it(subject) -> None:
     case = Case(work="inference", model="small", precision="bfloat16", batch=3)
-    job = prepare(subject, case, images(), 9)
+    job = prepare(subject, case, PIXELS, images(), 9)
     assert job.run().dtype == torch.bfloat16
     weights = sum(p.numel() * 2 for p in subject.model.parameters())
     assert weights <= job.held() < 1.1 * weights
 
 
+def test_ours_is_optimised_where_others_are_compiled(model) -> None:
+    subject = build_subject(OURS, model)
+    case = Case(work="inference", model="small", mode="compiled", batch=3)
+    job = prepare(subject, case, PIXELS, images(), 9)
+    with torch.inference_mode():
+        assert torch.allclose(job.run(), model(images()), atol=1e-4)
+    assert job.held() > 0
+
+
 def test_by_default_the_others_are_float32(subject) -> None:
-    job = prepare(subject, Case(work="default", model="small", batch=3), images(), 9)
+    job = prepare(subject, Case(work="default", model="small", batch=3), PIXELS, images(), 9)
     if not isinstance(subject.model, Classifier):
         assert job.precision == "float32"
         assert job.run().dtype == torch.float32

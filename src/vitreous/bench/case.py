@@ -22,7 +22,8 @@ class Case:
         model: A name, or the path of a checkpoint.
         precision: Of the products. For inference the weights are of it too; a training step has
             float32 weights under autocast.
-        mode: `compiled` is block by block for ours and `torch.compile(model)` for the others.
+        mode: `compiled` is `torch.compile(model)` for the others; for ours `vitreous.optimize` in
+            inference, whatever it does on the device, and compiled blocks in training.
         batch: B, images.
         image_size: Side of the square images, pixels; the model's own where None.
         device: A name torch knows.

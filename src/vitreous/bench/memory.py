@@ -45,7 +45,8 @@ def _resident(field: str) -> int:
 
 def bytes_of(tensors: Iterable[Tensor]) -> int:
     """What tensors hold, each counted once."""
-    alone = {tensor.data_ptr(): tensor for tensor in tensors}
+    # A kernel's own layout has no address to be known by.
+    alone = {id(t) if t.is_mkldnn else t.data_ptr(): t for t in tensors}
     return sum(tensor.numel() * tensor.element_size() for tensor in alone.values())
 
 

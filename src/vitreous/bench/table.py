@@ -31,8 +31,10 @@ Cells are images a second, medians of interleaved rounds; all subjects of a line
 All have the same weights, and the same logits to 1e-4 (float32) or 5e-2 (bfloat16) of the largest,
 which is checked before the clock runs. vit-pytorch alone has an architecture of its own (no biases
 for queries, keys and values; two more layer norms): its weights are those of a model of ours of
-that architecture. Compiled: ours block by block, the others by `torch.compile(model)`. A step:
-forward, cross-entropy, backward, clipping, fused AdamW; ours is the training loop's own."""
+that architecture. Compiled: the others by `torch.compile(model)`; ours is `vitreous.optimize` in
+inference, whose time has the normalisation of bytes in it, and is compiled block by block in
+training. A step: forward, cross-entropy, backward, clipping, fused AdamW; ours is the training
+loop's own."""
 
 
 def markdown(results: Iterable[Mapping[str, Any]], command: str, figures: Sequence[str]) -> str:

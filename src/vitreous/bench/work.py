@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
@@ -14,6 +14,7 @@ from vitreous.bench.case import Case
 from vitreous.bench.memory import bytes_of
 from vitreous.bench.subject import Subject
 from vitreous.data.augmentation import Augmentation
+from vitreous.export.optimized import optimize
 from vitreous.model.classifier import Classifier
 from vitreous.objective.classify import Classification
 from vitreous.objective.contract import Task
@@ -44,14 +45,19 @@ class Job:
 
 
 def prepare(
-    subject: Subject, case: Case, images: Float[Tensor, "B C H W"], num_classes: int
+    subject: Subject,
+    case: Case,
+    pixels: UInt8[Tensor, "B C H W"],
+    images: Float[Tensor, "B C H W"],
+    num_classes: int,
 ) -> Job:
     """Make a subject ready; its weights are moved and changed in place.
 
     Args:
         subject: On the CPU.
         case: What it shall do.
-        images: Normalised, float32, on the case's device.
+        pixels: On the case's device.
+        images: The same, normalised, float32.
         num_classes: K.
     """
     model = subject.model.to(case.device)
@@ -59,12 +65,17 @@ def prepare(
         case "default":
             return _default(subject, model, case, images)
         case "inference":
-            return _inference(subject, model, case, images)
+            return _inference(subject, model, case, pixels, images)
         case "training":
             return _training(subject, model, case, images, num_classes)
 
 
-def _inference(subject: Subject, model: nn.Module, case: Case, images: Tensor) -> Job:
+def _inference(
+    subject: Subject, model: nn.Module, case: Case, pixels: Tensor, images: Tensor
+) -> Job:
+    if isinstance(model, Classifier) and case.mode == "compiled":
+        fast = optimize(model, pixels, device=case.device, precision=case.precision)
+        return Job(lambda: cast(Tensor, fast(pixels)), lambda: _held(fast), case.precision)
     dtype = getattr(torch, case.precision)
     images = images.to(dtype)
     called = _compiled(model.to(dtype), case)
@@ -105,7 +116,7 @@ def _training(
 
 
 def _compiled(model: nn.Module, case: Case) -> nn.Module:
-    """What is called in the case's mode: ours block by block, others as their users do it."""
+    """What is called in the case's mode: ours by blocks, as `train` does, others as their users."""
     if case.mode == "eager":
         return model
     if isinstance(model, Classifier):

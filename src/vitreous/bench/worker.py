@@ -26,11 +26,14 @@ from vitreous.bench.memory import working_memory
 from vitreous.bench.plan import is_checkpoint
 from vitreous.bench.subject import LeftOutError, Subject, build_subject, randomise
 from vitreous.bench.work import Job, prepare
+from vitreous.data.batch import normalise
 from vitreous.durable import write_text
+from vitreous.errors import UserError
 from vitreous.model.build import create_model
 from vitreous.model.classifier import Classifier
 from vitreous.model.cost import multiply_adds
 from vitreous.model.variants import variant_config
+from vitreous.weights.passport import passport_of
 
 MARK = "bench: "
 PRODUCTS = "bare products"
@@ -77,7 +80,9 @@ def measure(case: Case, names: list[str], rounds: int) -> dict[str, Any]:
     config = model.config
     height, width = config.image_size
     generator = torch.Generator().manual_seed(1)
-    images = torch.randn(case.batch, config.channels, height, width, generator=generator)
+    shape = (case.batch, config.channels, height, width)
+    pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+    images = normalise(pixels, passport_of(model).preprocessing)
     reference = answer(model, images)
     result: dict[str, Any] = {
         "case": case.to_dict(),
@@ -92,15 +97,15 @@ def measure(case: Case, names: list[str], rounds: int) -> dict[str, Any]:
         "products": None,
         "subjects": {},
     }
-    images = images.to(case.device)
+    pixels, images = pixels.to(case.device), images.to(case.device)
     jobs: dict[str, Job] = {}
     for name in names:
         tell(f"making {name} ready")
         try:
-            jobs[name], said = _ready(name, model, case, images, reference)
+            jobs[name], said = _ready(name, model, case, pixels, images, reference)
         except LeftOutError as reason:
             said = {"left_out": str(reason)}
-        except (RuntimeError, MemoryError, torch.OutOfMemoryError) as error:
+        except (UserError, RuntimeError, MemoryError, torch.OutOfMemoryError) as error:
             said = {"left_out": _one_line(error)}
         result["subjects"][name] = said
     del model
@@ -149,7 +154,7 @@ def answer(model: Classifier, images: Float[Tensor, "B C H W"]) -> Float[Tensor,
 
 
 def _ready(
-    name: str, model: Classifier, case: Case, images: Tensor, reference: Tensor
+    name: str, model: Classifier, case: Case, pixels: Tensor, images: Tensor, reference: Tensor
 ) -> tuple[Job, dict[str, Any]]:
     """Build a subject, compare it with ours, and put it to its work once.
 
@@ -167,7 +172,7 @@ def _ready(
         with torch.inference_mode():
             logits = subject.answer(subject.model.eval(), images[:_COMPARED].cpu())
         difference = _compare(logits, expected, "float32")
-    job = prepare(subject, case, images, reference.shape[1])
+    job = prepare(subject, case, pixels, images, reference.shape[1])
     built = time.perf_counter()
     first = job.run()
     if difference is None:

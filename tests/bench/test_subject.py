@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from vitreous.bench.case import Case
-from vitreous.bench.subject import OURS, PEERS, LeftOutError, build_subject, randomise
+from vitreous.bench.roster import OURS, PEERS, build_subject
+from vitreous.bench.subject import LeftOutError, randomise
 from vitreous.bench.work import prepare
 from vitreous.model.build import create_model
 from vitreous.model.classifier import Classifier

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 import torch
@@ -13,15 +12,6 @@ from vitreous.model.classifier import Classifier
 from vitreous.model.config import ModelConfig
 from vitreous.weights.family import Family
 from vitreous.weights.rule import to_theirs
-
-OURS = "vitreous"
-PEERS: dict[str, str] = {
-    "timm": "vitreous.bench.timm",
-    "transformers": "vitreous.bench.huggingface",
-    "torchvision": "vitreous.bench.torchvision",
-    "vit-pytorch": "vitreous.bench.lucidrains",
-}
-"""Other people's packages, and the file here that knows each."""
 
 
 class LeftOutError(Exception):
@@ -43,26 +33,6 @@ class Subject:
     model: nn.Module
     answer: Callable[[nn.Module, Float[Tensor, "B C H W"]], Float[Tensor, "B K"]]
     twin: Classifier | None = None
-
-
-def build_subject(name: str, model: Classifier) -> Subject:
-    """A subject with the model's weights.
-
-    Args:
-        name: `vitreous` or one of `PEERS`.
-        model: Of the case; kept as it is.
-
-    Raises:
-        LeftOutError: It is not installed, or cannot say this architecture.
-    """
-    module = PEERS[name] if name != OURS else "vitreous.bench.ours"
-    try:
-        subject: Subject = import_module(module).build(model)
-    except ImportError as error:
-        if (error.name or "").startswith("vitreous"):
-            raise
-        raise LeftOutError(f"not installed: pip install {name}") from error
-    return subject
 
 
 def plainly(model: nn.Module, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:

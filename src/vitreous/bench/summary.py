@@ -7,7 +7,7 @@ from typing import Any
 
 from vitreous.bench.case import Case
 from vitreous.bench.measure import Ratio, ratio_of
-from vitreous.bench.subject import OURS
+from vitreous.bench.roster import OURS
 
 # Forward, and twice as much on the way back.
 _STEP_OPERATIONS = 3

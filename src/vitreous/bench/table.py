@@ -6,7 +6,7 @@ from typing import Any
 from vitreous.bench.case import Case
 from vitreous.bench.growth import Curve, curves
 from vitreous.bench.measure import Ratio
-from vitreous.bench.subject import OURS, PEERS
+from vitreous.bench.roster import OURS, PEERS
 from vitreous.bench.summary import Summary, summarise
 
 FIGURES = {"speed": "speed.svg", "growth": "growth.svg"}

@@ -24,7 +24,8 @@ from vitreous.bench.machine import machine, software
 from vitreous.bench.measure import interleave
 from vitreous.bench.memory import working_memory
 from vitreous.bench.plan import is_checkpoint
-from vitreous.bench.subject import LeftOutError, Subject, build_subject, randomise
+from vitreous.bench.roster import build_subject
+from vitreous.bench.subject import LeftOutError, Subject, randomise
 from vitreous.bench.work import Job, prepare
 from vitreous.data.batch import normalise
 from vitreous.durable import write_text

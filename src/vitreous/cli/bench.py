@@ -110,7 +110,7 @@ def _list(text: str | None) -> tuple[str, ...]:
 
 
 def _subjects(text: str | None) -> list[str]:
-    from vitreous.bench.subject import OURS, PEERS
+    from vitreous.bench.roster import OURS, PEERS
 
     known = [OURS, *PEERS]
     chosen = _list(text) or tuple(known)
@@ -165,7 +165,7 @@ def _measure(
 
 def _said(result: dict[str, Any]) -> str:
     """One case in a few words."""
-    from vitreous.bench.subject import OURS
+    from vitreous.bench.roster import OURS
     from vitreous.bench.summary import summarise
     from vitreous.bench.table import number
 
@@ -188,7 +188,7 @@ def _write(out: Path, store: "Store") -> None:
     import shlex
 
     from vitreous.bench.growth import curves
-    from vitreous.bench.subject import OURS, PEERS
+    from vitreous.bench.roster import OURS, PEERS
     from vitreous.bench.summary import summarise
     from vitreous.bench.table import FIGURES, markdown
     from vitreous.durable import write_text

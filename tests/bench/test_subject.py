@@ -7,6 +7,7 @@ from vitreous.bench.case import Case
 from vitreous.bench.roster import OURS, PEERS, build_subject
 from vitreous.bench.subject import LeftOutError, randomise
 from vitreous.bench.work import prepare
+from vitreous.errors import UserError
 from vitreous.model.build import create_model
 from vitreous.model.classifier import Classifier
 
@@ -74,6 +75,16 @@ def test_ours_is_optimised_where_others_are_compiled(model) -> None:
     with torch.inference_mode():
         assert torch.allclose(job.run(), model(images()), atol=1e-4)
     assert job.held() > 0
+
+
+def test_int8_is_ours_alone(subject) -> None:
+    case = Case(work="inference", model="small", precision="int8", batch=3)
+    try:
+        job = prepare(subject, case, PIXELS, images(), 9)
+    except UserError as reason:
+        pytest.skip(str(reason))
+    assert job.precision == ("int8" if isinstance(subject.model, Classifier) else "bfloat16")
+    assert job.run().shape == (3, 9)
 
 
 def test_by_default_the_others_are_float32(subject) -> None:

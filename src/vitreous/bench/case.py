@@ -8,7 +8,8 @@ from vitreous.parallel.device import Precision
 
 Work = Literal["inference", "training", "default"]
 Mode = Literal["eager", "compiled"]
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+Numbers = Literal["float32", "bfloat16", "int8"]
+PRECISIONS: tuple[Numbers, ...] = get_args(Numbers)
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 
@@ -21,7 +22,8 @@ class Case:
             pass as each package runs it when nothing is asked for, whatever its precision.
         model: A name, or the path of a checkpoint.
         precision: Of the products. For inference the weights are of it too; a training step has
-            float32 weights under autocast.
+            float32 weights under autocast. `int8` is for inference, and ours alone: the others
+            run in bfloat16 beside it.
         mode: `compiled` is `torch.compile(model)` for the others; for ours `vitreous.optimize` in
             inference, whatever it does on the device, and compiled blocks in training.
         batch: B, images.
@@ -32,7 +34,7 @@ class Case:
 
     work: Work
     model: str
-    precision: Precision = "float32"
+    precision: Numbers = "float32"
     mode: Mode = "eager"
     batch: int = 8
     image_size: int | None = None
@@ -52,6 +54,14 @@ class Case:
                 raise UserError(f"{name} is {getattr(self, name)}: give at least {least}")
         if self.image_size is not None and self.image_size < 1:
             raise UserError(f"image_size is {self.image_size}: give at least 1")
+
+        if self.precision == "int8" and self.work == "training":
+            raise UserError("precision 'int8' is for inference: give another for training")
+
+    @property
+    def floating(self) -> Precision:
+        """The precision of who has no integer products."""
+        return "bfloat16" if self.precision == "int8" else self.precision
 
     @property
     def key(self) -> str:

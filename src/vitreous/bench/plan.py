@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
-from vitreous.bench.case import Case, Mode, Work
+from vitreous.bench.case import Case, Mode, Numbers, Work
 from vitreous.errors import UserError
 from vitreous.model.config import ModelConfig
 from vitreous.model.cost import multiply_adds
@@ -46,7 +46,7 @@ class Plan:
 
     tasks: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
-    precisions: tuple[Precision, ...] = ()
+    precisions: tuple[Numbers, ...] = ()
     modes: tuple[Mode, ...] = ()
     batches: tuple[int, ...] = ()
     image_size: int | None = None
@@ -65,7 +65,7 @@ class Plan:
                 raise UserError(f"task {task!r}: choose {', '.join(TASKS)}")
         tasks = self.tasks or (("inference", "default") if self.quick else TASKS)
         models = self.models or self._usual_models()
-        precisions: tuple[Precision, ...] = self.precisions or ("float32", "bfloat16")
+        precisions: tuple[Numbers, ...] = self.precisions or ("float32", "bfloat16")
         cases: list[Case] = []
         for task in tasks:
             if task == "default":
@@ -95,7 +95,7 @@ class Plan:
         work: Work,
         model: str,
         batch: int,
-        precision: Precision = "float32",
+        precision: Numbers = "float32",
         mode: Mode = "eager",
         image_size: int | None = None,
     ) -> Case:
@@ -111,7 +111,7 @@ class Plan:
         )
 
     def _table(self, work: Work, models: Sequence[str]) -> list[Case]:
-        precisions: tuple[Precision, ...] = self.precisions or ("float32", "bfloat16")
+        precisions: tuple[Numbers, ...] = self.precisions or ("float32", "bfloat16")
         modes: tuple[Mode, ...] = self.modes or (
             ("eager",) if self.quick else ("eager", "compiled")
         )
@@ -129,7 +129,7 @@ class Plan:
             for batch in batches
         ]
 
-    def _growth(self, models: Sequence[str], precision: Precision) -> list[Case]:
+    def _growth(self, models: Sequence[str], precision: Numbers) -> list[Case]:
         middle = "ViT-B/16" if "ViT-B/16" in models else models[-1]
         step = 1 if is_checkpoint(middle) else variant_config(middle).side_step
         sides = [round(side / step) * step for side in _SIZES]
@@ -182,7 +182,7 @@ def estimate(
     side = case.image_size
     operations = 2 * multiply_adds(config_of(case), None if side is None else (side, side))
     work = 3 if case.work == "training" else 1
-    reached = _SHARE * (rate or product_rate)(case.precision, case.device)
+    reached = _SHARE * (rate or product_rate)(case.floating, case.device)
     call = case.batch * work * operations / reached
     each = _BUILD + max(call, 0.1) * rounds + call * _WARM_UP
     if case.mode == "compiled":

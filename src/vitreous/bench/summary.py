@@ -11,6 +11,7 @@ from vitreous.bench.roster import OURS
 
 # Forward, and twice as much on the way back.
 _STEP_OPERATIONS = 3
+_BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def summarise(result: Mapping[str, Any]) -> Summary:
 
 
 def _weights_bytes(result: Mapping[str, Any], subject: Mapping[str, Any]) -> int:
-    return int(result["parameters"]) * (2 if subject["precision"] == "bfloat16" else 4)
+    return int(result["parameters"]) * _BYTES[subject["precision"]]
 
 
 def _shares(

@@ -73,10 +73,10 @@ def prepare(
 def _inference(
     subject: Subject, model: nn.Module, case: Case, pixels: Tensor, images: Tensor
 ) -> Job:
-    if isinstance(model, Classifier) and case.mode == "compiled":
+    if isinstance(model, Classifier) and (case.mode == "compiled" or case.precision == "int8"):
         fast = optimize(model, pixels, device=case.device, precision=case.precision)
         return Job(lambda: cast(Tensor, fast(pixels)), lambda: _held(fast), case.precision)
-    dtype = getattr(torch, case.precision)
+    dtype = getattr(torch, case.floating)
     images = images.to(dtype)
     called = _compiled(model.to(dtype), case)
 
@@ -84,7 +84,7 @@ def _inference(
     def run() -> Tensor:
         return subject.answer(called, images)
 
-    return Job(run, lambda: _held(model), case.precision)
+    return Job(run, lambda: _held(model), case.floating)
 
 
 def _default(subject: Subject, model: nn.Module, case: Case, images: Tensor) -> Job:
@@ -104,7 +104,7 @@ def _training(
 ) -> Job:
     labels = torch.arange(len(images), device=images.device) % num_classes
     targets = F.one_hot(labels, num_classes).float()
-    engine = Engine(torch.device(case.device), case.precision, "as asked")
+    engine = Engine(torch.device(case.device), case.floating, "as asked")
     called = _compiled(model.train(), case)
     if isinstance(model, Classifier):
         optimizers = build_optimizers(model, _OPTIMIZER)

@@ -40,7 +40,7 @@ MARK = "bench: "
 PRODUCTS = "bare products"
 """The name under which the machine's matrix rate takes its turn among the subjects."""
 
-_TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-2}
+_TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-2, "int8": 0.2}
 """Largest difference of logits, as a share of the largest logit."""
 
 _LEAST_SECONDS = 0.1  # of a round: below it the clock and other programs say too much
@@ -111,7 +111,7 @@ def measure(case: Case, names: list[str], rounds: int) -> dict[str, Any]:
         result["subjects"][name] = said
     del model
     runs = {name: job.run for name, job in jobs.items()}
-    dtype = getattr(torch, case.precision)
+    dtype = getattr(torch, case.floating)
     products = bare_products(config, case.batch, dtype, case.device)
     if products is not None:
         runs[PRODUCTS] = products.run  # type: ignore[assignment]

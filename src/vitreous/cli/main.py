@@ -22,6 +22,7 @@ VERBS = {
     "reproduce": "run a table or figure of the paper, and see whether its finding holds",
     "probe": "how good a model's features are: few-shot, neighbours, linear probe",
     "embed": "write features of a data set to a Parquet file",
+    "bench": "how fast models run here, beside other packages and the machine's limits",
     "models": "what models there are, what they cost, where weights are",
     "data": "look after a data set: faults, duplicates, shards",
 }

@@ -19,7 +19,7 @@ def lean_attention(
 
     Source: Dao et al. 2022, arXiv 2205.14135, section 3.1 (recomputation), without its tiles.
     """
-    heads: Tensor = _LeanAttention.apply(q, k, v)
+    heads: Tensor = _LeanAttention.apply(q, k, v)  # type: ignore[no-untyped-call]
     return heads
 
 

@@ -44,8 +44,10 @@ class Memory:
         return sum(getattr(self, field.name) for field in fields(self))
 
     def __str__(self) -> str:
-        parts = [f"{f.name} {getattr(self, f.name) / 2**30:.2f}" for f in fields(self)]
-        return f"{self.total / 2**30:.2f} GiB ({', '.join(parts)})"
+        size, unit = (2**30, "GiB") if self.total >= 2**30 else (2**20, "MiB")
+        sizes = {field.name: getattr(self, field.name) for field in fields(self)}
+        parts = [f"{name} {kept / size:.3g}" for name, kept in sizes.items() if kept]
+        return f"{self.total / size:.3g} {unit} ({', '.join(parts)})"
 
 
 @dataclass(frozen=True)

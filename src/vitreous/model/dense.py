@@ -18,7 +18,7 @@ _MEASURED = torch.backends.mkldnn.is_available() and (
 def dense(
     x: Float[Tensor, "*S D"], weight: Float[Tensor, "E D"], bias: Float[Tensor, " E"] | None
 ) -> Float[Tensor, "*S E"]:
-    """x W^T + b, as `torch.nn.functional.linear`.
+    """Rows x to x W^T + b, as `torch.nn.functional.linear`.
 
     On a CPU PyTorch hands float32 products to a BLAS that is not the fastest on every processor,
     and copies the bias over the output before each; oneDNN's kernel takes the weights as they lie
@@ -30,7 +30,7 @@ def dense(
         return fused_linear(x, weight, bias)
     if _product_dtype(x) != torch.float32:  # nothing to gain
         return F.linear(x, weight, bias)
-    out: Tensor = _DenseWithGradient.apply(x, weight, bias)
+    out: Tensor = _DenseWithGradient.apply(x, weight, bias)  # type: ignore[no-untyped-call]
     return out
 
 
@@ -65,7 +65,7 @@ class Dense(nn.Linear):
         return dense(x, self.weight, self.bias)
 
     def activated(self, x: Float[Tensor, "*S D"], activation: nn.Module) -> Float[Tensor, "*S E"]:
-        """activation(x W^T + b), in one pass over the output where the kernel knows the activation.
+        """Rows x to activation(x W^T + b), in one pass where the kernel knows the activation.
 
         Who hooks either module sees it called.
         """

@@ -20,7 +20,7 @@ _FIRST_RESTART = 0xD0
 _WORTH = 0.9
 
 
-# Intervals of JPEGs that are written are at least this wide, pixels: a marker takes some five bytes.
+# Least width of the intervals of a JPEG that is written, pixels: a marker takes some five bytes.
 _LEAST_WIDTH = 32
 
 
@@ -78,7 +78,7 @@ def cut_jpeg(
     if frame is None or scan is None or not every or data[-2:] != _END_OF_IMAGE:
         return None
     height, width = struct.unpack_from(">HH", data, frame + 5)
-    down, across = -(-height // unit[0]), -(-width // unit[1])
+    across = -(-width // unit[1])
     if across % every and every % across:
         return None  # an interval goes from one row to the next
     # Height and width of an interval, pixels; how many there are; which ones the box touches.

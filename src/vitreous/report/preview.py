@@ -92,12 +92,12 @@ def _choose(part: Part, seed: int, images: int) -> Subset:
             part.read(index)
         except BadImageError:
             continue
-        chosen.append((part, index))
+        chosen.append(index)
         if len(chosen) == images:
             break
     if not chosen:
         raise UserError("none of the images looked at can be read: see `vitreous data check`")
-    return Subset(chosen)
+    return Subset([part], np.array(chosen))
 
 
 def _versions(

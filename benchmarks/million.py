@@ -174,7 +174,9 @@ def epoch(folder: Path, batches: int | None) -> None:
     seconds = time.perf_counter() - begin
     again = next(loader.batches(steps // 2, steps))
     same = (half.index == again.index).all() and (half.images == again.images).all()
-    print(f"first batch from the middle of the epoch: {seconds:.3f} s; the same again: {bool(same)}")
+    print(
+        f"first batch from the middle of the epoch: {seconds:.3f} s; the same again: {bool(same)}"
+    )
 
 
 def resident() -> float:

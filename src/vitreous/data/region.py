@@ -102,6 +102,7 @@ def _decode_jpeg(data: bytes, channels: int, rule: BoxRule, size: tuple[int, int
         (max(top * factor - seen, 0), min(bottom, height)),
         (max(left * factor - seen, 0), min(right, width)),
     )
+    file: bytes | bytearray
     if cropped:
         top, left = top - cropped.top // factor, left - cropped.left // factor
         file, height, width, whole = cropped.data, cropped.height, cropped.width, True

@@ -1,9 +1,9 @@
 """CIFAR-10 and CIFAR-100 as their authors give them, in Python's or the binary version.
 
 Folders `cifar-10-batches-py`, `cifar-100-python`, `cifar-10-batches-bin` and `cifar-100-binary`,
-the folder that one of them lies in, or the download itself (`cifar-10-python.tar.gz`). Pickles are read by `vitreous.data.sources.plain_pickle`:
-nothing in them is run. Of CIFAR-100 the 100 fine labels are taken. Images are named by file and
-number.
+the folder that one of them lies in, or the download itself (`cifar-10-python.tar.gz`). Pickles are
+read by `vitreous.data.sources.plain_pickle`: nothing in them is run. Of CIFAR-100 the 100 fine
+labels are taken. Images are named by file and number.
 
 Source: https://www.cs.toronto.edu/~kriz/cifar.html
 """

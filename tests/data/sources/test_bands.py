@@ -1,3 +1,4 @@
+import struct
 import sys
 from io import BytesIO
 
@@ -85,11 +86,14 @@ WHOLE = tiff(BANDS, photometric="rgb")
 FLOATS = tiff(BANDS.astype(np.float32), photometric="rgb")
 
 
-def claiming(width: int) -> bytes:
-    """A TIFF whose tags tell of another width."""
-    tag = (256).to_bytes(2, "little")
-    at = WHOLE.index(tag + b"\x04\0\x01\0\0\0" if tag + b"\x04\0" in WHOLE else tag + b"\x03\0") + 8
-    return WHOLE[:at] + width.to_bytes(4, "little") + WHOLE[at + 4 :]
+def claiming(data: bytes, **claims: int) -> bytes:
+    """A TIFF whose tags tell other numbers; they are short or long, and one each."""
+    for name, value in claims.items():
+        tag = {"width": 256, "height": 257}[name]
+        heads = [struct.pack("<HHI", tag, kind, 1) for kind in (3, 4)]
+        at = max(data.find(head) for head in heads)
+        data = data[:at] + struct.pack("<HHII", tag, 4, 1, value) + data[at + 12 :]
+    return data
 
 
 @pytest.mark.parametrize(
@@ -97,7 +101,11 @@ def claiming(width: int) -> bytes:
     [
         (WHOLE[: len(WHOLE) // 2], "."),
         (FLOATS, "float32"),
-        (claiming(50_000_000), "pixels are over the limit"),
+        (claiming(WHOLE, width=50_000_000), "pixels are over the limit"),
+        (
+            claiming(WHOLE, width=8000, height=8000),
+            "8000 x 8000 pixels of 6 bands are over the limit of 256 million values",
+        ),
         (tiff(BANDS[..., :5], photometric="rgb"), "5 channels where the others have 6"),
         (tiff(BANDS[..., :3], photometric="rgb"), "an image file where the others are arrays of 6"),
     ],

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Shaped
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from vitreous.data.header import check_size
+from vitreous.data.header import MAX_PIXELS, check_size
 from vitreous.errors import UserError
 
 TIFF_SUFFIXES = (".tif", ".tiff")
@@ -15,7 +15,9 @@ TIFF_SUFFIXES = (".tif", ".tiff")
 _WIDTH, _HEIGHT, _SAMPLES, _EXTRA_SAMPLES = 256, 257, 277, 338
 # Extra samples of no said meaning: not alpha, which is composed away as in any image.
 _UNSPECIFIED = 0
-_MOST_BANDS = 256
+
+MAX_VALUES = 4 * MAX_PIXELS
+"""Most numbers that are decoded of one file: as many as of the largest picture."""
 
 
 def count_bands(data: bytes) -> int | None:
@@ -31,13 +33,18 @@ def read_bands(data: bytes) -> Shaped[np.ndarray, "H W C"]:
     """All bands of a TIFF's first page, of whatever numbers it holds.
 
     Raises:
-        ValueError: It is larger than `header.MAX_PIXELS`, or of a compression that is not read.
+        ValueError: It is larger than `header.MAX_PIXELS` or `MAX_VALUES`, or of a compression that
+            is not read.
         Exception: Whatever tifffile meets in a damaged file.
     """
     tags = _tags(data)
-    check_size(int(tags[_HEIGHT]), int(tags[_WIDTH]))
-    if not 0 < int(tags[_SAMPLES]) <= _MOST_BANDS:
-        raise ValueError(f"{tags[_SAMPLES]} bands are over the limit of {_MOST_BANDS}")
+    height, width, bands = (int(tags[tag]) for tag in (_HEIGHT, _WIDTH, _SAMPLES))
+    check_size(height, width)
+    if height * width * bands > MAX_VALUES:
+        raise ValueError(
+            f"{width} x {height} pixels of {bands} bands are over the limit of "
+            f"{MAX_VALUES // 1_000_000} million values"
+        )
     import tifffile
 
     with tifffile.TiffFile(BytesIO(data)) as file:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from vitreous.model.activation import ACTIVATIONS
 from vitreous.model.attention import Attention
 from vitreous.model.config import ViTConfig
+from vitreous.model.dense import Dense
 from vitreous.model.recording import Recording
 from vitreous.model.relative_position import RelativePosition
 
@@ -22,10 +23,10 @@ class MLP(nn.Module):
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
         gates = 2 if config.activation == "swiglu" else 1
-        self.expand = nn.Linear(config.width, gates * config.mlp_width)
+        self.expand = Dense(config.width, gates * config.mlp_width)
         self.activation = ACTIVATIONS[config.activation]()
         self.dropout = nn.Dropout(config.dropout)
-        self.contract = nn.Linear(config.mlp_width, config.width)
+        self.contract = Dense(config.mlp_width, config.width)
 
     def reset_parameters(self) -> None:
         """Xavier uniform kernels, biases normal with deviation 1e-6, as the official code."""
@@ -35,7 +36,8 @@ class MLP(nn.Module):
 
     def forward(self, x: Float[Tensor, "B S D"]) -> Float[Tensor, "B S D"]:
         """Each token by itself."""
-        out: Tensor = self.contract(self.dropout(self.activation(self.expand(x))))
+        hidden = self.dropout(self.expand.activated(x, self.activation))  # (B, S, F)
+        out: Tensor = self.contract(hidden)
         return out
 
 

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import UInt8
 
-from vitreous.data.sample import PART_NAMES, Dataset, Labels, Part
+from vitreous.data.sample import PART_NAMES, Dataset, Labels, Part, label_words
 
 
 class Gallery:
@@ -41,10 +41,7 @@ class Gallery:
 
     def class_of(self, index: int) -> str:
         """Name of one image's class; where it may have several, all of them."""
-        names, label = self.dataset.class_names, self.labels[index]
-        if self.labels.ndim == 1:
-            return names[label]
-        return ", ".join(names[own] for own in np.flatnonzero(label)) or "no label"
+        return label_words(self.dataset.class_names, self.labels[index])
 
     def read(self, index: int, min_side: int | None = None) -> UInt8[np.ndarray, "H W C"]:
         """Decode one image (see `vitreous.data.sample.Part.read`)."""

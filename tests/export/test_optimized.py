@@ -91,6 +91,24 @@ def test_bfloat16_stays_near(shape: str) -> None:
     assert 0 < fast.agreement.features < 0.05
 
 
+@pytest.mark.parametrize("shape", ["token", "mean", "map", "relu", "swiglu", "layer scale"])
+def test_int8_stays_near(shape: str) -> None:
+    model = build(**SHAPES[shape])
+    images = bytes_for(model, 16)
+    fast = vitreous.optimize(model, images, precision="int8", device="cpu")
+    expected = plain(model, images)
+    error = (fast(images) - expected).norm() / expected.norm()
+    assert 1e-4 < error < 0.1
+    kinds = {type(module).__name__ for module in fast.modules()}
+    assert "Int8Dense" in kinds
+
+
+def test_int8_of_what_has_none() -> None:
+    model = build()
+    with pytest.raises(UserError, match="uncompiled"):
+        model.optimize(bytes_for(model), precision="int8", compiled=True)
+
+
 def test_resnet() -> None:
     config = vitreous.BiTConfig(
         units=(1, 1), stem_width=32, image_size=(32, 32), num_classes=5, norm_groups=8
@@ -117,7 +135,7 @@ def test_other_sizes_and_the_model_itself_stay() -> None:
 def test_answers_that_differ_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     model = build()
     monkeypatch.setitem(optimized.TOLERANCE, "bfloat16", 1e-6)
-    with pytest.raises(UserError, match="use precision='float32'"):
+    with pytest.raises(UserError, match="such as float32"):
         model.optimize(bytes_for(model), precision="bfloat16", device="cpu")
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from vitreous.data.batch import normalise
 from vitreous.errors import UserError
 from vitreous.export.fold import Unchanged, fold_normalisation, fold_standardisation
+from vitreous.export.int8 import quantise
 from vitreous.export.pack import pack
 from vitreous.model.classifier import Classifier
 from vitreous.model.vit import VisionTransformer
@@ -21,7 +22,7 @@ from vitreous.weights.passport import Passport, passport_of
 _LOG = logging.getLogger("vitreous")
 
 # How far features may be from the plain model's: |difference| / |features|, per image.
-TOLERANCE = {"float32": 1e-4, "bfloat16": 0.05}
+TOLERANCE = {"float32": 1e-4, "bfloat16": 0.05, "int8": 0.2}
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Optimized(nn.Module):
 
     Attributes:
         engine: Device and precision, and why.
+        precision: Of the encoder's products: the engine's, or `int8`.
         agreement: With the model it was made from.
         passport: Of that model.
     """
@@ -56,6 +58,7 @@ class Optimized(nn.Module):
         super().__init__()
         self.pixels, self.model = pixels, model
         self.engine, self.passport = engine, passport
+        self.precision: str = engine.precision
         self.agreement: Agreement | None = None
         self._embed: Callable[[Tensor], Tensor] = model.embed
 
@@ -116,13 +119,14 @@ def optimize(
     Frozen; the normalisation of its passport folded into the patch embedding; the encoder in the
     precision that is fastest here, embedding and head in float32; on a CPU the weights packed as
     its kernel reads them, on a GPU the model compiled, and small batches replayed as CUDA graphs.
-    Warm when it comes back, and checked against the plain model in float32.
+    Warm when it comes back, and checked against the plain model in float32. `int8` costs accuracy,
+    which `agreement` shows: give it images of the kind that will come, some tens of them.
 
     Args:
         model: Is left as it is.
         images: uint8 (B, C, H, W), examples of what will come; answers are compared on these.
         device: `auto` (a GPU where there is one), or a name torch knows.
-        precision: `auto`, `float32` or `bfloat16`.
+        precision: `auto`, `float32`, `bfloat16`; or `int8`, a Vision Transformer's on a CPU.
         compiled: Whether torch.compile runs; by default on a GPU.
 
     Raises:
@@ -133,7 +137,9 @@ def optimize(
             f"optimize takes uint8 images (B, C, H, W) and got {str(images.dtype)[6:]} "
             f"{tuple(images.shape)}: give pixels as decoded, one or more"
         )
-    engine = choose_engine(device, precision)
+    engine = choose_engine(device, "float32" if precision == "int8" else precision)
+    if precision == "int8":
+        _check_int8(model, engine, compiled)
     passport = passport_of(model)
     rule = passport.preprocessing
     ready = copy.deepcopy(model).eval().requires_grad_(False)
@@ -156,10 +162,25 @@ def optimize(
     elif isinstance(ready, VisionTransformer) and not on_gpu:
         h, w = ready.config.grid_of((images.shape[2], images.shape[3]))
         rows = len(images) * (ready.config.prefix + h * w)
+        if precision == "int8":
+            quantise(ready, lambda: fast(images), rows)
+            fast.precision = "int8"
         pack(ready.encoder.blocks, rows, whole_last=ready.pool.read is None)
     fast.agreement = _compare(model, fast, images)
-    _LOG.info("optimised in %s: %s", engine.precision, engine.reason)
+    _LOG.info("optimised in %s: %s", fast.precision, engine.reason)
     return fast
+
+
+def _check_int8(model: Classifier, engine: Engine, compiled: bool | None) -> None:
+    if engine.device.type != "cpu" or compiled or not isinstance(model, VisionTransformer):
+        raise UserError(
+            "precision int8 is for Vision Transformers on a CPU, uncompiled: choose auto, float32 "
+            "or bfloat16"
+        )
+    if not torch.cpu._is_vnni_supported():
+        raise UserError(
+            "precision int8: this CPU has no integer products of its own (VNNI): choose auto"
+        )
 
 
 def _cast_encoder(model: VisionTransformer) -> None:
@@ -187,10 +208,10 @@ def _compare(model: Classifier, fast: Optimized, images: UInt8[Tensor, "B C H W"
         logits=float((logits - plain[1]).abs().max()),
         same_top1=int((logits.argmax(1) == plain[1].argmax(1)).sum()),
     )
-    tolerance = TOLERANCE[fast.engine.precision]
+    tolerance = TOLERANCE[fast.precision]
     if not agreement.features <= tolerance:
         raise UserError(
-            f"in {fast.engine.precision} the features of an image are {agreement.features:.1e} "
-            f"from the plain model's, over {tolerance:g}: use precision='float32'"
+            f"in {fast.precision} the features of an image are {agreement.features:.1e} "
+            f"from the plain model's, over {tolerance:g}: use another precision, such as float32"
         )
     return agreement

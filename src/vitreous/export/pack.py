@@ -35,7 +35,7 @@ class PackedDense(nn.Module):
 
 @torch.no_grad()
 def pack(blocks: nn.ModuleList, rows: int, *, whole_last: bool) -> None:
-    """Pack the linear layers of encoder blocks, in place.
+    """Pack the linear layers of encoder blocks, in place; those of other kinds stay.
 
     Args:
         blocks: Of a frozen model.
@@ -53,5 +53,5 @@ def pack(blocks: nn.ModuleList, rows: int, *, whole_last: bool) -> None:
                 names = ("expand", "contract")
             for name in names:
                 linear = getattr(module, name)
-                assert isinstance(linear, Dense)
-                setattr(module, name, PackedDense(linear, rows))
+                if isinstance(linear, Dense):
+                    setattr(module, name, PackedDense(linear, rows))

@@ -124,7 +124,7 @@ def label_words(
     """
     if not np.ndim(label):
         return class_names[int(label)]
-    return ", ".join(class_names[own] for own in np.flatnonzero(label)) or "no label"
+    return ", ".join(class_names[own] for own in np.flatnonzero(label).tolist()) or "no label"
 
 
 def require_one_label(dataset: Dataset, doing: str) -> None:

@@ -120,7 +120,7 @@ def by_head(
         figure.legend(loc="outside lower left")
         highest = max(highest, value)
     axes.set_ylim(0, 1.08 * highest or 1)
-    _layers(axes, layers)
+    layer_ticks(axes, layers)
     return figure
 
 
@@ -156,7 +156,7 @@ def by_layer(
     axes.set_ylim(0, 1.08 * float(highest.max()) or 1)
     if percent:
         axes.yaxis.set_major_formatter(PercentFormatter(xmax=1, symbol=" %", is_latex=True))
-    _layers(axes, layers)
+    layer_ticks(axes, layers)
     return figure
 
 
@@ -269,7 +269,8 @@ def _bare(axes: Axes) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _layers(axes: Axes, layers: int) -> None:
+def layer_ticks(axes: Axes, layers: int) -> None:
+    """Number the layers from 1 along the x axis, a dozen at most."""
     axes.set_xlim(0.4, layers + 0.6)
     step = -(-layers // 12)
     axes.set_xticks(range(step, layers + 1, step))

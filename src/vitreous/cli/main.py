@@ -20,6 +20,7 @@ VERBS = {
     "explore": "look inside a model in the browser: patches, attention, masks",
     "convert": "write a model in another family's format, and prove it",
     "probe": "how good a model's features are: few-shot, neighbours, linear probe",
+    "vtab": "measure a model on VTAB-1k: 19 tasks, 1,000 training images each",
     "embed": "write features of a data set to a Parquet file",
     "models": "what models there are, what they cost, where weights are",
     "data": "look after a data set: faults, duplicates, shards",

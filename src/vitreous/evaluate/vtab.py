@@ -47,7 +47,7 @@ def find_sets(folder: str | Path) -> dict[Task, str]:
     root = Path(folder)
     if not root.is_dir():
         raise UserError(f"{folder}: no such folder: give the one that holds a folder for each task")
-    present = {}
+    present: dict[str, str] = {}
     for path in sorted(root.iterdir()):
         if path.is_dir() or path.suffix.lower() in BY_SUFFIX:
             present.setdefault(_plain(path.stem if path.is_file() else path.name), str(path))

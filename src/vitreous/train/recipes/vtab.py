@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from vitreous.data.augmentation import Augmentation
 from vitreous.train.config import ScheduleConfig, TrainConfig
-from vitreous.train.recipes.facts import Facts
+from vitreous.train.recipes.facts import Facts, tuned_model
 from vitreous.train.recipes.finetuning import finetune
 
 
@@ -22,6 +22,7 @@ def vtab(facts: Facts) -> TrainConfig:
     on the 200 validation images among two rates and two schedules. Images are resized to 448 and a
     window of 384 is taken at random, with a mirror, as BiT does; else as `finetune`.
     """
+    tuned_model(facts, "vtab")  # where there are no weights, the message names this recipe
     return replace(
         finetune(facts),
         recipe="vtab",

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitreous.model.config import ViTConfig
+from vitreous.model.dense import Dense, dense
 from vitreous.model.recording import Kind
 from vitreous.model.relative_position import RelativePosition
 
@@ -24,8 +25,8 @@ class Attention(nn.Module):
         self.head_width = config.head_dim
         self.inner = config.heads * config.head_dim
         self.dropout = config.attention_dropout
-        self.qkv = nn.Linear(config.width, 3 * self.inner, bias=config.qkv_bias)
-        self.projection = nn.Linear(self.inner, config.width)
+        self.qkv = Dense(config.width, 3 * self.inner, bias=config.qkv_bias)
+        self.projection = Dense(self.inner, config.width)
         self.position = position
 
     def reset_parameters(self) -> None:
@@ -120,8 +121,8 @@ class Attention(nn.Module):
         weight, bias = self.qkv.weight, self.qkv.bias
         first = None if bias is None else bias[: self.inner]
         rest = None if bias is None else bias[self.inner :]
-        q = F.linear(queries, weight[: self.inner], first).unflatten(2, shape[1:])
-        kv = F.linear(x, weight[self.inner :], rest).unflatten(2, (2, *shape[1:]))
+        q = dense(queries, weight[: self.inner], first).unflatten(2, shape[1:])
+        kv = dense(x, weight[self.inner :], rest).unflatten(2, (2, *shape[1:]))
         k, v = kv.permute(2, 0, 3, 1, 4).unbind()
         return q.transpose(1, 2), k, v
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from vitreous.model.activation import ACTIVATIONS
 from vitreous.model.attention import Attention
 from vitreous.model.config import ViTConfig
+from vitreous.model.dense import Dense
 from vitreous.model.recording import Recording
 from vitreous.model.register_neurons import RegisterNeurons
 from vitreous.model.relative_position import RelativePosition
@@ -23,13 +24,13 @@ class MLP(nn.Module):
     def __init__(self, config: ViTConfig, register_neurons: Sequence[int] = ()) -> None:
         super().__init__()
         gates = 2 if config.activation == "swiglu" else 1
-        self.expand = nn.Linear(config.width, gates * config.mlp_width)
+        self.expand = Dense(config.width, gates * config.mlp_width)
         self.activation = ACTIVATIONS[config.activation]()
         self.moved: nn.Module = nn.Identity()
         if register_neurons:
             self.moved = RegisterNeurons(register_neurons, int(config.class_token))
         self.dropout = nn.Dropout(config.dropout)
-        self.contract = nn.Linear(config.mlp_width, config.width)
+        self.contract = Dense(config.mlp_width, config.width)
 
     def reset_parameters(self) -> None:
         """Xavier uniform kernels, biases normal with deviation 1e-6, as the official code."""
@@ -43,7 +44,7 @@ class MLP(nn.Module):
 
     def neurons(self, x: Float[Tensor, "B S D"]) -> Float[Tensor, "B S F"]:
         """Activations of the hidden layer."""
-        hidden: Tensor = self.moved(self.activation(self.expand(x)))
+        hidden: Tensor = self.moved(self.expand.activated(x, self.activation))
         return hidden
 
     def read(self, neurons: Float[Tensor, "B S F"]) -> Float[Tensor, "B S D"]:

@@ -3,9 +3,9 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vitreous.model.config import ViTConfig
+from vitreous.model.dense import dense
 
 
 class PatchEmbedding(nn.Module):
@@ -40,7 +40,7 @@ class PatchEmbedding(nn.Module):
     def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B N D"]:
         """Project each patch; patches are numbered row by row, what fills none is left out."""
         x = cut_patches(images, self.patch)  # (B, N, C*P*P)
-        x = F.linear(self.norm_pixels(x), self.weight.flatten(1), self.bias)
+        x = dense(self.norm_pixels(x), self.weight.flatten(1), self.bias)
         projected: Tensor = self.norm_tokens(x)
         return projected
 

@@ -1,0 +1,94 @@
+"""Linear layers by oneDNN's kernel, the activation inside it, where that is the fastest way."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+# (name, algorithm) as the kernel calls them.
+_NOTHING = ("none", "")
+# Other processors may do without bfloat16 in this kernel, or better without the kernel.
+_MEASURED = torch.backends.mkldnn.is_available() and (
+    torch.backends.cpu.get_cpu_capability() == "AVX512"
+)
+
+
+def dense(
+    x: Float[Tensor, "*S D"], weight: Float[Tensor, "E D"], bias: Float[Tensor, " E"] | None
+) -> Float[Tensor, "*S E"]:
+    """X W^T + b, as `torch.nn.functional.linear`.
+
+    On a CPU in inference PyTorch hands float32 products to a BLAS that is not the fastest on every
+    processor, and copies the bias over the output before each; oneDNN's kernel takes the weights
+    as they lie (benchmarks/dense.md).
+    """
+    if _kernel_takes(x, weight):
+        return _kernel(x, weight, bias, _NOTHING)
+    return F.linear(x, weight, bias)
+
+
+class Dense(nn.Linear):
+    """A linear layer by `dense`."""
+
+    def forward(self, x: Float[Tensor, "*S D"]) -> Float[Tensor, "*S E"]:
+        """X W^T + b."""
+        return dense(x, self.weight, self.bias)
+
+    def activated(self, x: Float[Tensor, "*S D"], activation: nn.Module) -> Float[Tensor, "*S E"]:
+        """activation(x W^T + b), in one pass over the output where the kernel knows the activation.
+
+        Who hooks either module sees it called.
+        """
+        name = _kernel_name(activation)
+        if name and _kernel_takes(x, self.weight) and not (_hooked(self) or _hooked(activation)):
+            return _kernel(x, self.weight, self.bias, name)
+        activated: Tensor = activation(self(x))
+        return activated
+
+
+def _kernel_name(activation: nn.Module) -> tuple[str, str] | None:
+    if type(activation) is nn.GELU:
+        return "gelu", activation.approximate
+    if type(activation) is nn.ReLU:
+        return "relu", ""
+    return None
+
+
+def _kernel_takes(x: Tensor, weight: Tensor) -> bool:
+    """Whether nothing but the numbers is asked: no gradient, no trace, no mode that looks on."""
+    return (
+        _MEASURED
+        and x.device.type == "cpu"
+        and not torch.is_grad_enabled()
+        and torch._C._get_mkldnn_enabled()
+        and not torch.compiler.is_compiling()
+        and torch._C._get_tracing_state() is None
+        and type(x) is Tensor
+        and type(weight) in (Tensor, nn.Parameter)
+        and _product_dtype(x) in (torch.float32, torch.bfloat16)
+        and (torch.is_autocast_enabled("cpu") or x.dtype == weight.dtype)
+        and x.numel() > 0
+        and torch._C._len_torch_dispatch_stack() == 0
+        and torch._C._functorch.peek_interpreter_stack() is None
+    )
+
+
+def _product_dtype(x: Tensor) -> torch.dtype:
+    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+
+
+def _kernel(x: Tensor, weight: Tensor, bias: Tensor | None, activation: tuple[str, str]) -> Tensor:
+    dtype = _product_dtype(x)
+    x, weight = x.to(dtype), weight.to(dtype)
+    bias = None if bias is None else bias.to(dtype)
+    name, algorithm = activation
+    out: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, name, [], algorithm)
+    return out
+
+
+def _hooked(module: nn.Module) -> bool:
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or torch.nn.modules.module._has_any_global_hook()
+    )

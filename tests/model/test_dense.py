@@ -1,0 +1,115 @@
+"""The linear layer's kernel gives what PyTorch's own gives, and steps aside when asked for more."""
+
+from unittest.mock import patch
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from vitreous.model import dense as room
+from vitreous.model.activation import ACTIVATIONS
+from vitreous.model.dense import Dense, dense
+
+needs_kernel = pytest.mark.skipif(
+    not room._MEASURED,
+    reason="this processor's linear layers are PyTorch's own",
+)
+
+
+@pytest.fixture
+def layer() -> Dense:
+    torch.manual_seed(0)
+    return Dense(24, 40)
+
+
+def _runs(layer: Dense, x: torch.Tensor, activation: nn.Module) -> int:
+    """How often the kernel runs."""
+    with patch.object(room, "_kernel", wraps=room._kernel) as kernel:
+        layer.activated(x, activation)
+    return kernel.call_count
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@torch.inference_mode()
+def test_equals_pytorch(activation: str, dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    layer, x = Dense(24, 40).to(dtype), torch.randn(3, 5, 24, dtype=dtype)
+    module = ACTIVATIONS[activation]()
+    expected = module(F.linear(x, layer.weight, layer.bias))
+    tolerance = 2e-6 if dtype == torch.float32 else 2e-2
+    torch.testing.assert_close(layer.activated(x, module), expected, rtol=tolerance, atol=tolerance)
+
+
+@torch.inference_mode()
+def test_slices_of_kernel_and_no_bias(layer: Dense) -> None:
+    x = torch.randn(3, 24)
+    expected = F.linear(x, layer.weight[8:24])
+    torch.testing.assert_close(dense(x, layer.weight[8:24], None), expected)
+
+
+@torch.inference_mode()
+def test_under_autocast_as_pytorch(layer: Dense) -> None:
+    x = torch.randn(3, 24)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        ours, theirs = layer(x), F.linear(x, layer.weight, layer.bias)
+    assert ours.dtype == theirs.dtype == torch.bfloat16
+    torch.testing.assert_close(ours, theirs, rtol=1e-2, atol=1e-2)
+
+
+@needs_kernel
+@torch.inference_mode()
+def test_activation_runs_inside_the_kernel(layer: Dense) -> None:
+    x = torch.randn(3, 24)
+    with patch.object(F, "gelu", side_effect=AssertionError("a pass of its own")):
+        assert _runs(layer, x, nn.GELU()) == 1
+
+
+@needs_kernel
+def test_gradients_are_pytorchs(layer: Dense) -> None:
+    x = torch.randn(3, 24, requires_grad=True)
+    assert _runs(layer, x, nn.GELU()) == 0
+    layer.activated(x, nn.GELU()).sum().backward()
+    assert x.grad is not None
+    assert layer.weight.grad is not None
+
+
+@needs_kernel
+@torch.no_grad()
+def test_hooks_see_both_modules(layer: Dense) -> None:
+    seen = []
+    activation = nn.GELU()
+    layer.register_forward_hook(lambda module, given, out: seen.append(out))
+    activation.register_forward_hook(lambda module, given, out: seen.append(out))
+    out = layer.activated(torch.randn(3, 24), activation)
+    torch.testing.assert_close(F.gelu(seen[0]), seen[1])
+    assert seen[1] is out
+
+
+@needs_kernel
+@torch.no_grad()
+def test_whoever_looks_on_sees_pytorchs_products(layer: Dense) -> None:
+    x = torch.randn(3, 24)
+    with FlopCounterMode(display=False) as counter:
+        assert _runs(layer, x, nn.GELU()) == 0
+    assert counter.get_total_flops() == 2 * 3 * 24 * 40
+    rows = torch.func.vmap(layer)(x)
+    torch.testing.assert_close(rows, layer(x))
+    torch._C._set_mkldnn_enabled(False)
+    try:
+        assert _runs(layer, x, nn.GELU()) == 0
+    finally:
+        torch._C._set_mkldnn_enabled(True)
+
+
+@torch.no_grad()
+def test_no_rows(layer: Dense) -> None:
+    assert layer(torch.empty(0, 5, 24)).shape == (0, 5, 40)
+
+
+@torch.no_grad()
+def test_types_that_do_not_fit_are_refused_as_by_pytorch(layer: Dense) -> None:
+    with pytest.raises(RuntimeError, match="same dtype"):
+        layer(torch.randn(3, 24, dtype=torch.float64))

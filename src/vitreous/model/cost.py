@@ -1,5 +1,7 @@
 """What a model costs: parameters, and multiply-adds of one image."""
 
+from functools import lru_cache
+
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -13,6 +15,7 @@ def count_parameters(config: ModelConfig) -> int:
     return sum(parameter.numel() for parameter in empty_model(config).parameters())
 
 
+@lru_cache(maxsize=1024)  # a plan of many runs asks for the same few models
 @torch.no_grad()
 def multiply_adds(config: ModelConfig, image_size: tuple[int, int] | None = None) -> int:
     """Multiplications with an addition in the products of one forward pass, the unit of the field.

@@ -1,0 +1,216 @@
+"""Run a table or a figure of the paper, and see whether its finding holds.
+
+  vitreous reproduce --list
+  vitreous reproduce table8 --data data/
+  vitreous reproduce figure3 --data data/ --seeds 5 --out runs/reproduced
+  vitreous reproduce table8 --scale paper
+
+The scale pocket is for two CPU cores, lab for one GPU; paper prints what a cluster would run, and
+trains nothing. --data is the folder that holds the data sets; the message names those that are
+missing. Finished trials are kept: a stopped experiment goes on with the same command, and what
+another one has trained already is not trained again.
+"""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vitreous.cli.output import add_json_argument, print_table, write_json
+from vitreous.errors import UserError
+
+if TYPE_CHECKING:
+    from vitreous.experiments.experiment import Experiment, ScaleName
+    from vitreous.experiments.reproduce import Reproduction
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The verb's options."""
+    parser.add_argument("name", metavar="NAME", nargs="?", help="a table or figure; see --list")
+    parser.add_argument("--list", action="store_true", help="list the experiments")
+    parser.add_argument(
+        "--scale", metavar="NAME", default="pocket", help="pocket (default), lab or paper"
+    )
+    parser.add_argument(
+        "--data", metavar="DIR", default="data", help="the folder of data sets; data if not given"
+    )
+    parser.add_argument(
+        "--weights", metavar="DIR", help="a folder of checkpoints, for what looks at trained models"
+    )
+    parser.add_argument("--seeds", metavar="INT", type=int, help="runs of each row; usually 3")
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        default="runs/reproduced",
+        help="where results and figures go; runs/reproduced if not given",
+    )
+    parser.add_argument(
+        "--cache", metavar="DIR", help="finished trials of all experiments; OUT/trials if not given"
+    )
+    add_json_argument(parser)
+
+
+def run(arguments: Namespace) -> int:
+    """Plan, run what is new, print the table and the verdict."""
+    from vitreous.experiments.catalogue import find_experiment
+
+    if arguments.list or arguments.name is None:
+        return _list(arguments.json)
+    experiment = find_experiment(arguments.name)
+    if arguments.seeds is not None and arguments.seeds < 1:
+        raise UserError(f"--seeds is {arguments.seeds}: give at least 1")
+    if arguments.scale == "paper":
+        return _plan(experiment, arguments.json)
+    if arguments.scale not in ("pocket", "lab"):
+        raise UserError(f"--scale {arguments.scale}: choose pocket, lab or paper")
+    return _run(experiment, arguments.scale, arguments)
+
+
+def _run(experiment: "Experiment", scale: "ScaleName", arguments: Namespace) -> int:
+    from rich.console import Console
+
+    from vitreous.experiments.cache import TrialCache
+    from vitreous.experiments.collection import Collection
+    from vitreous.experiments.experiment import Setting
+    from vitreous.experiments.reproduce import reproduce
+    from vitreous.train.stop import StoppedError
+
+    console = Console(stderr=True)
+    out = Path(arguments.out)
+    setting = Setting(
+        scale=scale,
+        seeds=arguments.seeds or experiment.scale(scale).seeds,
+        data=Collection(Path(arguments.data)),
+        weights=None if arguments.weights is None else Path(arguments.weights),
+    )
+    cache = TrialCache(Path(arguments.cache) if arguments.cache else out / "trials")
+    try:
+        done = reproduce(experiment, setting, out, cache, console)
+    except StoppedError as stopped:
+        console.print(
+            f"stopped; finished trials are in {cache.folder}: the same command goes on",
+            highlight=False,
+            soft_wrap=True,
+        )
+        return 0 if stopped.signal.name == "SIGTERM" else 130
+    if not write_json(arguments.json, done.to_dict()):
+        _print(done)
+    return 0
+
+
+def _print(done: "Reproduction") -> None:
+    experiment, scale = done.experiment, done.setting.scale
+    print(f"{experiment.title} ({experiment.source})")
+    if experiment.published_as:
+        print(f"published: {experiment.published_as}")
+    print(f"here:      {experiment.scale(scale).what}\n")
+    rows = []
+    places = dict.fromkeys([*done.results.cells, *experiment.published])
+    for row, column in places:
+        published = experiment.published.get((row, column))
+        printed = [row, column, "" if published is None else experiment.format(column, published)]
+        if (row, column) in done.results:
+            cell = done.results[row, column]
+            here = experiment.format(column, cell.mean)
+            if len(cell.values) > 1:
+                here += f" ± {experiment.format(column, cell.spread)}"
+            printed += [here, str(len(cell.values)), _time(cell.seconds), _work(cell.flops)]
+        else:
+            printed += ["", "", "", ""]
+        rows.append(printed)
+    headings = ["", "", "published", "here", "seeds", "time each", "FLOPs each"]
+    kept = [place for place in range(7) if place == 0 or any(row[place] for row in rows)]
+    print_table(
+        [headings[place] for place in kept], [[row[place] for place in kept] for row in rows]
+    )
+    print()
+    for finding in done.findings:
+        print(f"{finding.verdict.upper()}: {finding.claim}: {finding.why}")
+    print(f"\n{done.trials} trials, {_time(done.seconds)} and {_work(done.flops)} FLOPs in all")
+    print("   ".join(f"{kind}: {file}" for kind, file in done.files.items()))
+
+
+def _plan(experiment: "Experiment", json_file: str | None) -> int:
+    """What a cluster would run."""
+    from dataclasses import asdict
+
+    from vitreous.experiments.cluster import count
+
+    if experiment.paper is None:
+        raise UserError(
+            f"{experiment.name} has no --scale paper: choose {', '.join(experiment.scales)}"
+        )
+    lines = count(experiment.paper())
+    if write_json(json_file, [asdict(line) for line in lines]):
+        return 0
+    print(f"{experiment.title} ({experiment.source}), as a cluster would run it\n")
+    print_table(
+        [
+            "",
+            "data",
+            "parameters",
+            "images seen",
+            "steps of",
+            "images",
+            "exaFLOPs",
+            "GPU-days",
+        ],
+        [
+            [
+                line.label,
+                line.data,
+                f"{line.parameters / 1e6:.1f}M",
+                f"{line.images / 1e6:,.0f}M",
+                f"{line.steps:,}",
+                line.batch_size,
+                f"{line.exaflops:,.0f}",
+                f"{line.gpu_days:,.0f}",
+            ]
+            for line in lines
+        ],
+    )
+    print("\na step on 64 GPUs of 80 GB:")
+    for line in lines:
+        print(f"  {line.label}: {line.plan}")
+    print(
+        "\nGPU-days are of one A100 at 40 % of its peak in bfloat16, by arithmetic; fine-tuning "
+        "and evaluation come on top; nothing was trained"
+    )
+    return 0
+
+
+def _list(json_file: str | None) -> int:
+    from vitreous.experiments.catalogue import NAMES, find_experiment
+
+    experiments = [find_experiment(name) for name in NAMES]
+    listed = [
+        {
+            "name": experiment.name,
+            "title": experiment.title,
+            "source": experiment.source,
+            "minutes": {name: scale.minutes for name, scale in experiment.scales.items()},
+        }
+        for experiment in experiments
+    ]
+    if not write_json(json_file, listed):
+        print_table(
+            ["name", "", "pocket"],
+            [
+                [
+                    one.name,
+                    f"{one.title} ({one.source})".ljust(72),
+                    f"{one.scales['pocket'].minutes:.0f} min" if "pocket" in one.scales else "-",
+                ]
+                for one in experiments
+            ],
+        )
+    return 0
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _work(flops: float) -> str:
+    return f"{flops:.2g}" if flops else "-"

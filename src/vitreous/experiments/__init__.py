@@ -1,0 +1,1 @@
+"""The paper, reproduced: one file a table or figure."""

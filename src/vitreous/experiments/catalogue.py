@@ -1,0 +1,29 @@
+"""Experiments by name; a file is imported when it is asked for."""
+
+import difflib
+from importlib import import_module
+
+from vitreous.errors import UserError
+from vitreous.experiments.experiment import Experiment
+
+NAMES = ("table8",)
+"""In the order of the paper; each is `EXPERIMENT` in the file of its name."""
+
+ALIASES = {"figure10": "table8"}
+"""What comes out of another experiment."""
+
+
+def find_experiment(name: str) -> Experiment:
+    """An experiment by name; hyphens count as underscores.
+
+    Raises:
+        UserError: No such experiment; names the nearest and all.
+    """
+    spelt = name.lower().replace("-", "_")
+    spelt = ALIASES.get(spelt, spelt)
+    if spelt not in NAMES:
+        nearest = difflib.get_close_matches(spelt, [*NAMES, *ALIASES], n=1)
+        hint = f"did you mean {nearest[0]}? " if nearest else ""
+        raise UserError(f"unknown experiment {name!r}: {hint}there are {', '.join(NAMES)}")
+    experiment: Experiment = import_module(f"vitreous.experiments.{spelt}").EXPERIMENT
+    return experiment

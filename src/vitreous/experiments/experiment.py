@@ -1,0 +1,123 @@
+"""What an experiment is: a published table or figure, a plan, and how its finding is told."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from vitreous.errors import UserError
+from vitreous.experiments.collection import Collection
+from vitreous.experiments.finding import Finding
+from vitreous.experiments.results import Place, Results
+from vitreous.experiments.trial import Trial
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from vitreous.train.config import TrainConfig
+
+ScaleName = Literal["pocket", "lab"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """A size at which an experiment is run.
+
+    Attributes:
+        what: What is trained and measured there, in words; it stands over the values.
+        minutes: That the whole takes, as far as it was measured.
+        seeds: Where the user does not say.
+        gpu: Whether it is hopeless without one.
+    """
+
+    what: str
+    minutes: float
+    seeds: int = 3
+    gpu: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What a plan is made from.
+
+    Attributes:
+        scale: `pocket` or `lab`.
+        seeds: Runs of each row.
+        data: The user's data sets.
+        weights: A folder of checkpoints, for what looks at trained models.
+    """
+
+    scale: ScaleName
+    seeds: int
+    data: Collection
+    weights: Path | None = None
+
+    def each_seed(self) -> range:
+        """The seeds, from 0."""
+        return range(self.seeds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaperRun:
+    """One run of the paper, as a cluster would do it.
+
+    Attributes:
+        label: What tells it from the others; the model's name, or more.
+        data: The set, such as JFT-300M.
+        images: That it has.
+        config: By the recipe.
+    """
+
+    label: str
+    data: str
+    images: int
+    config: "TrainConfig"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """One table or figure.
+
+    Attributes:
+        name: What the command calls it.
+        title: A line that says what it asks.
+        source: Where in the paper it stands.
+        published_as: What the published values are values of.
+        published: By row and column, in the units of the results; none where the paper prints
+            no numbers.
+        form: Format of a value, by column; the empty column stands for all others.
+        scales: Those that it can be run at.
+        trials: The plan, seed by seed, so that a part of it is a whole table of fewer seeds.
+        findings: What the results say of the paper's claims; pure.
+        draw: The figure, drawn like the paper's, from the same results.
+        paper: The runs of the paper itself, for `--scale paper`.
+    """
+
+    name: str
+    title: str
+    source: str
+    published_as: str = ""
+    published: Mapping[Place, float] = field(default_factory=dict)
+    form: Mapping[str, str] = field(default_factory=lambda: {"": ".1%"})
+    scales: Mapping[ScaleName, Scale]
+    trials: Callable[[Setting], Sequence[Trial]]
+    findings: Callable[[Results], Sequence[Finding]]
+    draw: "Callable[[Results], Figure] | None" = None
+    paper: Callable[[], Sequence[PaperRun]] | None = None
+
+    def scale(self, name: str) -> Scale:
+        """How it is run at a scale.
+
+        Raises:
+            UserError: It is not.
+        """
+        if name not in self.scales:
+            raise UserError(
+                f"{self.name} has no --scale {name}: choose "
+                f"{', '.join([*self.scales, *(['paper'] if self.paper else [])])}"
+            )
+        return self.scales[name]  # type: ignore[index]
+
+    def format(self, column: str, value: float) -> str:
+        """A value as it stands in the table."""
+        return format(value, self.form.get(column, self.form.get("", ".4g")))

@@ -1,0 +1,189 @@
+"""From an experiment to its table, its figure and its verdict."""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vitreous import __version__
+from vitreous.durable import write_durably, write_text
+from vitreous.errors import UserError
+from vitreous.experiments.cache import TrialCache, in_order
+from vitreous.experiments.experiment import Experiment, Setting
+from vitreous.experiments.finding import Finding, overall
+from vitreous.experiments.results import Results
+from vitreous.experiments.trial import Trial
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """An experiment that was run.
+
+    Attributes:
+        experiment: Which.
+        setting: At which scale, and on what.
+        results: Its cells.
+        findings: What they say.
+        trials: How many, those that others were made from included.
+        seconds: Of all trials, whenever they were run.
+        flops: Of all trials.
+        files: Written, by kind.
+    """
+
+    experiment: Experiment
+    setting: Setting
+    results: Results
+    findings: Sequence[Finding]
+    trials: int
+    seconds: float
+    flops: float
+    files: dict[str, Path]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        experiment = self.experiment
+        rows = []
+        for place in {**dict.fromkeys(experiment.published), **self.results.cells}:
+            entry: dict[str, Any] = {"row": place[0], "column": place[1]}
+            if place in experiment.published:
+                entry["published"] = experiment.published[place]
+            if place in self.results:
+                cell = self.results[place]
+                entry |= asdict(cell) | {"mean": cell.mean, "spread": cell.spread}
+            rows.append(entry)
+        return {
+            "name": experiment.name,
+            "title": experiment.title,
+            "source": experiment.source,
+            "published_as": experiment.published_as,
+            "scale": self.setting.scale,
+            "measured_as": experiment.scale(self.setting.scale).what,
+            "seeds": self.setting.seeds,
+            "verdict": overall(self.findings),
+            "findings": [asdict(finding) for finding in self.findings],
+            "rows": rows,
+            "trials": self.trials,
+            "seconds": self.seconds,
+            "flops": self.flops,
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "machine": _machine(),
+            "version": __version__,
+        }
+
+
+def reproduce(
+    experiment: Experiment, setting: Setting, out: Path, cache: TrialCache, console: "Console"
+) -> Reproduction:
+    """Run what is not in the cache yet, judge, and write `NAME.json` and the figure.
+
+    Args:
+        experiment: Which.
+        setting: Scale, seeds and data.
+        out: Folder of the results.
+        cache: Of finished trials.
+        console: One line a trial.
+
+    Raises:
+        UserError: The machine or the data cannot do it; nothing was run.
+        StoppedError: It was asked to stop; the same call goes on.
+    """
+    scale = experiment.scale(setting.scale)
+    if scale.gpu:
+        _require_gpu(experiment, setting.scale, scale.minutes)
+    planned = experiment.trials(setting)
+    trials = list(in_order(planned))
+    waiting = [trial for trial in trials if cache.read(trial) is None]
+    for trial in waiting:
+        trial.check()
+    _run_all(trials, waiting, cache, console)
+    results = Results((trial.row, cache.whole(trial)) for trial in planned if trial.row)
+    outcomes = [cache.read(trial) for trial in trials]
+    done = Reproduction(
+        experiment,
+        setting,
+        results,
+        tuple(experiment.findings(results)),
+        len(trials),
+        sum(outcome.seconds for outcome in outcomes if outcome),
+        sum(outcome.flops for outcome in outcomes if outcome),
+        {},
+    )
+    _write(done, out)
+    return done
+
+
+def _run_all(
+    trials: Sequence[Trial], waiting: Sequence[Trial], cache: TrialCache, console: "Console"
+) -> None:
+    """One after the other; the time that is left is told by the operations done so far."""
+    left = sum(trial.flops for trial in waiting)
+    done = spent = 0.0
+    known = len(trials) - len(waiting)
+    if known:
+        console.print(f"{known} of {len(trials)} trials are in {cache.folder} already")
+    for place, trial in enumerate(waiting, known + 1):
+        begin = time.perf_counter()
+        with console.status(f"{place}/{len(trials)}  {_named(trial)}"):
+            outcome = cache.run(trial)
+        took = time.perf_counter() - begin
+        left -= trial.flops
+        if trial.flops:
+            done, spent = done + trial.flops, spent + took
+        values = ", ".join(f"{column} {value:.4g}" for column, value in outcome.values.items())
+        rest = f"; about {_words(spent * left / done)} left" if done and left > 0 else ""
+        console.print(
+            f"{place}/{len(trials)}  {_named(trial)}: {values or 'done'} in {_words(took)}{rest}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _named(trial: Trial) -> str:
+    return f"{trial.row or 'pretraining'}, seed {trial.seed}"
+
+
+def _write(done: Reproduction, out: Path) -> None:
+    name = done.experiment.name
+    text = json.dumps(done.to_dict(), indent=1, ensure_ascii=False) + "\n"
+    done.files["results"] = out / f"{name}.json"
+    write_text(done.files["results"], text)
+    if done.experiment.draw is not None:
+        figure = done.experiment.draw(done.results)
+        done.files["figure"] = out / f"{name}.svg"
+        write_durably(
+            done.files["figure"],
+            lambda aside: figure.savefig(aside, format="svg", metadata={"Date": None}),
+        )
+
+
+def _require_gpu(experiment: Experiment, scale: str, minutes: float) -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        smaller = " or choose --scale pocket" if "pocket" in experiment.scales else ""
+        raise UserError(
+            f"{experiment.name} --scale {scale} takes about {_words(60 * minutes)} on one GPU and "
+            f"there is none here: run it where there is one,{smaller}".rstrip(",")
+        )
+
+
+def _machine() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}"
+    return f"{os.cpu_count()} cores, {platform.machine()}, PyTorch {torch.__version__}"
+
+
+def _words(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

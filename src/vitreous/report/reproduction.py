@@ -1,0 +1,89 @@
+"""The paper's tables and figures, drawn from what was measured again."""
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
+
+from vitreous.report.curves import run_styles
+from vitreous.report.style import INK, MUTED, PANEL, STYLE, titled_figure
+
+Point = tuple[float, float, float]
+"""Place along the axis, mean, and deviation over seeds."""
+
+_MARKERS = "osD^v<>"
+
+
+@rc_context(STYLE)
+def curves(
+    title: str,
+    series: Mapping[str, Sequence[Point]],
+    *,
+    x: str,
+    y: str,
+    logarithmic: bool = False,
+    percent: bool = True,
+) -> Figure:
+    """Draw one curve a row, with bars of one deviation over seeds.
+
+    Args:
+        title: Of the figure.
+        series: Points by the curve's name.
+        x: What the axis below says.
+        y: What the axis beside says.
+        logarithmic: Whether the axis below is.
+        percent: Whether values are shares.
+    """
+    figure = titled_figure(title, PANEL, 3.6)
+    axes = figure.add_subplot(xlabel=x, ylabel=y)
+    styles = islice(run_styles(), len(series))
+    for place, ((name, points), style) in enumerate(zip(series.items(), styles, strict=True)):
+        places, means, spreads = zip(*sorted(points), strict=True)
+        marker = _MARKERS[place % len(_MARKERS)] if len(points) < 12 else ""
+        axes.errorbar(
+            places, means, spreads, label=name, marker=marker, markersize=5, capsize=2, **style
+        )
+    if logarithmic:
+        axes.set_xscale("log")
+        ticks = sorted({point[0] for points in series.values() for point in points})
+        if len(ticks) <= 8:
+            axes.set_xticks(ticks)
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+            axes.xaxis.set_minor_formatter(NullFormatter())
+    _as_percent(axes, percent)
+    figure.legend(loc="outside lower left", ncols=2)
+    return figure
+
+
+@rc_context(STYLE)
+def dots(
+    title: str, rows: Mapping[str, Sequence[float]], *, x: str, percent: bool = True
+) -> Figure:
+    """Draw each seed of each row as a dot, and the mean as a line through them.
+
+    Args:
+        title: Of the figure.
+        rows: Values over seeds by the row's name, drawn from top to bottom.
+        x: What the axis below says.
+        percent: Whether values are shares.
+    """
+    figure = titled_figure(title, PANEL, 1.1 + 0.28 * len(rows))
+    axes = figure.add_subplot(xlabel=x)
+    axes.grid(axis="x")
+    for place, values in enumerate(rows.values()):
+        mean = sum(values) / len(values)
+        axes.plot([mean, mean], [place - 0.3, place + 0.3], color=INK, linewidth=1.6)
+        axes.plot(values, [place] * len(values), "o", color=MUTED, alpha=0.7, markersize=5)
+    axes.set_yticks(range(len(rows)), list(rows), color=INK)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    if percent:
+        axes.xaxis.set_major_formatter(PercentFormatter(xmax=1, symbol=" %", is_latex=True))
+    return figure
+
+
+def _as_percent(axes: Axes, percent: bool) -> None:
+    if percent:
+        axes.yaxis.set_major_formatter(PercentFormatter(xmax=1, symbol=" %", is_latex=True))

@@ -1,0 +1,42 @@
+"""`vitreous reproduce` as a person and a machine meet it."""
+
+import json
+
+import pytest
+
+from vitreous.cli.main import main
+from vitreous.experiments.catalogue import NAMES
+
+
+def test_the_list(capsys) -> None:
+    assert main(["reproduce", "--list"]) == main(["reproduce"]) == 0
+    told = capsys.readouterr().out
+    assert all(name in told for name in NAMES)
+    assert main(["reproduce", "--json", "-"]) == 0
+    assert [one["name"] for one in json.loads(capsys.readouterr().out)] == list(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["tableau8"], "did you mean table8"),
+        (["table8", "--scale", "large"], "choose pocket, lab or paper"),
+        (["table8", "--seeds", "0"], "--seeds is 0"),
+        (["table8", "--data", "nowhere"], "Fashion-MNIST is not in nowhere"),
+    ],
+)
+def test_mistakes_are_one_line(arguments, words, capsys, tmp_path) -> None:
+    assert main(["reproduce", *arguments, "--out", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr().err
+    assert words in told
+    assert told.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_papers_plan_trains_nothing(capsys) -> None:
+    assert main(["reproduce", "table8", "--scale", "paper"]) == 0
+    told = capsys.readouterr().out
+    assert "1-D, every layer, shared" in told
+    assert "nothing was trained" in told
+    assert main(["reproduce", "table8", "--scale", "paper", "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["exaflops"] == pytest.approx(224, rel=0.01)

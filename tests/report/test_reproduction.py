@@ -1,0 +1,22 @@
+from vitreous.report.reproduction import curves, dots
+
+
+def test_each_curve_has_its_points_and_bars() -> None:
+    series = {"ViT": [(1000, 0.5, 0.01), (100, 0.3, 0.02)], "ResNet": [(100, 0.4, 0.0)]}
+    figure = curves("Figure", series, x="images", y="accuracy", logarithmic=True)
+    (axes,) = figure.axes
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["ViT", "ResNet"]
+    lines = [container.lines[0] for container in axes.containers]
+    assert list(lines[0].get_xdata()) == [100, 1000]
+    assert list(lines[0].get_ydata()) == [0.3, 0.5]
+    figure.canvas.draw()
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["100", "1,000"]
+
+
+def test_each_seed_is_a_dot() -> None:
+    figure = dots("Table", {"none": (0.5, 0.6), "1-D": (0.7, 0.8)}, x="accuracy")
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["none", "1-D"]
+    means = [line.get_xdata()[0] for line in axes.lines[::2]]
+    assert means == [0.55, 0.75]
+    assert [len(line.get_xdata()) for line in axes.lines[1::2]] == [2, 2]

@@ -6,10 +6,19 @@ from importlib import import_module
 from vitreous.errors import UserError
 from vitreous.experiments.experiment import Experiment
 
-NAMES = ("table8",)
+NAMES = (
+    "table1",
+    "figure6",
+    "figure7",
+    "table8",
+    "figure11",
+    "figure12",
+    "figure13",
+    "figure14",
+)
 """In the order of the paper; each is `EXPERIMENT` in the file of its name."""
 
-ALIASES = {"figure10": "table8"}
+ALIASES = {"figure10": "table8", "d5": "figure12"}
 """What comes out of another experiment."""
 
 

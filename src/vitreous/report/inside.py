@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Num
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import PercentFormatter
 
 from vitreous.analysis.trust import Trust
@@ -77,9 +77,7 @@ def position_similarity(similarity: Float[np.ndarray, "h w h w"]) -> Figure:
     return figure
 
 
-def draw_similarity(
-    figure: Figure, axes: Axes, similarity: Float[np.ndarray, "h w h w"]
-) -> None:
+def draw_similarity(figure: FigureBase, axes: Axes, similarity: Float[np.ndarray, "h w h w"]) -> None:
     """Draw `position_similarity` into given axes, with its scale beside them."""
     rows, columns = (_shown(n) for n in similarity.shape[:2])
     tiles = similarity[rows][:, columns]

@@ -63,7 +63,9 @@ def _findings(results: Results) -> Sequence[Finding]:
         f"{plain} and {near[1]:.0%} in {hybrid}; {local[0]:.0%} and {local[1]:.0%} of all heads "
         "look less than half as far as an even one"
     )
-    holds = near[1] > near[0] and local[1] <= local[0]
+    if not any(local):
+        return [Finding(claim, "not shown", f"{why}: neither has learnt to look near")]
+    holds = near[1] > near[0] and local[1] < local[0]
     return [Finding(claim, "holds" if holds else "does not hold", why)]
 
 

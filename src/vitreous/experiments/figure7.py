@@ -142,6 +142,8 @@ def _of(results: Results, row: str) -> Sequence[Finding]:
                 f"in a row or column {line:.2f}, elsewhere at like distances {aside:.2f}",
             ),
         ]
+    # The small model stands in for one that has seen thousands of times as many images.
+    short = "; few images form little attention" if row.startswith("small") else ""
     first = [value[f"{which} head of the first layer"] for which in ("nearest", "farthest")]
     growth = value["distance grows with depth"]
     return [
@@ -150,12 +152,12 @@ def _of(results: Results, row: str) -> Sequence[Finding]:
             f"{row}: in the lowest layer some heads look far already, and others are local",
             first[1] > 0.8 and first[0] < 0.6,
             f"the nearest {first[0]:.0%} and the farthest {first[1]:.0%} of the distance of a head "
-            "to which all patches are alike",
+            f"to which all patches are alike{short}",
         ),
         _judge(
             f"{row}: attention distance grows with depth",
             growth > 0.2,
-            f"rank correlation of layer and distance {growth:+.2f}",
+            f"rank correlation of layer and distance {growth:+.2f}{short}",
         ),
     ]
 

@@ -55,7 +55,7 @@ class LookTrial(Trial):
     def key(self) -> dict[str, Any]:
         """The weights, the images' names and labels, and what is asked."""
         if isinstance(self.subject, Path):
-            subject = _digest(self.subject)
+            subject = digest_of(self.subject)
         else:
             subject = self.subject.digest
         seen = hashlib.sha256(repr((list(self.part.names), self.part.labels.tolist())).encode())
@@ -162,7 +162,8 @@ def _photographs(setting: Setting) -> Dataset:
             raise absent from None
 
 
-def _digest(path: Path) -> str:
+def digest_of(path: Path) -> str:
+    """SHA-256 of a checkpoint, or of the model of a run folder."""
     file = path / "model.safetensors" if path.is_dir() else path
     with open(file, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

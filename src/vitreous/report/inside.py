@@ -77,7 +77,9 @@ def position_similarity(similarity: Float[np.ndarray, "h w h w"]) -> Figure:
     return figure
 
 
-def draw_similarity(figure: FigureBase, axes: Axes, similarity: Float[np.ndarray, "h w h w"]) -> None:
+def draw_similarity(
+    figure: FigureBase, axes: Axes, similarity: Float[np.ndarray, "h w h w"]
+) -> None:
     """Draw `position_similarity` into given axes, with its scale beside them."""
     rows, columns = (_shown(n) for n in similarity.shape[:2])
     tiles = similarity[rows][:, columns]

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import UInt8
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, NullLocator, PercentFormatter
 
 from vitreous.report.curves import run_styles
 from vitreous.report.inside import draw_by_head, draw_filters, draw_similarity
@@ -132,4 +132,31 @@ def against_size(
         axes.xaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.4g}"))
     figure.legend(*drawn[0].get_legend_handles_labels(), loc="outside lower left", ncols=4)
+    return figure
+
+
+@rc_context(STYLE)
+def by_task(tasks: Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]]) -> Figure:
+    """Draw the accuracies of each task in a line: what was measured, and what is published.
+
+    Args:
+        tasks: By name: measured accuracy by model, and published by model.
+    """
+    figure = titled_figure("VTAB-1k, task by task", 1.2 * PANEL, 1.4 + 0.28 * len(tasks))
+    axes = figure.add_subplot(xlabel="top-1 accuracy")
+    axes.grid(axis="x")
+    places = range(len(tasks))
+    styles = run_styles()
+    measured = dict.fromkeys(name for here, _ in tasks.values() for name in here)
+    published = dict.fromkeys(name for _, paper in tasks.values() for name in paper)
+    for name in measured:
+        values = [here.get(name, float("nan")) for here, _ in tasks.values()]
+        axes.plot(values, places, "o", color=next(styles)["color"], markersize=7, label=name)
+    for name, marker in zip(published, "|xd", strict=False):
+        values = [paper.get(name, float("nan")) for _, paper in tasks.values()]
+        axes.plot(values, places, marker, color=INK, markersize=6, label=name, linestyle="")
+    axes.set_yticks(places, list(tasks), color=INK)
+    axes.set_ylim(len(tasks) - 0.5, -0.5)
+    axes.xaxis.set_major_formatter(PercentFormatter(xmax=1, symbol=" %", is_latex=True))
+    figure.legend(loc="outside lower left", ncols=4)
     return figure

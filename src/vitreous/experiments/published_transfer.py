@@ -3,7 +3,7 @@
 SETS = ("ImageNet", "ReaL", "CIFAR-10", "CIFAR-100", "Pets", "Flowers")
 
 _PRETRAINED = ("B/16", "B/32", "L/16", "L/32", "H/14")
-_TABLE5 = {
+_TABLE5: dict[str, dict[str, tuple[float, ...]]] = {
     "ImageNet": {
         "CIFAR-10": (98.13, 97.77, 97.86, 97.94),
         "CIFAR-100": (87.13, 86.31, 86.35, 87.07),
@@ -31,14 +31,14 @@ _TABLE5 = {
 }
 
 # ImageNet, ReaL, CIFAR-10, CIFAR-100, Pets, Flowers.
-_TABLE2 = {
+_TABLE2: dict[str, tuple[float | None, ...]] = {
     "ViT-H/14 JFT": (88.55, 90.72, 99.50, 94.55, 97.56, 99.68),
     "ViT-L/16 JFT": (87.76, 90.54, 99.42, 93.90, 97.32, 99.74),
     "ViT-L/16 I21k": (85.30, 88.62, 99.15, 93.25, 94.67, 99.61),
     "BiT-L R152x4": (87.54, 90.54, 99.37, 93.51, 96.62, 99.63),
     "Noisy Student": (88.4, 90.55, None, None, None, None),
 }
-_TABLE6 = {
+_TABLE6: dict[str, tuple[float | None, ...]] = {
     "ViT-B/32, 7 epochs": (80.73, 86.27, 98.61, 90.49, 93.40, 99.27),
     "ViT-B/16, 7 epochs": (84.15, 88.85, 99.00, 91.87, 95.80, 99.56),
     "ViT-L/32, 7 epochs": (84.37, 88.28, 99.19, 92.52, 95.83, 99.45),

@@ -94,7 +94,7 @@ EXPERIMENT = Experiment(
         for column, value in zip(_COLUMNS, _TABLE[size], strict=True)
     },
     form={"": ",.0f"},
-    scales={"pocket": Scale(what="counted at 224 pixels, exactly", minutes=0, seeds=1)},
+    scales={"pocket": Scale(what="counted at 224 pixels, exactly", minutes=0.1, seeds=1)},
     trials=_trials,
     findings=_findings,
 )

@@ -23,8 +23,8 @@ def embedding_and_distance(models: Mapping[str, Mapping[str, Any]]) -> Figure:
             pixels, and `everywhere`, that of a head to which all patches are alike.
     """
     figure = Figure(figsize=(2.2 * PANEL, 0.8 * PANEL * len(models)))
-    bands = np.atleast_1d(figure.subfigures(len(models), 1))
-    for band, (name, facts) in zip(bands, models.items(), strict=True):
+    bands = figure.subfigures(len(models), 1, squeeze=False)
+    for band, (name, facts) in zip(bands[:, 0], models.items(), strict=True):
         band.suptitle(shorten(name, 80), x=0.0, ha="left")
         left, centre, right = band.subplots(1, 3, width_ratios=(1.05, 1.25, 1.05))
         filters = np.asarray(facts["filters"])

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _IMAGES, _MANY = 12, 128
 _MARKED, _CHANCE = "brightest patches painted over", "patches painted over at random"
-_SIDE = 224  # of the pictures that are kept, at most
+_LARGE, _SMALL = 224, 96  # sides of the pictures that are kept, at most, of few and of many
 
 
 def look(model: Classifier, part: Part, images: int) -> Outcome:
@@ -61,7 +61,9 @@ def look(model: Classifier, part: Part, images: int) -> Outcome:
         flow = rollout(recording)
         heat = read_by_head(flow, recording.grid, recording.prefix, model.config.pooling)[0]
         seen = enlarge(fitted.permute(1, 2, 0).numpy())
-        pictures.append([_png(seen), _png(light(seen, heat.cpu().numpy()))])
+        lit = light(seen, heat.cpu().numpy())
+        side = _LARGE if images <= _IMAGES else _SMALL
+        pictures.append([_png(seen, side), _png(lit, side)])
         if place < _IMAGES and model.config.num_classes:
             label = int(logits.argmax())
             marked = measure_trust(model, image[0], heat, label).deletion.area
@@ -112,11 +114,11 @@ def _draw(results: Results) -> "Figure":
     return input_and_attention(pairs(results, row), f"Attention from the output, {row}", across=3)
 
 
-def _png(pixels: UInt8[np.ndarray, "H W C"]) -> str:
+def _png(pixels: UInt8[np.ndarray, "H W C"], side: int) -> str:
     from PIL import Image
 
     picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    picture.thumbnail((_SIDE, _SIDE))
+    picture.thumbnail((side, side))
     file = io.BytesIO()
     picture.save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()

@@ -148,7 +148,7 @@ def chosen(dataset: Dataset, images: int) -> Subset:
     from vitreous.report.assemble import spread
 
     part = dataset.parts["test"]
-    return Subset([(part, place) for place in sorted(spread(part.labels, images))])
+    return Subset([(part, place) for place in spread(part.labels, images)])
 
 
 def _photographs(setting: Setting) -> Dataset:

@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from vitreous.evaluate.predict import Prediction, predict
+    from vitreous.export.optimized import optimize
     from vitreous.model.bit_config import BiTConfig
     from vitreous.model.build import create_model
     from vitreous.model.config import ViTConfig
@@ -35,6 +36,7 @@ _HOMES = {
     "from_pretrained": "vitreous.weights.hub",
     "list_models": "vitreous.model.variants",
     "load": "vitreous.weights.load",
+    "optimize": "vitreous.export.optimized",
     "predict": "vitreous.evaluate.predict",
     "push_to_hub": "vitreous.weights.hub",
     "save": "vitreous.weights.save",
@@ -51,6 +53,7 @@ __all__ = [
     "from_pretrained",
     "list_models",
     "load",
+    "optimize",
     "predict",
     "push_to_hub",
     "save",

@@ -4,7 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,11 +51,17 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
     """Starts `vitreous train` in so many processes; none outlives the test."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(ranks: int, name: str, *options: object, restarts: int = 0) -> Run:
+    def start(
+        ranks: int,
+        name: str,
+        *options: object,
+        restarts: int = 0,
+        module: Sequence[object] = ("-m", "vitreous"),
+    ) -> Run:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        command = [sys.executable, "-m", "vitreous", "train", *TINY, "--out", tmp_path / name]
+        command = [sys.executable, *module, "train", *TINY, "--out", tmp_path / name]
         environment = os.environ | {"PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1"}
         if ranks > 1:
             environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 
 import pytest
 import torch
@@ -62,10 +63,27 @@ def test_the_log_tells_the_whole_run(make_config, digits, console, run_folder):
     training = [line for line in history if "loss" in line]
     assert [line["step"] for line in training] == [5, 10, 12]
     assert all(line["images_per_second"] > 0 for line in training)
+    assert all(0 <= line["data_wait"] < 1 for line in training)
     assert training[-1]["images"] == 12 * 40
     validation = [line for line in history if "validation_loss" in line]
     assert validation[-1]["step"] == 12
     assert 0 <= validation[-1]["validation_accuracy"] <= 1
+
+
+def test_the_log_tells_of_waiting_for_images(make_config, digits, console, run_folder, monkeypatch):
+    batches = Loop._batches
+
+    def slow(loop):
+        for batch in batches(loop):
+            time.sleep(0.2)
+            yield batch
+
+    monkeypatch.setattr(Loop, "_batches", slow)
+    train(make_config(steps=3, log_every=1), digits, run_folder, console)
+    history = read_history(run_folder / "metrics.jsonl")
+    waits = [line["data_wait"] for line in history if "loss" in line]
+    seconds = [40 / line["images_per_second"] for line in history if "loss" in line]
+    assert all(0.2 / step <= wait < 1 for wait, step in zip(waits, seconds, strict=True))
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd", "muon"])

@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from vitreous.model.config import ViTConfig
 from vitreous.model.dense import Dense, dense
+from vitreous.model.lean_attention import lean_attention
 from vitreous.model.recording import Kind
 from vitreous.model.relative_position import RelativePosition
 
@@ -41,8 +42,10 @@ class Attention(nn.Module):
     def forward(self, x: Float[Tensor, "B S D"], read: int | None = None) -> Float[Tensor, "B R D"]:
         """Attend, with the fused kernel or, where that is slower or cannot, the explicit softmax.
 
-        The fused kernel's backward pass in bfloat16 on the CPU takes 1.5 to 7 times as long as
-        the explicit one's (benchmarks/attention.md); everywhere else the fused kernel leads.
+        In bfloat16 on a CPU the fused kernel takes 1.5 times as long as the explicit softmax where
+        there are no matrix units, and its backward pass 1.5 to 7 times as long everywhere
+        (benchmarks/attention.md); elsewhere the fused kernel leads. What the explicit one would
+        keep for its backward pass is computed again (benchmarks/memory.md).
 
         Args:
             x: Normalised tokens.
@@ -72,13 +75,15 @@ class Attention(nn.Module):
     def _attend(
         self, q: Float[Tensor, "B k R d"], k: Float[Tensor, "B k S d"], v: Float[Tensor, "B k S d"]
     ) -> Float[Tensor, "B k R d"]:
-        if torch.is_grad_enabled() and q.device.type == "cpu" and q.dtype == torch.bfloat16:
+        dropout = self.dropout if self.training else 0.0
+        if q.device.type == "cpu" and q.dtype == torch.bfloat16 and _fused_is_slow():
+            if self.position is None and not dropout:
+                return lean_attention(q, k, v)
             with torch.autocast("cpu", enabled=False):  # or the softmax would go to float32
                 heads, _ = self._explicit(q, k, v)
             return heads
         if self.position is not None and self.position.values is not None:
             return self._explicit(q, k, v)[0]
-        dropout = self.dropout if self.training else 0.0
         added = None if self.position is None else self.position.logits(q, k.shape[2])
         return F.scaled_dot_product_attention(q, k, v, added, dropout_p=dropout)
 
@@ -129,3 +134,10 @@ class Attention(nn.Module):
     def _join(self, heads: Float[Tensor, "B k R d"]) -> Float[Tensor, "B R D"]:
         joined: Tensor = self.projection(heads.transpose(1, 2).flatten(2))  # (B, R, k*d) -> D
         return joined
+
+
+def _fused_is_slow() -> bool:
+    """Of bfloat16 on a CPU."""
+    if torch.compiler.is_compiling():
+        return torch.is_grad_enabled()
+    return torch.is_grad_enabled() or not torch.cpu._is_amx_tile_supported()

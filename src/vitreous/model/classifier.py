@@ -2,8 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from torch import Tensor, nn
 
 from vitreous.model.config import ModelConfig
@@ -53,6 +54,12 @@ class Classifier(nn.Module, ABC):
         self, images: Float[Tensor, "B C H W"], recording: Recording | None = None
     ) -> Float[Tensor, "B R"]:
         """What the head reads; see `forward`."""
+
+    def optimize(self, images: Real[Tensor, "..."], **choices: Any) -> nn.Module:
+        """A copy for inference alone, as fast as this machine can; see `vitreous.optimize`."""
+        import vitreous  # the door: what makes it lives above this room
+
+        return vitreous.optimize(self, images, **choices)
 
     @abstractmethod
     def reset_parameters(self) -> None:

@@ -23,7 +23,7 @@ def dense(
     as they lie (benchmarks/dense.md).
     """
     if _kernel_takes(x, weight):
-        return _kernel(x, weight, bias, _NOTHING)
+        return fused_linear(x, weight, bias)
     return F.linear(x, weight, bias)
 
 
@@ -39,14 +39,15 @@ class Dense(nn.Linear):
 
         Who hooks either module sees it called.
         """
-        name = _kernel_name(activation)
+        name = kernel_name(activation)
         if name and _kernel_takes(x, self.weight) and not (_hooked(self) or _hooked(activation)):
-            return _kernel(x, self.weight, self.bias, name)
+            return fused_linear(x, self.weight, self.bias, name)
         activated: Tensor = activation(self(x))
         return activated
 
 
-def _kernel_name(activation: nn.Module) -> tuple[str, str] | None:
+def kernel_name(activation: nn.Module) -> tuple[str, str] | None:
+    """The name and algorithm of an activation that `fused_linear` knows; None for others."""
     if type(activation) is nn.GELU:
         return "gelu", activation.approximate
     if type(activation) is nn.ReLU:
@@ -77,7 +78,20 @@ def _product_dtype(x: Tensor) -> torch.dtype:
     return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
 
 
-def _kernel(x: Tensor, weight: Tensor, bias: Tensor | None, activation: tuple[str, str]) -> Tensor:
+def fused_linear(
+    x: Float[Tensor, "*S D"],
+    weight: Float[Tensor, "E D"],
+    bias: Float[Tensor, " E"] | None,
+    activation: tuple[str, str] = _NOTHING,
+) -> Float[Tensor, "*S E"]:
+    """activation(x W^T + b) by oneDNN, on a CPU, in float32 or bfloat16, without gradients.
+
+    Args:
+        x: Rows.
+        weight: As it lies, or packed by oneDNN.
+        bias: Added.
+        activation: As `kernel_name` gives it.
+    """
     dtype = _product_dtype(x)
     x, weight = x.to(dtype), weight.to(dtype)
     bias = None if bias is None else bias.to(dtype)

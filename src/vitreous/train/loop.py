@@ -155,17 +155,18 @@ class Loop:
         state, saved = self.state, time.perf_counter()
         if self._exhausted():
             return
-        logged, since = state.seconds, list[StepResult]()
+        logged, waited, since = state.seconds, 0.0, list[StepResult]()
         begin = time.perf_counter()
         for batch in self._batches():
+            waited += time.perf_counter() - begin
             if (result := self._step(batch)) is not None:
                 since.append(result)
             state.seconds += time.perf_counter() - begin  # the wait for data included
             self.log.advance(state.step)
             done = state.step == self.steps
             if since and (done or state.step % self.log_every == 0):
-                self.log.write(self._training_line(since, state.seconds - logged))
-                logged, since = state.seconds, []
+                self.log.write(self._training_line(since, state.seconds - logged, waited))
+                logged, waited, since = state.seconds, 0.0, []
             if done or state.step % self.validate_every == 0:
                 self._validate()
                 done = done or self._exhausted()
@@ -289,7 +290,9 @@ class Loop:
         )
         state.step += 1
 
-    def _training_line(self, since: list[StepResult], seconds: float) -> dict[str, float]:
+    def _training_line(
+        self, since: list[StepResult], seconds: float, waited: float
+    ) -> dict[str, float]:
         line = self._place()
         line["loss"] = float(np.mean([result.loss for result in since]))
         for name in since[0].measures:
@@ -299,6 +302,7 @@ class Loop:
         factor *= self.state.backoff.factor
         line["learning_rate"] = self.config.optimizer.learning_rate * factor
         line["images_per_second"] = len(since) * self.config.batch_size / seconds
+        line["data_wait"] = waited / seconds
         return line
 
     def _place(self) -> dict[str, float]:

@@ -13,6 +13,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from vitreous.errors import UserError
 from vitreous.train.tracker import Tracker
 
+# The share of the time that steps may wait for images before the bar tells of it.
+_WORTH_SAYING = 0.05
+
 
 class Journal:
     """Writes each line of measures wherever people look.
@@ -119,6 +122,8 @@ class Journal:
         if "loss" in line:
             words = f"loss {line['loss']:.3f}  {_measure(line)}"
             words += f"{line['images_per_second']:.0f} images/s"
+            if (waited := line.get("data_wait", 0)) > _WORTH_SAYING:
+                words += f"  {waited:.0%} of it waiting for images"
             self._bar.update(self._task, words=words, epoch=line["epoch"])
         if "validation_loss" in line:
             self._console.print(

@@ -38,7 +38,8 @@ def _transformer(config: ViTConfig, engine: Engine, size: tuple[int, int]) -> in
 
     Per token and block: the float32 inputs of two norms, and in the precision of the products the
     norms' outputs, q, k, v, the heads' outputs, and the MLP's hidden layer before and after its
-    activation; and, where attention is explicit (bfloat16 on the CPU), its k S x S weights.
+    activation; and, where attention keeps its k S x S weights (with dropout or offsets, in bfloat16
+    on the CPU), those.
     """
     h, w = config.grid_of(size)
     tokens = config.prefix + max(h * w - round(config.patch_dropout * h * w), 1)
@@ -46,7 +47,8 @@ def _transformer(config: ViTConfig, engine: Engine, size: tuple[int, int]) -> in
     item = 2 if engine.precision == "bfloat16" else 4
     per_token = 2 * 4 * config.width + item * (2 * config.width + 4 * inner + 2 * config.mlp_width)
     per_block = tokens * per_token
-    if engine.device.type == "cpu" and engine.precision == "bfloat16":
+    explicit = config.attention_dropout or config.position.startswith("relative")
+    if explicit and engine.device.type == "cpu" and engine.precision == "bfloat16":
         per_block += item * config.heads * tokens**2
     if config.position.startswith("relative"):
         per_block += 2 * item * config.heads * tokens**2  # scores of offsets, and their logits

@@ -1,0 +1,90 @@
+"""What a frozen model need not compute again: normalised pixels, standardised kernels."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Real
+from torch import Tensor, nn
+
+from vitreous.model.standardized import StandardizedConv
+from vitreous.model.vit import VisionTransformer
+
+
+class Normalise(nn.Module):
+    """Pixels in [0, 255] to a model's input, (x / 255 - mean) / std."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        scale = 1 / (255 * torch.tensor(std).view(-1, 1, 1))
+        self.register_buffer("scale", scale)
+        self.register_buffer("shift", torch.tensor(mean).view(-1, 1, 1) * 255 * scale)
+
+    def forward(self, pixels: Real[Tensor, "B C H W"]) -> Real[Tensor, "B C H W"]:
+        """Float32."""
+        return pixels.float() * self.scale - self.shift
+
+
+class Unchanged(nn.Module):
+    """Pixels in [0, 255] as numbers: what a folded embedding reads."""
+
+    def forward(self, pixels: Real[Tensor, "B C H W"]) -> Real[Tensor, "B C H W"]:
+        """Float32."""
+        return pixels.float()
+
+
+@torch.no_grad()
+def fold_normalisation(
+    model: nn.Module, mean: Sequence[float], std: Sequence[float]
+) -> Normalise | Unchanged:
+    """Change a model's patch embedding, in place, so that it reads bytes where it can.
+
+    w . ((x / 255 - m) / s) + b = (w / 255 s) . x + (b - sum(w m / s)). A convolution that pads
+    cannot: its border is zero behind the normalisation, not before it. Nor can a layer norm of the
+    pixels. In float64.
+
+    Args:
+        model: Any classifier.
+        mean: Of each channel, of pixels in [0, 1].
+        std: Likewise.
+
+    Returns:
+        What stands before the model.
+    """
+    if (
+        not isinstance(model, VisionTransformer)
+        or not isinstance(model.stem, nn.Identity)
+        or isinstance(model.patch.norm_pixels, nn.LayerNorm)
+    ):
+        return Normalise(mean, std)
+    patch = model.patch
+    kernel = patch.weight.double()  # (D, C, P, P)
+    m, s = (
+        torch.tensor(v, dtype=torch.float64, device=kernel.device).view(-1, 1, 1)
+        for v in (mean, std)
+    )
+    bias = -(kernel * (m / s)).sum((1, 2, 3))
+    if patch.bias is not None:
+        bias += patch.bias.double()
+    patch.weight.copy_(kernel / (255 * s))
+    patch.bias = nn.Parameter(bias.to(patch.weight.dtype), requires_grad=False)
+    return Unchanged()
+
+
+@torch.no_grad()
+def fold_standardisation(model: nn.Module) -> None:
+    """Put plain convolutions in place of standardised ones, with the kernels those compute."""
+    for name, module in list(model.named_modules()):
+        if not isinstance(module, StandardizedConv):
+            continue
+        conv = nn.Conv2d(module.in_channels, module.out_channels, 1, bias=False)
+        conv.kernel_size, conv.stride = module.kernel_size, module.stride
+        conv.padding = module.padding
+        conv.weight = nn.Parameter(module.kernel(), requires_grad=False)
+        parent, _, child = name.rpartition(".")
+        plain = isinstance(module.far, nn.Identity)
+        setattr(
+            model.get_submodule(parent), child, conv if plain else nn.Sequential(module.far, conv)
+        )

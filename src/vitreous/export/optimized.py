@@ -1,0 +1,217 @@
+"""A model made ready to answer as fast as this machine can, and the proof that it still does."""
+
+import copy
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Real, UInt8
+from torch import Tensor, nn
+
+from vitreous.data.batch import normalise
+from vitreous.errors import UserError
+from vitreous.export.fold import Unchanged, fold_normalisation, fold_standardisation
+from vitreous.export.int8 import quantise
+from vitreous.export.pack import pack
+from vitreous.model.classifier import Classifier
+from vitreous.model.vit import VisionTransformer
+from vitreous.parallel.device import Engine, choose_engine
+from vitreous.weights.passport import Passport, passport_of
+
+_LOG = logging.getLogger("vitreous")
+
+# How far features may be from the plain model's: |difference| / |features|, per image.
+TOLERANCE = {"float32": 1e-4, "bfloat16": 0.05, "int8": 0.2}
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """An optimised model beside the plain one in float32, on the images it was made with.
+
+    Attributes:
+        images: How many.
+        features: Largest |difference| / |features| of an image, of what the head reads.
+        logits: Largest |difference| of a logit.
+        same_top1: Images with the same most probable class.
+    """
+
+    images: int
+    features: float
+    logits: float
+    same_top1: int
+
+
+class Optimized(nn.Module):
+    """From bytes to logits: frozen, normalisation inside, in the precision chosen.
+
+    Attributes:
+        engine: Device and precision, and why.
+        precision: Of the encoder's products: the engine's, or `int8`.
+        agreement: With the model it was made from.
+        passport: Of that model.
+    """
+
+    def __init__(
+        self, pixels: nn.Module, model: Classifier, engine: Engine, passport: Passport
+    ) -> None:
+        super().__init__()
+        self.pixels, self.model = pixels, model
+        self.engine, self.passport = engine, passport
+        self.precision: str = engine.precision
+        self.agreement: Agreement | None = None
+        self._embed: Callable[[Tensor], Tensor] = model.embed
+
+    @torch.inference_mode()
+    def forward(self, images: Real[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
+        """Classify.
+
+        Args:
+            images: Pixels as they are, bytes, of any size that the model takes.
+
+        Returns:
+            Float32 logits, or features where the model has no head.
+
+        Raises:
+            UserError: The images are no bytes.
+        """
+        return self.model.head(self.embed(images))
+
+    @torch.inference_mode()
+    def embed(self, images: Real[Tensor, "B C H W"]) -> Float[Tensor, "B R"]:
+        """What the head reads; see `forward`."""
+        if images.dtype != torch.uint8:
+            raise UserError(
+                f"an optimised model takes uint8 pixels and got {str(images.dtype)[6:]}: "
+                "it normalises by itself"
+            )
+        x = self.pixels(images.to(self.engine.device))
+        if isinstance(self.pixels, Unchanged):
+            return self._embed(x).float()
+        with self.engine.autocast():  # convolutions stand before the encoder, or are all
+            return self._embed(x).float()
+
+
+class _Cast(nn.Module):
+    """Numbers of another type; a border between precisions."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.dtype = dtype
+
+    def forward(self, x: Float[Tensor, "*S D"]) -> Float[Tensor, "*S D"]:
+        return x.to(self.dtype)
+
+
+def optimize(
+    model: Classifier,
+    images: Real[Tensor, "..."],
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    compiled: bool | None = None,
+) -> Optimized:
+    """A copy of a model for inference alone, fitted to images of this number and size.
+
+    >>> fast = vitreous.optimize(model, images)  # uint8, as they come from the decoder
+    >>> logits = fast(images)
+
+    Frozen; the normalisation of its passport folded into the patch embedding; the encoder in the
+    precision that is fastest here, embedding and head in float32; on a CPU the weights packed as
+    its kernel reads them, on a GPU the model compiled, and small batches replayed as CUDA graphs.
+    Warm when it comes back, and checked against the plain model in float32. `int8` costs accuracy,
+    which `agreement` shows: give it images of the kind that will come, some tens of them.
+
+    Args:
+        model: Is left as it is.
+        images: uint8 (B, C, H, W), examples of what will come; answers are compared on these.
+        device: `auto` (a GPU where there is one), or a name torch knows.
+        precision: `auto`, `float32`, `bfloat16`; or `int8`, a Vision Transformer's on a CPU.
+        compiled: Whether torch.compile runs; by default on a GPU.
+
+    Raises:
+        UserError: The images do not fit the model, or the answers are too far apart.
+    """
+    if images.dtype != torch.uint8 or images.ndim != 4 or not len(images):
+        raise UserError(
+            f"optimize takes uint8 images (B, C, H, W) and got {str(images.dtype)[6:]} "
+            f"{tuple(images.shape)}: give pixels as decoded, one or more"
+        )
+    engine = choose_engine(device, "float32" if precision == "int8" else precision)
+    if precision == "int8":
+        _check_int8(model, engine, compiled)
+    passport = passport_of(model)
+    rule = passport.preprocessing
+    ready = copy.deepcopy(model).eval().requires_grad_(False)
+    pixels = fold_normalisation(ready, rule.mean, rule.std)
+    fast = Optimized(pixels, ready, engine, passport).eval()
+    fold_standardisation(ready)
+    if isinstance(ready, VisionTransformer) and engine.precision == "bfloat16":
+        _cast_encoder(ready)
+    fast.to(engine.device)
+    on_gpu = engine.device.type == "cuda"
+    if on_gpu if compiled is None else compiled:
+        import torch._inductor.config as inductor  # slow to import
+
+        # Few images leave a GPU waiting for the next kernel: replayed as a graph, they do not.
+        graphs = on_gpu and len(images) <= 8
+        # Frozen, Inductor packs weights too.
+        with inductor.patch(freezing=not on_gpu):
+            fast._embed = torch.compile(ready.embed, mode="reduce-overhead" if graphs else None)
+            fast(images)
+    elif isinstance(ready, VisionTransformer) and not on_gpu:
+        h, w = ready.config.grid_of((images.shape[2], images.shape[3]))
+        rows = len(images) * (ready.config.prefix + h * w)
+        if precision == "int8":
+            quantise(ready, lambda: fast(images), rows)
+            fast.precision = "int8"
+        pack(ready.encoder.blocks, rows, whole_last=ready.pool.read is None)
+    fast.agreement = _compare(model, fast, images)
+    _LOG.info("optimised in %s: %s", fast.precision, engine.reason)
+    return fast
+
+
+def _check_int8(model: Classifier, engine: Engine, compiled: bool | None) -> None:
+    if engine.device.type != "cpu" or compiled or not isinstance(model, VisionTransformer):
+        raise UserError(
+            "precision int8 is for Vision Transformers on a CPU, uncompiled: choose auto, float32 "
+            "or bfloat16"
+        )
+    if not torch.cpu._is_vnni_supported():
+        raise UserError(
+            "precision int8: this CPU has no integer products of its own (VNNI): choose auto"
+        )
+
+
+def _cast_encoder(model: VisionTransformer) -> None:
+    model.encoder.to(torch.bfloat16)
+    model.later_positions.to(torch.bfloat16)
+    if model.config.position_at == "layers_shared":
+        model.position.to(torch.bfloat16)
+    model.embedding_norm = nn.Sequential(model.embedding_norm, _Cast(torch.bfloat16))
+    model.encoder.norm = nn.Sequential(model.encoder.norm, _Cast(torch.float32))
+
+
+@torch.inference_mode()
+def _compare(model: Classifier, fast: Optimized, images: UInt8[Tensor, "B C H W"]) -> Agreement:
+    training = model.training
+    device = next(model.parameters()).device
+    own = model.eval().embed(normalise(images.to(device), fast.passport.preprocessing)).float()
+    plain = (own.cpu(), model.head(own).cpu())
+    model.train(training)
+    features = fast.embed(images)
+    logits = fast.model.head(features).cpu()
+    apart = (features.cpu() - plain[0]).norm(dim=1) / plain[0].norm(dim=1).clamp_min(1e-12)
+    agreement = Agreement(
+        images=len(images),
+        features=float(apart.max()),
+        logits=float((logits - plain[1]).abs().max()),
+        same_top1=int((logits.argmax(1) == plain[1].argmax(1)).sum()),
+    )
+    tolerance = TOLERANCE[fast.precision]
+    if not agreement.features <= tolerance:
+        raise UserError(
+            f"in {fast.precision} the features of an image are {agreement.features:.1e} "
+            f"from the plain model's, over {tolerance:g}: use another precision, such as float32"
+        )
+    return agreement

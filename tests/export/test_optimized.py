@@ -1,0 +1,181 @@
+"""Optimised models answer as the models they were made from."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import vitreous
+from vitreous.data.batch import normalise
+from vitreous.data.preprocessing import Preprocessing
+from vitreous.errors import UserError
+from vitreous.export import optimized
+from vitreous.model.build import create_model
+from vitreous.model.classifier import Classifier
+from vitreous.weights.passport import Passport, passport_of
+
+SHAPES = {
+    "token": {},
+    "mean": {"pooling": "mean", "class_token": False},
+    "map": {"pooling": "map", "class_token": False},
+    "registers": {"registers": 2},
+    "relative": {"position": "relative"},
+    "every layer": {"position_at": "layers"},
+    "every layer, shared": {"position_at": "layers_shared"},
+    "hybrid": {"stem": (1, 1), "stem_width": 32, "image_size": (32, 32), "patch": 8},
+    "relu": {"activation": "relu"},
+    "swiglu": {"activation": "swiglu"},
+    "layer scale": {"layer_scale": 0.1},
+    "no bias": {"patch_bias": False},
+    "patch norms": {"patch_norms": True, "pooling": "mean", "class_token": False},
+}
+RULE = Preprocessing(size=(16, 16), mean=(0.48, 0.45, 0.4), std=(0.2, 0.3, 0.25))
+
+
+def build(**changes: object) -> Classifier:
+    torch.manual_seed(0)
+    shape = {"image_size": (16, 16), "patch": 4, "width": 32, "depth": 2, "heads": 2}
+    model = create_model(
+        vitreous.ViTConfig(**(shape | {"mlp_width": 64, "num_classes": 5} | changes))
+    )
+    return stamped(model)
+
+
+def stamped(model: Classifier) -> Classifier:
+    """With weights far from their first values, and the passport of `RULE`."""
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.1)
+    size = model.config.image_size
+    rule = Preprocessing(size=size, mean=RULE.mean, std=RULE.std)
+    names = tuple("abcde")
+    model.passport = Passport(architecture=model.config, preprocessing=rule, class_names=names)
+    return model.eval()
+
+
+def bytes_for(model: Classifier, count: int = 3) -> Tensor:
+    generator = torch.Generator().manual_seed(1)
+    shape = (count, 3, *model.config.image_size)
+    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+
+
+@torch.no_grad()
+def plain(model: Classifier, images: Tensor) -> Tensor:
+    return model(normalise(images, passport_of(model).preprocessing))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_float32_gives_the_same_logits(shape: str) -> None:
+    model = build(**SHAPES[shape])
+    images = bytes_for(model)
+    expected = plain(model, images)
+    fast = model.optimize(images, precision="float32", device="cpu")
+    torch.testing.assert_close(fast(images), expected, rtol=1e-4, atol=2e-5)
+    torch.testing.assert_close(fast(images[:1]), expected[:1], rtol=1e-4, atol=2e-5)
+    assert fast.agreement.same_top1 == fast.agreement.images == 3
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_bfloat16_stays_near(shape: str) -> None:
+    model = build(**SHAPES[shape])
+    images = bytes_for(model)
+    fast = vitreous.optimize(model, images, precision="bfloat16", device="cpu")
+    logits = fast(images)
+    assert logits.dtype == torch.float32
+    expected = plain(model, images)
+    torch.testing.assert_close(logits, expected, rtol=0.05, atol=0.05 * float(expected.abs().max()))
+    assert 0 < fast.agreement.features < 0.05
+
+
+@pytest.mark.parametrize("shape", ["token", "mean", "map", "relu", "swiglu", "layer scale"])
+def test_int8_stays_near(shape: str) -> None:
+    model = build(**SHAPES[shape])
+    images = bytes_for(model, 16)
+    fast = vitreous.optimize(model, images, precision="int8", device="cpu")
+    expected = plain(model, images)
+    error = (fast(images) - expected).norm() / expected.norm()
+    assert 1e-4 < error < 0.1
+    kinds = {type(module).__name__ for module in fast.modules()}
+    assert "Int8Dense" in kinds
+
+
+def test_int8_of_what_has_none() -> None:
+    model = build()
+    with pytest.raises(UserError, match="uncompiled"):
+        model.optimize(bytes_for(model), precision="int8", compiled=True)
+
+
+def test_resnet() -> None:
+    config = vitreous.BiTConfig(
+        units=(1, 1), stem_width=32, image_size=(32, 32), num_classes=5, norm_groups=8
+    )
+    model = stamped(create_model(config))
+    images = bytes_for(model)
+    fast = model.optimize(images, precision="float32", device="cpu")
+    torch.testing.assert_close(fast(images), plain(model, images), rtol=1e-4, atol=1e-4)
+
+
+def test_other_sizes_and_the_model_itself_stay() -> None:
+    model = build()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    images = bytes_for(model)
+    fast = model.train().optimize(images, precision="float32", device="cpu")
+    assert model.training
+    assert not fast.training
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name])
+    larger = torch.randint(0, 256, (2, 3, 24, 32), dtype=torch.uint8)
+    torch.testing.assert_close(fast(larger), plain(model.eval(), larger), rtol=1e-4, atol=2e-5)
+
+
+def test_answers_that_differ_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build()
+    monkeypatch.setitem(optimized.TOLERANCE, "bfloat16", 1e-6)
+    with pytest.raises(UserError, match="such as float32"):
+        model.optimize(bytes_for(model), precision="bfloat16", device="cpu")
+
+
+@pytest.mark.parametrize(
+    "images", [torch.rand(1, 3, 16, 16), torch.zeros(3, 16, 16, dtype=torch.uint8)]
+)
+def test_wrong_images(images: Tensor) -> None:
+    with pytest.raises(UserError, match="uint8 images"):
+        build().optimize(images)
+
+
+def test_normalised_images_are_refused_later_too() -> None:
+    model = build()
+    fast = model.optimize(bytes_for(model), precision="float32", device="cpu")
+    with pytest.raises(UserError, match="normalises by itself"):
+        fast(torch.rand(1, 3, 16, 16))
+
+
+_COMPILED = """
+import torch, vitreous
+torch.manual_seed(0)
+config = vitreous.ViTConfig(
+    image_size=16, patch=4, width=32, depth=2, heads=2, mlp_width=64, num_classes=5
+)
+model = vitreous.create_model(config).eval()
+for parameter in model.parameters():
+    torch.nn.init.normal_(parameter, std=0.1)
+images = torch.randint(0, 256, (3, 3, 16, 16), dtype=torch.uint8)
+fast = model.optimize(images, precision="float32", device="cpu", compiled=True)
+with torch.no_grad():
+    torch.testing.assert_close(fast(images), model(images / 127.5 - 1), rtol=1e-4, atol=2e-5)
+"""
+
+
+@pytest.mark.slow
+def test_compiled() -> None:
+    """In a process of its own: the compiler does not see through the tests' type checks."""
+    if shutil.which("g++") is None:
+        pytest.skip("PyTorch compiles for a CPU with g++, which is not here")
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
+    command = [sys.executable, "-c", _COMPILED]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr

@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from measure import where
 from PIL import Image
 
+from vitreous.bench.machine import where
 from vitreous.data.decode import decode
 from vitreous.data.duplicates import SIMILARITY, find_duplicates
 from vitreous.data.looks import look

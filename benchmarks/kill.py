@@ -9,8 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from measure import where
-
+from vitreous.bench.machine import where
 from vitreous.train.verify import verify_resume
 
 RUN = (

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measure import where
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
+from vitreous.bench.machine import where
 from vitreous.data.augmentation import Augmentation
 from vitreous.data.batch import normalise
 from vitreous.data.crop import RandomCrop

@@ -14,12 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from measure import where
 from torch import Tensor
 from torch.nn import functional as F
 from torch.profiler import profile
 
 from vitreous import create_model
+from vitreous.bench.machine import where
 from vitreous.data.augmentation import Augmentation
 from vitreous.data.preprocessing import Preprocessing
 from vitreous.objective.classify import Classification

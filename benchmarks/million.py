@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from measure import where
 from PIL import Image
 
+from vitreous.bench.machine import where
 from vitreous.data.open import open_dataset
 from vitreous.data.sources.names import PackedNames
 from vitreous.data.sources.shard_index import (

@@ -43,7 +43,8 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_commands(photos, capsys):
     train, evaluate, predict, compare, explain, *rest = commands()
     check, preview, twice, clean, without, tune, *rest = rest
-    pretrain, probe, finetune, distil, convert, models, embed = rest
+    pretrain, probe, finetune, distil, *rest = rest
+    reproducible, reproduce, plan, convert, models, embed = rest
     assert main([*train[1:], *QUICK, *SMALL]) == 0
     assert main([*train[1:3], "--out", "runs/other", *QUICK, *SMALL, "--seed", "1"]) == 0
     assert main(evaluate[1:]) == 0
@@ -61,6 +62,9 @@ def test_the_commands(photos, capsys):
     assert main(probe[1:]) == 0
     assert main([*finetune[1:], *QUICK]) == 0
     assert main([*distil[1:], *QUICK, *SMALL]) == 0
+    assert main(reproducible[1:]) == 0
+    assert main(reproduce[1:]) == 2  # its data is not here
+    assert main(plan[1:]) == 0
     assert main(convert[1:]) == 0
     assert main(models[1:]) == 0
     assert main(embed[1:]) == 0

@@ -53,7 +53,10 @@ def test_subsets_are_balanced_and_nested(tiny) -> None:
         assert (first.read(index) == tiny.parts["train"].read(place)).all()
         assert first.labels[index] == tiny.parts["train"].labels[place]
     assert len(first_of_each_class(tiny, 10**6, 0).parts["train"].labels) == 60
-    assert len(first_of_each_class(tiny, 20, 0, test_images=10).parts["test"].labels) == 10
+    held = first_of_each_class(tiny, 20, 3, validation=30).parts
+    assert list(held["train"].names) == list(first.names)
+    assert len(held["validation"].names) == 30
+    assert not set(held["validation"].names) & set(first.names)
 
 
 def test_the_fingerprint_knows_every_pixel_and_label(tiny) -> None:

@@ -66,7 +66,13 @@ def test_a_plan_has_seeds_a_cell_and_a_verdict(name, scale, collection) -> None:
     assert sum(trial.flops for trial in trials) > 0
     draw = np.random.default_rng(0)
     results = Results(
-        (trial.row, Outcome({trial.column: float(draw.random())}, flops=trial.flops or 1.0))
+        (
+            trial.row,
+            Outcome(
+                {getattr(trial, "column", "accuracy"): float(draw.random())},
+                flops=trial.flops or 1.0,
+            ),
+        )
         for trial in planned
         if trial.row
     )

@@ -169,8 +169,8 @@ def _plan(experiment: "Experiment", json_file: str | None) -> int:
         ],
     )
     print("\na step on 64 GPUs of 80 GB:")
-    for line in lines:
-        print(f"  {line.label}: {line.plan}")
+    for plan in dict.fromkeys(f"  {line.label}: {line.plan}" for line in lines):
+        print(plan)
     print(
         "\nGPU-days are of one A100 at 40 % of its peak in bfloat16, by arithmetic; fine-tuning "
         "and evaluation come on top; nothing was trained"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-from vitreous.data.open import open_dataset
+from vitreous.data.open import EMBEDDED, open_dataset
 from vitreous.data.preprocessing import Preprocessing
 from vitreous.data.sample import Dataset, Part
 from vitreous.data.sources.pixels import PixelPart
@@ -106,13 +106,15 @@ class Collection:
         )
 
     def open(self, name: str) -> Dataset:
-        """A data set with a train and a test part, not read yet.
+        """A data set of `KNOWN`, or an embedded one, with a train and a test part; not read yet.
 
         Where it comes as a whole, a stratified fifth is the test part, the same for all seeds.
 
         Raises:
             UserError: It is not there, or cannot be read.
         """
+        if name in EMBEDDED:
+            return EMBEDDED[name]()
         paths = self.find(name)
         whole = open_dataset(paths[0])
         if len(paths) > 1:
@@ -142,7 +144,7 @@ class Collection:
 
 
 def first_of_each_class(
-    dataset: Dataset, images: int, seed: int, *, test_images: int | None = None
+    dataset: Dataset, images: int, seed: int, *, validation: int = 0
 ) -> Dataset:
     """A data set with fewer training images, an equal share of each class (as near as can be).
 
@@ -152,12 +154,16 @@ def first_of_each_class(
         dataset: Pixels in memory.
         images: Training images, all where there are no more.
         seed: Of the choice.
-        test_images: Test images, the same for all seeds; all where not given.
+        validation: Images that the data set's other training images give to a validation part.
     """
     parts = dict(dataset.parts)
-    parts["train"] = _some(dataset.parts["train"], images, seed)
-    if test_images is not None:
-        parts["test"] = _some(dataset.parts["test"], test_images, 0)
+    train = dataset.parts["train"]
+    assert isinstance(train, PixelPart)
+    order = _balanced(train.labels, seed)
+    if images < len(order):
+        parts["train"] = _chosen(train, order[:images])
+    if validation:
+        parts["validation"] = _chosen(train, order[images : images + validation])
     return replace(dataset, parts=parts)
 
 
@@ -172,11 +178,7 @@ def fingerprint(dataset: Dataset) -> str:
     return digest.hexdigest()[:16]
 
 
-def _some(part: Part, images: int, seed: int) -> Part:
-    assert isinstance(part, PixelPart)
-    if images >= len(part.labels):
-        return part
-    places = _balanced(part.labels, seed)[:images]
+def _chosen(part: PixelPart, places: Int64[np.ndarray, " n"]) -> Part:
     return PixelPart(
         [part.names[place] for place in places.tolist()],
         part.labels[places],

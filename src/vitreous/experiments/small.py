@@ -12,6 +12,16 @@ from vitreous.train.recipes.facts import plain_rule
 ADAM = OptimizerConfig(learning_rate=1e-3, weight_decay=0.05, clip=1.0)
 """Adam with decoupled decay, clipped at 1 (the paper's Table 3), at a rate for small batches."""
 
+MUON = OptimizerConfig(
+    name="muon",
+    learning_rate=2e-3,
+    adam_learning_rate=2e-3,
+    momentum=0.95,
+    betas=(0.9, 0.99),
+    weight_decay=0.1,
+)
+"""The recipe `scratch`'s for Transformers."""
+
 MOMENTUM = OptimizerConfig(name="sgd", learning_rate=0.1, weight_decay=1e-4)
 """SGD as BiT's, at a rate for small batches."""
 

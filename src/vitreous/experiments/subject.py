@@ -136,7 +136,7 @@ def checkpoints(weights: Path) -> list[Path]:
 
 def small_subject(setting: Setting, kind: str = "") -> TrainingTrial:
     """A ViT of 6 blocks trained on CIFAR-10, once for all experiments that look inside."""
-    dataset = first_of_each_class(setting.data.pixels("cifar10", 32), 10_000, 0, test_images=1_000)
+    dataset = first_of_each_class(setting.data.pixels("cifar10", 32), 10_000, 0)
     model = small_vit(dataset, 4, 64, 6, **_SMALL[kind])
     return TrainingTrial(
         row="", config=training(dataset, model, images_seen=80_000), dataset=dataset

@@ -7,18 +7,32 @@ from vitreous.errors import UserError
 from vitreous.experiments.experiment import Experiment
 
 NAMES = (
+    "table1",
+    "table2",
     "figure3",
     "figure4",
     "figure5",
+    "table5",
+    "table6",
+    "figure6",
+    "figure7",
     "self_supervision",
     "table7",
     "figure8",
     "figure9",
     "table8",
+    "figure11",
+    "figure12",
+    "figure13",
+    "figure14",
+    "table9",
     "five_flowers",
     "fashion_mnist",
 )
 """In the order of the paper; each is `EXPERIMENT` in the file of its name."""
+
+ALIASES = {"figure10": "table8", "d5": "figure12", "vtab": "table9"}
+"""Other names: a figure that comes out of a table, a section, what people say."""
 
 
 def find_experiment(name: str) -> Experiment:
@@ -28,8 +42,9 @@ def find_experiment(name: str) -> Experiment:
         UserError: No such experiment; names the nearest and all.
     """
     spelt = name.lower().replace("-", "_")
+    spelt = ALIASES.get(spelt, spelt)
     if spelt not in NAMES:
-        nearest = difflib.get_close_matches(spelt, NAMES, n=1)
+        nearest = difflib.get_close_matches(spelt, [*NAMES, *ALIASES], n=1)
         hint = f"did you mean {nearest[0]}? " if nearest else ""
         raise UserError(f"unknown experiment {name!r}: {hint}there are {', '.join(NAMES)}")
     experiment: Experiment = import_module(f"vitreous.experiments.{spelt}").EXPERIMENT

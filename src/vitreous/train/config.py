@@ -203,6 +203,8 @@ class TrainConfig:
             all fit are decoded again for every crop, in finer detail.
         log_every: Steps between lines of the log; 0: about 200 lines a run.
         validate_every: Epochs between validations; 0: about 20 in a run.
+        few_shot: Images a class of the paper's linear few-shot accuracy, measured at each
+            validation on frozen features, for any objective; 0: it is not.
         checkpoint_seconds: Time between resumable states.
         checkpoint_keep: How many of the newest states stay on disk.
         checkpoint_every: States at multiples of so many steps are made and stay; 0: none.
@@ -243,6 +245,7 @@ class TrainConfig:
     cache_mb: int = 1024
     log_every: int = 0
     validate_every: float = 0.0
+    few_shot: int = 0
     checkpoint_seconds: float = 60.0
     checkpoint_keep: int = 2
     checkpoint_every: int = 0
@@ -348,6 +351,7 @@ _NOT_NEGATIVE = (
     "cache_mb",
     "log_every",
     "patience",
+    "few_shot",
     "readers",
     "validate_every",
 )

@@ -61,7 +61,7 @@ def finetune_task(
     folder = RunFolder(out)
     done = out / "report.json"
     if done.is_file():
-        check_same(config.with_length(len(places)), folder.read_config())
+        check_same(config.with_length(len(both.labels)), folder.read_config())
         report = json.loads(done.read_text(encoding="utf-8"))
     else:
         report = train(config, data, out, console, resume=True)

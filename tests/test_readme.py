@@ -43,8 +43,8 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_commands(photos, capsys):
     train, evaluate, predict, compare, explain, *rest = commands()
     check, preview, twice, clean, without, tune, *rest = rest
-    pretrain, probe, finetune, distil, *rest = rest
-    reproducible, reproduce, plan, convert, models, embed = rest
+    pretrain, probe, vtab, finetune, distil, *rest = rest
+    reproducible, reproduce, plan, convert, models, embed, bench = rest
     assert main([*train[1:], *QUICK, *SMALL]) == 0
     assert main([*train[1:3], "--out", "runs/other", *QUICK, *SMALL, "--seed", "1"]) == 0
     assert main(evaluate[1:]) == 0
@@ -60,6 +60,7 @@ def test_the_commands(photos, capsys):
     assert main([*tune[1:], *QUICK]) == 0
     assert main([*pretrain[1:], *QUICK, *SMALL]) == 0
     assert main(probe[1:]) == 0
+    assert main(vtab[1:]) == 2  # its data is not here
     assert main([*finetune[1:], *QUICK]) == 0
     assert main([*distil[1:], *QUICK, *SMALL]) == 0
     assert main(reproducible[1:]) == 0
@@ -68,6 +69,7 @@ def test_the_commands(photos, capsys):
     assert main(convert[1:]) == 0
     assert main(models[1:]) == 0
     assert main(embed[1:]) == 0
+    assert main([*bench[1:], "--plan"]) == 0
     assert Path("runs/photos/report.html").is_file()
     assert Path("comparison.html").is_file()
     assert Path("preview.html").is_file()
@@ -83,7 +85,8 @@ def test_the_python(photos, capsys):
     assert main(["train", "photos", "--out", "runs/quickstart", *QUICK, *SMALL]) == 0
     capsys.readouterr()
     block, inside, _ = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    names = {"images": torch.zeros(1, 3, 224, 224)}
+    pixels = torch.randint(0, 256, (1, 3, 224, 224), dtype=torch.uint8)
+    names = {"images": torch.zeros(1, 3, 224, 224), "pixels": pixels}
     exec(compile(block, "README.md", "exec"), names)  # noqa: S102
     printed = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in printed] == ["a.jpg", "b.png"]

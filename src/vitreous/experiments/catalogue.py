@@ -15,6 +15,7 @@ NAMES = (
     "figure8",
     "figure9",
     "table8",
+    "figure10",
     "five_flowers",
     "fashion_mnist",
 )

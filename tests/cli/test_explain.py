@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 import vitreous
+from planted import LAYER, NEURON, bright_pixels, planted
 from vitreous.cli.main import main
 from vitreous.model.bit_config import BiTConfig
 
@@ -54,6 +55,28 @@ def test_weights_image_and_data(model: str, photos: Path, tmp_path: Path, capsys
     assert {"attention_distance.png", "rollout.png", "layers.csv"} <= {
         path.name for path in (out / "data").iterdir()
     }
+
+
+def test_artifacts_are_remedied(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    vitreous.save(planted(), tmp_path / "model.safetensors")
+    for number, pixels in enumerate(bright_pixels()):
+        (tmp_path / "photos" / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / "photos" / "ab"[number % 2] / f"{number}.png")
+    model, photos, out = (str(tmp_path / name) for name in ("model.safetensors", "photos", "out"))
+    assert main(["explain", model, photos, "--out", out, "--remedy", "--json", "-"]) == 0
+    numbers = json.loads(capsys.readouterr().out)
+    assert numbers["remedy"]["works"]
+    (neuron,) = numbers["remedy"]["neurons"]
+    assert (neuron["layer"], neuron["neuron"]) == (LAYER + 1, NEURON)
+    assert "layer 2, neuron 17" in Path(out, "explain.html").read_text()
+    remedied = vitreous.load(Path(out, numbers["remedied"]))
+    assert remedied.config.register_neurons == ((LAYER, NEURON),)
+    capsys.readouterr()
+    assert (
+        main(["explain", str(Path(out, "remedied.safetensors")), photos, "--out", out + "2"]) == 0
+    )
+    layers = json.loads(Path(out + "2", "explain.json").read_text())["layers"]
+    assert not any(row["artifact_share"] for row in layers)
 
 
 @pytest.mark.parametrize(

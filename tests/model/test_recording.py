@@ -22,6 +22,7 @@ Shaken = Callable[..., VisionTransformer]
         {"tokens": [-1]},
         {"attention": [2]},
         {"queries": "all"},
+        {"neurons": [2]},
         {"attention": "all", "tokens": "all", "queries": "all", "keys": "all", "values": "all"},
     ],
 )

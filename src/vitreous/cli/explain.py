@@ -7,7 +7,8 @@
 Without IMAGE or DATA: what can be seen in the weights (filters, position similarity). With one
 image: heat-maps (attention, rollout, gradient rollout, relevance of the most probable class) and
 how far to trust them, every head, every patch. With a data set: attention distance, entropy, length
-and rank of tokens over many images with their spread, and the rollout of some of them.
+and rank of tokens over many images with their spread, and the rollout of some of them; where tokens
+are artifacts, the neurons that make them, and what a test-time register does about it.
 
 DIR then holds explain.html, explain.json, a PNG and an SVG of each figure, and CSV tables.
 """
@@ -25,8 +26,11 @@ from vitreous.errors import BadImageError, UserError
 if TYPE_CHECKING:
     from torch import nn
 
+    from vitreous.analysis.register_neurons import Remedy
     from vitreous.report.findings import Findings
     from vitreous.weights.passport import Passport
+
+_REMEDIED = "remedied.safetensors"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -42,6 +46,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--part", metavar="PART", help="of DATA: train, validation or test")
     parser.add_argument(
         "--images", metavar="INT", type=int, default=500, help="of DATA at most, over all classes"
+    )
+    parser.add_argument(
+        "--remedy",
+        action="store_true",
+        help="where tokens are artifacts, write the model with a test-time register too",
     )
     add_inference_arguments(parser, batch_size=32)
     add_json_argument(parser)
@@ -66,9 +75,11 @@ def run(arguments: Namespace) -> int:
     model = load(arguments.model).to(engine.device)
     address = arguments.data
     is_image = address is not None and Path(address).suffix.lower() in IMAGE_SUFFIXES
+    if arguments.remedy and (address is None or is_image):
+        raise UserError("--remedy is found over several images: give a data set")
     if arguments.target is not None and not is_image:
         raise UserError("--target is for one image: give an image file, or leave it out")
-    passport = passport_of(model)
+    passport, remedy = passport_of(model), None
     findings = _begin(arguments, model, passport, Path(address).name if is_image else None)
     if is_image:
         from vitreous.evaluate.predict import read_picture
@@ -92,7 +103,7 @@ def run(arguments: Namespace) -> int:
         dataset, part = open_part(address, RunFolder(arguments.model), arguments.part)
         total = min(arguments.images, len(dataset.parts[part].labels))
         with _progress(total) as advance:
-            add_data(
+            remedy = add_data(
                 findings,
                 model,
                 dataset,
@@ -104,6 +115,8 @@ def run(arguments: Namespace) -> int:
                 advance=advance,
             )
     add_embedding(findings, model)
+    if arguments.remedy:
+        _save_remedy(findings, remedy, passport, folder)
     names = findings.write(folder)
     if not write_json(arguments.json, findings.numbers):
         print(" ".join(findings.reading))
@@ -146,6 +159,22 @@ def _begin(
             findings.facts["Registers"] = f"{config.registers}, in no map"
     findings.facts["Versions"] = f"vitreous {__version__}, PyTorch {torch.__version__}"
     return findings
+
+
+def _save_remedy(
+    findings: "Findings", remedy: "Remedy | None", passport: "Passport", folder: Path
+) -> None:
+    """Write the model with its register, whose metrics are to be measured anew."""
+    from dataclasses import replace
+
+    from vitreous.weights.save import save
+
+    if remedy is None:
+        findings.reading.append("No artifacts that a register could take: no model is written.")
+        return
+    save(remedy.model, folder / _REMEDIED, replace(passport, metrics={}))
+    findings.numbers["remedied"] = _REMEDIED
+    findings.reading.append(f"The model with a test-time register is {_REMEDIED}.")
 
 
 @contextmanager

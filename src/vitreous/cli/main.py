@@ -21,6 +21,7 @@ VERBS = {
     "convert": "write a model in another family's format, and prove it",
     "reproduce": "run a table or figure of the paper, and see whether its finding holds",
     "probe": "how good a model's features are: few-shot, neighbours, linear probe",
+    "vtab": "measure a model on VTAB-1k: 19 tasks, 1,000 training images each",
     "embed": "write features of a data set to a Parquet file",
     "models": "what models there are, what they cost, where weights are",
     "data": "look after a data set: faults, duplicates, shards",

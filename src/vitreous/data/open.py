@@ -16,6 +16,7 @@ from vitreous.data.sources.folder import open_folder
 from vitreous.data.sources.hub import PREFIX, open_hub
 from vitreous.data.sources.idx import is_idx, is_idx_folder, open_idx
 from vitreous.data.sources.imagenet import is_imagenet_folder, open_imagenet
+from vitreous.data.sources.lists import is_listed_folder, open_lists
 from vitreous.data.sources.parquet import is_parquet_folder, open_parquet
 from vitreous.data.sources.pets import is_pets_folder, open_pets
 from vitreous.data.sources.shards import (
@@ -47,6 +48,7 @@ FOLDERS: tuple[tuple[Callable[[Path], bool], Callable[[Path, str], Dataset]], ..
     (is_pets_folder, open_pets),
     (is_flowers_folder, open_flowers),
     (is_imagenet_folder, open_imagenet),
+    (is_listed_folder, open_lists),
     (is_arrow_folder, open_arrow),
     (is_parquet_folder, open_parquet),
     (is_shard_folder, open_shard_folder),
@@ -69,7 +71,7 @@ def open_dataset(address: str | Path, *, for_training: bool = True) -> Dataset:
             pattern or their folder; an .npz; a .csv, .tsv or .jsonl table; a folder of idx files
             or one of them; a .parquet file or a folder of them; a Hugging Face data set on disk,
             or on the hub as `hf:OWNER/NAME`; ImageNet, CIFAR, Oxford Pets or Flowers as they are
-            downloaded.
+            downloaded; a folder with VTAB-1k's lists (train800.txt, val200.txt, test.txt).
         for_training: Refuse what nobody can train or measure on: a single class, or a class that
             another part has and training lacks.
 

@@ -74,6 +74,28 @@ def read_features(
     faults = Faults(len(chosen.labels), bad_limit)
     rule = passport_of(model).preprocessing
     loader = EvaluationLoader(chosen, rule, batch_size=batch_size, faults=faults)
-    answers = infer(_Embedder(model.to(engine.device), features or Features()), loader, engine)
-    index = answers.index if places is None else np.asarray(places)[answers.index]
-    return Labelled(answers.logits, answers.labels, index)
+    found = embed_part(model.to(engine.device), loader, engine, features)
+    if places is None:
+        return found
+    return Labelled(found.features, found.labels, np.asarray(places)[found.index])
+
+
+def embed_part(
+    model: Classifier,
+    loader: EvaluationLoader,
+    engine: Engine,
+    features: Features | None = None,
+) -> Labelled:
+    """Run a frozen model over what a loader gives; all ranks get all of it.
+
+    Args:
+        model: On the engine's device.
+        loader: Images with their preprocessing.
+        engine: Device and precision.
+        features: Which; what the head reads where not given.
+
+    Raises:
+        UserError: Features that the model lacks, or too many unreadable images.
+    """
+    answers = infer(_Embedder(model, features or Features()), loader, engine)
+    return Labelled(answers.logits, answers.labels, answers.index)

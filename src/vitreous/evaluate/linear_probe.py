@@ -35,6 +35,7 @@ def linear_probe(
     test: Labelled,
     penalties: Sequence[float] = PENALTIES,
     *,
+    validation: Labelled | None = None,
     held_out: float = 0.2,
     seed: int = 0,
     iterations: int = 300,
@@ -42,21 +43,30 @@ def linear_probe(
     """Multinomial logistic regression: mean cross-entropy + l2 / 2 |W|^2, by L-BFGS.
 
     Features are brought to mean 0 and deviation 1. Each penalty is fitted to a part of the training
-    images and measured on the rest; the best one (of equals the largest) is fitted to all of them.
+    images and measured on the rest, or on validation images of their own; the best one (of equals
+    the largest) is fitted to all of them.
 
     Args:
-        train: What is learnt from; at least two images a class.
+        train: What is learnt from; at least two images a class where there is no `validation`.
         test: Measured on once, in the end.
         penalties: To try.
-        held_out: Share of the training images that chooses.
+        validation: Images that choose, and are learnt from with the others in the end.
+        held_out: Share of the training images that chooses, where there are none.
         seed: Of that share.
         iterations: At most; more hardly change what is predicted.
     """
-    mean, deviation = train.features.mean(0), train.features.std(0) + 1e-5
-    x, x_test = ((part.features - mean) / deviation for part in (train, test))
-    first, second = train_test_split(
-        np.arange(len(x)), test_size=held_out, random_state=seed, stratify=train.labels
-    )
+    known = train.features
+    labels = train.labels
+    if validation is None:
+        first, second = train_test_split(
+            np.arange(len(known)), test_size=held_out, random_state=seed, stratify=labels
+        )
+    else:
+        known = np.concatenate([known, validation.features])
+        labels = np.concatenate([labels, validation.labels])
+        first, second = np.split(np.arange(len(known)), [len(train.labels)])
+    mean, deviation = known.mean(0), known.std(0) + 1e-5
+    x, x_test = ((features - mean) / deviation for features in (known, test.features))
 
     def accuracy(
         l2: float, rows: np.ndarray, other: Float[np.ndarray, "n D"], truth: np.ndarray
@@ -64,9 +74,9 @@ def linear_probe(
         model = LogisticRegression(C=1 / (l2 * len(rows)), max_iter=iterations)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(x[rows], train.labels[rows])
+            model.fit(x[rows], labels[rows])
         return float((model.predict(other) == truth).mean())
 
-    sweep = {l2: accuracy(l2, first, x[second], train.labels[second]) for l2 in penalties}
+    sweep = {l2: accuracy(l2, first, x[second], labels[second]) for l2 in penalties}
     best = max(sweep, key=lambda l2: (sweep[l2], l2))
     return Probe(accuracy(best, np.arange(len(x)), x_test, test.labels), best, sweep)

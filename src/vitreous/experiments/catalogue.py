@@ -7,19 +7,33 @@ from vitreous.errors import UserError
 from vitreous.experiments.experiment import Experiment
 
 NAMES = (
+    "table1",
+    "table2",
     "figure3",
     "figure4",
+    "table5",
     "figure5",
+    "table6",
     "self_supervision",
+    "figure6",
+    "figure7",
     "table7",
     "figure8",
     "figure9",
     "table8",
     "figure10",
+    "figure11",
+    "figure12",
+    "figure13",
+    "figure14",
+    "table9",
     "five_flowers",
     "fashion_mnist",
 )
 """In the order of the paper; each is `EXPERIMENT` in the file of its name."""
+
+ALIASES = {"d5": "figure12", "vtab": "table9"}
+"""Other names of theirs."""
 
 
 def find_experiment(name: str) -> Experiment:

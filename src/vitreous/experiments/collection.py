@@ -54,6 +54,26 @@ KNOWN = {
         (("flower_photos",), ("flower_photos.tar",), ("flower_photos_240.tar",)),
         "unpack flower_photos.tgz of download.tensorflow.org/example_images",
     ),
+    "cifar100": Known(
+        "CIFAR-100",
+        (("cifar-100-python",), ("cifar-100-binary",), ("cifar100",)),
+        "unpack cifar-100-python.tar.gz of www.cs.toronto.edu/~kriz/cifar.html",
+    ),
+    "pets": Known(
+        "Oxford Pets",
+        (("oxford-iiit-pet",), ("pets",)),
+        "unpack both archives of www.robots.ox.ac.uk/~vgg/data/pets into oxford-iiit-pet/",
+    ),
+    "flowers102": Known(
+        "Flowers-102",
+        (("flowers-102",), ("flowers102",)),
+        "unpack the downloads of www.robots.ox.ac.uk/~vgg/data/flowers/102 into flowers-102/",
+    ),
+    "imagenet": Known(
+        "ImageNet",
+        (("imagenet",), ("ILSVRC2012",)),
+        "unpack ILSVRC-2012 of image-net.org into imagenet/",
+    ),
 }
 
 

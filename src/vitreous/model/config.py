@@ -121,6 +121,8 @@ class ViTConfig(ModelConfig):
         class_token: Whether a learned token is put before the patches (equation 1).
         registers: Learned tokens between the class token and the patches that no head reads
             (arXiv 2309.16588); DeiT's distillation token is one.
+        register_neurons: Neurons of MLPs, as (layer, neuron), whose largest activation goes to the
+            first register and whose others are zero (arXiv 2506.08010).
         position: How a token knows where it is: `learned` (one row a token, equation 1), `none`,
             `learned_2d` (half of the width for the column, half for the row), `sine_cosine` (the
             same, fixed), `relative` (a learned key for each offset between patches, in every
@@ -174,6 +176,7 @@ class ViTConfig(ModelConfig):
     head_width: int | None = None
     class_token: bool = True
     registers: int = 0
+    register_neurons: tuple[tuple[int, int], ...] = ()
     position: Position = "learned"
     position_at: PositionAt = "stem"
     position_reach: int | None = None
@@ -226,6 +229,15 @@ class ViTConfig(ModelConfig):
                 raise UserError("model.drop_remainder is for models without a model.stem")
         if not _counts(self.registers, least=0):
             raise UserError(f"model.registers is {self.registers!r}: give 0 or more")
+        moved = tuple((layer, neuron) for layer, neuron in self.register_neurons)
+        object.__setattr__(self, "register_neurons", moved)
+        if not all(0 <= at < self.depth and 0 <= n < self.mlp_width for at, n in moved) or (
+            moved and not self.registers
+        ):
+            raise UserError(
+                f"model.register_neurons {moved}: give pairs of a layer under {self.depth} and a "
+                f"neuron under {self.mlp_width}, and at least one of model.registers"
+            )
         for field in ("dropout", "attention_dropout", "patch_dropout", "stochastic_depth"):
             if not 0 <= getattr(self, field) < 1:
                 raise UserError(f"model.{field} is {getattr(self, field)}: give a rate in [0, 1)")

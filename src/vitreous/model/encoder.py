@@ -1,6 +1,6 @@
 """The Transformer encoder: pre-norm blocks of attention and MLP (equations 2 and 3)."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 import torch
 from jaxtyping import Float
@@ -11,6 +11,7 @@ from vitreous.model.attention import Attention
 from vitreous.model.config import ViTConfig
 from vitreous.model.dense import Dense
 from vitreous.model.recording import Recording
+from vitreous.model.register_neurons import RegisterNeurons
 from vitreous.model.relative_position import RelativePosition
 
 Placing = Callable[[Tensor, int], Tensor]
@@ -20,11 +21,14 @@ Placing = Callable[[Tensor, int], Tensor]
 class MLP(nn.Module):
     """Dense, activation, dropout, dense; the first layer is twice as wide for a gate."""
 
-    def __init__(self, config: ViTConfig) -> None:
+    def __init__(self, config: ViTConfig, register_neurons: Sequence[int] = ()) -> None:
         super().__init__()
         gates = 2 if config.activation == "swiglu" else 1
         self.expand = Dense(config.width, gates * config.mlp_width)
         self.activation = ACTIVATIONS[config.activation]()
+        self.moved: nn.Module = nn.Identity()
+        if register_neurons:
+            self.moved = RegisterNeurons(register_neurons, int(config.class_token))
         self.dropout = nn.Dropout(config.dropout)
         self.contract = Dense(config.mlp_width, config.width)
 
@@ -36,8 +40,16 @@ class MLP(nn.Module):
 
     def forward(self, x: Float[Tensor, "B S D"]) -> Float[Tensor, "B S D"]:
         """Each token by itself."""
-        hidden = self.dropout(self.expand.activated(x, self.activation))  # (B, S, F)
-        out: Tensor = self.contract(hidden)
+        return self.read(self.neurons(x))
+
+    def neurons(self, x: Float[Tensor, "B S D"]) -> Float[Tensor, "B S F"]:
+        """Activations of the hidden layer."""
+        hidden: Tensor = self.moved(self.expand.activated(x, self.activation))
+        return hidden
+
+    def read(self, neurons: Float[Tensor, "B S F"]) -> Float[Tensor, "B S D"]:
+        """What the second layer makes of them."""
+        out: Tensor = self.contract(self.dropout(neurons))
         return out
 
 
@@ -73,14 +85,16 @@ class Block(nn.Module):
     With LayerScale each branch has a learned scale.
     """
 
-    def __init__(self, config: ViTConfig, drop_rate: float) -> None:
+    def __init__(
+        self, config: ViTConfig, drop_rate: float, register_neurons: Sequence[int] = ()
+    ) -> None:
         super().__init__()
         self.norm_attention = nn.LayerNorm(config.width, config.norm_eps)
         relative = config.position.startswith("relative")
         self.attention = Attention(config, RelativePosition(config) if relative else None)
         self.scale_attention = _layer_scale(config)
         self.norm_mlp = nn.LayerNorm(config.width, config.norm_eps)
-        self.mlp = MLP(config)
+        self.mlp = MLP(config, register_neurons)
         self.scale_mlp = _layer_scale(config)
         self.dropout = nn.Dropout(config.dropout)
         self.drop_rate = drop_rate
@@ -98,25 +112,31 @@ class Block(nn.Module):
             x: Tokens.
             read: How many leading tokens are read afterwards. The output holds only these, and
                 nothing is computed for the others but their keys and values.
-            recording: Where it wants something of this layer's attention, that is computed for
-                all tokens and kept there.
+            recording: Where it wants something of this layer's inside, that is computed for all
+                tokens that the part reads, and kept there.
             layer: This block's place in the recording.
         """
-        wanted = recording.wanted(layer) - {"tokens"} if recording is not None else None
+        wanted = recording.wanted(layer) if recording is not None else frozenset()
+        of_attention = wanted - {"tokens", "neurons"}
 
         def attend(x: Tensor) -> Tensor:
             y = self.norm_attention(x)
-            if recording is None or not wanted:
+            if recording is None or not of_attention:
                 return self.dropout(self.scale_attention(self.attention(y, read)))
-            out, inside = self.attention.forward_recorded(y, wanted)
+            out, inside = self.attention.forward_recorded(y, of_attention)
             for kind, tensor in inside.items():
                 recording.keep(kind, layer, tensor)
             return self.dropout(self.scale_attention(out[:, :read]))
 
-        x = self._residual(x, attend, read)
-        return self._residual(
-            x, lambda x: self.dropout(self.scale_mlp(self.mlp(self.norm_mlp(x)))), read
-        )
+        def transform(x: Tensor) -> Tensor:
+            y = self.norm_mlp(x)
+            if recording is None or "neurons" not in wanted:
+                return self.dropout(self.scale_mlp(self.mlp(y)))
+            neurons = self.mlp.neurons(y)
+            recording.keep("neurons", layer, neurons)
+            return self.dropout(self.scale_mlp(self.mlp.read(neurons)))
+
+        return self._residual(self._residual(x, attend, read), transform, read)
 
     def _residual(
         self, x: Tensor, branch: Callable[[Tensor], Tensor], read: int | None
@@ -139,7 +159,10 @@ class Encoder(nn.Module):
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
         rates = torch.linspace(0, config.stochastic_depth, config.depth, device="cpu").tolist()
-        self.blocks = nn.ModuleList(Block(config, rate) for rate in rates)
+        self.blocks = nn.ModuleList(
+            Block(config, rate, [neuron for at, neuron in config.register_neurons if at == layer])
+            for layer, rate in enumerate(rates)
+        )
         self.norm: nn.Module = nn.Identity()
         if config.final_norm == "tokens":
             self.norm = nn.LayerNorm(config.width, config.norm_eps)
@@ -167,11 +190,10 @@ class Encoder(nn.Module):
             if recording is None:
                 x = block(x, rows)
                 continue
-            if "tokens" in recording.wanted(layer):
-                x = block(x, None, recording, layer)
+            wanted = recording.wanted(layer)
+            x = block(x, None if wanted & {"tokens", "neurons"} else rows, recording, layer)
+            if "tokens" in wanted:
                 recording.keep("tokens", layer, x)
-            else:
-                x = block(x, rows, recording, layer)
             recording.finish(layer)
         out: Tensor = self.norm(x[:, :read])
         return out

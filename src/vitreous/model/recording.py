@@ -9,7 +9,7 @@ from torch import Tensor
 from vitreous.errors import UserError
 
 Layers = Iterable[int] | Literal["all"]
-Kind = Literal["attention", "tokens", "queries", "keys", "values"]
+Kind = Literal["attention", "tokens", "queries", "keys", "values", "neurons"]
 _KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -35,6 +35,7 @@ class Recording:
         queries: Queries (B, k, S, d) by layer, before they are scaled.
         keys: Keys (B, k, S, d) by layer.
         values: Values (B, k, S, d) by layer.
+        neurons: Activations (B, S, F) of the MLP's hidden layer by layer.
         grid: (h, w) of the images that were seen.
         prefix: Tokens before the patches.
     """
@@ -44,6 +45,7 @@ class Recording:
     queries: dict[int, Float[Tensor, "B k S d"]]
     keys: dict[int, Float[Tensor, "B k S d"]]
     values: dict[int, Float[Tensor, "B k S d"]]
+    neurons: dict[int, Float[Tensor, "B S F"]]
     grid: tuple[int, int]
     prefix: int
 
@@ -55,9 +57,10 @@ class Recording:
         queries: Layers = (),
         keys: Layers = (),
         values: Layers = (),
+        neurons: Layers = (),
         each: Callable[["Recording", int], None] | None = None,
     ) -> None:
-        asked = (attention, tokens, queries, keys, values)
+        asked = (attention, tokens, queries, keys, values, neurons)
         # An iterator would ask for nothing the second time.
         self._wanted: dict[Kind, tuple[int, ...] | Literal["all"]] = {
             kind: "all" if isinstance(layers, str) else tuple(map(int, layers))

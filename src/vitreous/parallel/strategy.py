@@ -4,8 +4,8 @@ The order is torchtitan's: a compiled block sees its own recomputation, and what
 already compiled. All but DDP work in place, so parameters keep their names.
 """
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Literal
 
 import torch
@@ -72,6 +72,21 @@ def replicate(model: nn.Module, engine: Engine) -> nn.Module:
         device_ids=[torch.cuda.current_device()] if gpu else None,
         gradient_as_bucket_view=True,
     )
+
+
+@contextmanager
+def unsharded(model: nn.Module) -> Iterator[None]:
+    """For calls that go past a model's own forward: what FSDP gathers there is whole meanwhile."""
+    from torch.distributed.fsdp import FSDPModule
+
+    if not isinstance(model, FSDPModule):
+        yield
+        return
+    model.unshard()
+    try:
+        yield
+    finally:
+        model.reshard()
 
 
 def unsynced(model: nn.Module) -> AbstractContextManager[object]:

@@ -1,6 +1,7 @@
 """A data set, explained: what each layer does over many images, and where the model looks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import numpy as np
 import torch
@@ -8,12 +9,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vitreous.analysis.attention import read_by_head
+from vitreous.analysis.register_neurons import Remedy
 from vitreous.analysis.rollout import follow
 from vitreous.analysis.survey import survey
 from vitreous.data.batch import normalise
 from vitreous.data.faults import Faults
 from vitreous.data.loader import EvaluationLoader, check_channels
-from vitreous.data.sample import Dataset
+from vitreous.data.preprocessing import Preprocessing
+from vitreous.data.sample import Dataset, Part
 from vitreous.data.split import Subset
 from vitreous.data.transform import fit_for_test
 from vitreous.errors import BadImageError
@@ -27,9 +30,11 @@ from vitreous.report.image_view import light, pair_card
 from vitreous.report.inside import gallery
 from vitreous.report.layers import add_layers
 from vitreous.report.pictures import enlarge
+from vitreous.report.remedy import add_remedy
 from vitreous.weights.passport import passport_of
 
 _SHOWN = 12
+_REMEDIED = 32
 
 
 def add_data(
@@ -43,8 +48,11 @@ def add_data(
     batch_size: int = 64,
     bad_limit: float = 0.01,
     advance: Callable[[int], None] | None = None,
-) -> None:
+) -> Remedy | None:
     """Add distances, entropies, lengths and ranks over images, and the rollout of some.
+
+    Where tokens are artifacts and the model has no registers, a test-time register is tried on 32
+    images.
 
     Args:
         findings: Where to.
@@ -56,6 +64,9 @@ def add_data(
         batch_size: Images at once.
         bad_limit: Share of unreadable images over which it stops.
         advance: Told how many images are done, after each batch.
+
+    Returns:
+        The remedy of artifacts, where one was tried.
 
     Raises:
         UserError: Another number of channels than the model's; too many unreadable images.
@@ -94,6 +105,19 @@ def add_data(
         )
     )
     add_layers(findings, found)
+    marked = any(bool(spread.mean > 0) for spread in found.artifacts.values())
+    if model.config.registers or not marked:
+        return None
+    return add_remedy(findings, model, _images(whole, turns[:_REMEDIED], rule).to(engine.device))
+
+
+def _images(part: Part, places: Sequence[int], rule: Preprocessing) -> Float[Tensor, "B C H W"]:
+    """As the model sees them; without those that cannot be read."""
+    fitted = []
+    for place in places:
+        with suppress(BadImageError):
+            fitted.append(fit_for_test(part.read(place), rule))
+    return normalise(torch.stack(fitted), rule)
 
 
 def _rollout(model: VisionTransformer, image: Tensor) -> Float[np.ndarray, "h w"]:

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Num
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import PercentFormatter
 
 from vitreous.analysis.trust import Trust
@@ -29,6 +29,18 @@ def filters(components: Float[np.ndarray, "n C P P"]) -> Figure:
         A figure of one picture.
     """
     count, channels = components.shape[:2]
+    columns = min(7, count)
+    rows = -(-count // columns)
+    kind = "RGB embedding filters" if channels == 3 else "Embedding filters"
+    figure = titled_figure(f"{kind}, first {count} components", PANEL, 0.45 + PANEL * rows / 7)
+    axes = figure.add_subplot()
+    draw_filters(axes, components)
+    return figure
+
+
+def draw_filters(axes: Axes, components: Float[np.ndarray, "n C P P"]) -> None:
+    """Draw `filters` into given axes."""
+    count, channels = components.shape[:2]
     images = components if channels == 3 else components.mean(1, keepdims=True).repeat(3, axis=1)
     peaks = np.abs(images).max(axis=(1, 2, 3), keepdims=True)
     images = 0.5 + images / np.where(peaks > 0, 2 * peaks, 1)
@@ -36,15 +48,11 @@ def filters(components: Float[np.ndarray, "n C P P"]) -> Figure:
     rows = -(-count // columns)
     tiles = np.full((rows * columns, *images.shape[2:], 3), np.nan)
     tiles[:count] = images.transpose(0, 2, 3, 1)
-    kind = "RGB embedding filters" if channels == 3 else "Embedding filters"
-    figure = titled_figure(f"{kind}, first {count} components", PANEL, 0.45 + PANEL * rows / 7)
-    axes = figure.add_subplot()
     _bare(axes)
     # What lies between the tiles shows the page.
     mosaic = _mosaic(tiles.reshape(rows, columns, *tiles.shape[1:]))
     alpha = np.isfinite(mosaic[..., :1]).astype(float)
     axes.imshow(np.concatenate([np.nan_to_num(mosaic), alpha], axis=-1), interpolation="none")
-    return figure
 
 
 @rc_context(STYLE)
@@ -59,23 +67,34 @@ def position_similarity(similarity: Float[np.ndarray, "h w h w"]) -> Figure:
         A figure with the paper's scale from -1 to 1.
     """
     h, w = similarity.shape[:2]
-    rows, columns = (
-        np.unique(np.linspace(0, n - 1, min(n, _MOST_TILES)).round().astype(int)) for n in (h, w)
-    )
-    tiles = similarity[rows][:, columns]
+    rows, columns = _shown(h), _shown(w)
     # The longer side takes the panel.
     side = (PANEL - 1.55) / max(len(columns) * w, len(rows) * h)
     figure = titled_figure(
         "Position embedding similarity", PANEL, 0.85 + max(side * len(rows) * h, 0.5)
     )
-    axes = figure.add_subplot(xlabel="input patch column", ylabel="input patch row")
+    draw_similarity(figure, figure.add_subplot(), similarity)
+    return figure
+
+
+def draw_similarity(
+    figure: FigureBase, axes: Axes, similarity: Float[np.ndarray, "h w h w"]
+) -> None:
+    """Draw `position_similarity` into given axes, with its scale beside them."""
+    rows, columns = (_shown(n) for n in similarity.shape[:2])
+    tiles = similarity[rows][:, columns]
+    axes.set(xlabel="input patch column", ylabel="input patch row")
     mosaic, centres = _mosaic(tiles), _centres(tiles)
     _bare(axes)
     shown = axes.imshow(mosaic, cmap=HEAT, vmin=-1, vmax=1, interpolation="none")
     _tick(axes, centres, [str(row + 1) for row in rows], [str(column + 1) for column in columns])
     bar = figure.colorbar(shown, ax=axes, label="cosine similarity", shrink=0.86, aspect=28)
     bar.outline.set_visible(False)
-    return figure
+
+
+def _shown(side: int) -> np.ndarray:
+    """Rows or columns of a grid that are drawn: those at its ends are."""
+    return np.unique(np.linspace(0, side - 1, min(side, _MOST_TILES)).round().astype(int))
 
 
 @rc_context(STYLE)
@@ -98,9 +117,24 @@ def by_head(
     Returns:
         The figure; the heads of a layer stand side by side in their order.
     """
-    layers, heads = mean.shape
     figure = titled_figure(title, PANEL, 3.4)
-    axes = figure.add_subplot(xlabel="network depth (layer)", ylabel=unit)
+    axes = figure.add_subplot()
+    draw_by_head(axes, unit, mean, deviation, yardstick)
+    if yardstick is not None:
+        figure.legend(loc="outside lower left")
+    return figure
+
+
+def draw_by_head(
+    axes: Axes,
+    unit: str,
+    mean: Float[np.ndarray, "L k"],
+    deviation: Float[np.ndarray, "L k"] | None = None,
+    yardstick: tuple[float, str] | None = None,
+) -> None:
+    """Draw `by_head` into given axes, without a legend."""
+    layers, heads = mean.shape
+    axes.set(xlabel="network depth (layer)", ylabel=unit)
     aside = np.linspace(-0.26, 0.26, heads) if heads > 1 else np.zeros(1)
     x = np.arange(1, layers + 1)[:, None] + aside
     if deviation is not None:
@@ -117,11 +151,9 @@ def by_head(
     if yardstick is not None:
         value, name = yardstick
         axes.axhline(value, color=INK, linewidth=1, linestyle=(0, (4, 3)), label=name)
-        figure.legend(loc="outside lower left")
         highest = max(highest, value)
     axes.set_ylim(0, 1.08 * highest or 1)
-    _layers(axes, layers)
-    return figure
+    layer_ticks(axes, layers)
 
 
 @rc_context(STYLE)
@@ -156,7 +188,7 @@ def by_layer(
     axes.set_ylim(0, 1.08 * float(highest.max()) or 1)
     if percent:
         axes.yaxis.set_major_formatter(PercentFormatter(xmax=1, symbol=" %", is_latex=True))
-    _layers(axes, layers)
+    layer_ticks(axes, layers)
     return figure
 
 
@@ -269,7 +301,8 @@ def _bare(axes: Axes) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _layers(axes: Axes, layers: int) -> None:
+def layer_ticks(axes: Axes, layers: int) -> None:
+    """Number the layers from 1 along the x axis, a dozen at most."""
     axes.set_xlim(0.4, layers + 0.6)
     step = -(-layers // 12)
     axes.set_xticks(range(step, layers + 1, step))

@@ -189,6 +189,8 @@ class TrainConfig:
             all fit are decoded again for every crop, in finer detail.
         log_every: Steps between lines of the log; 0: about 200 lines a run.
         validate_every: Epochs between validations; 0: about 20 in a run.
+        few_shot: Images a class of the paper's linear few-shot accuracy, measured at each
+            validation on frozen features, for any objective; 0: it is not.
         checkpoint_seconds: Time between resumable states.
         checkpoint_keep: How many of the newest states stay on disk.
         checkpoint_every: States at multiples of so many steps are made and stay; 0: none.
@@ -228,6 +230,7 @@ class TrainConfig:
     cache_mb: int = 1024
     log_every: int = 0
     validate_every: float = 0.0
+    few_shot: int = 0
     checkpoint_seconds: float = 60.0
     checkpoint_keep: int = 2
     checkpoint_every: int = 0
@@ -244,7 +247,7 @@ class TrainConfig:
         for name in ("label_smoothing", "average", "validation_fraction", "bad_limit"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(f"{name} is {getattr(self, name)}: give a share, 0 to below 1")
-        for name in ("seed", "checkpoint_every", "cache_mb", "patience"):
+        for name in ("seed", "checkpoint_every", "cache_mb", "patience", "few_shot"):
             if getattr(self, name) < 0:
                 raise UserError(f"{name} is {getattr(self, name)}: give 0 or more")
         for name, options in _OPTIONS.items():

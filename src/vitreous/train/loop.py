@@ -15,7 +15,7 @@ from vitreous.data.batch import Batch
 from vitreous.data.faults import Faults
 from vitreous.data.loader import EvaluationLoader, TrainingLoader
 from vitreous.data.read_ahead import telling_of_readers
-from vitreous.data.sample import Dataset
+from vitreous.data.sample import Dataset, Part
 from vitreous.data.workers import Workers
 from vitreous.errors import UserError
 from vitreous.evaluate.held_out import measure_part
@@ -27,6 +27,7 @@ from vitreous.parallel.device import Engine
 from vitreous.train.best import Standing, standing
 from vitreous.train.config import TrainConfig
 from vitreous.train.diagnosis import first_nonfinite
+from vitreous.train.few_shot import measure_few_shot
 from vitreous.train.measure import Journal
 from vitreous.train.optimizer import build_optimizers, set_learning_rate
 from vitreous.train.placement import Placement
@@ -318,7 +319,22 @@ class Loop:
         part = self.dataset.parts.get("validation")
         if part is None:
             return
-        loader = EvaluationLoader(
+        loader = self._evaluation(part)
+        if self.config.objective.supervised:
+            answers = infer(self.state.result, loader, self.engine)
+            measures = measure(answers.logits, answers.labels)
+        else:
+            measures = measure_part(self.state.result, self.objective, loader, self.engine)
+        line = self._place() | {f"validation_{n}": v for n, v in measures.items()}
+        if self.config.few_shot:
+            line |= measure_few_shot(
+                self.state.result, self.dataset, self.config.few_shot, self._evaluation, self.engine
+            )
+        self.log.write(line)
+        self._keep_if_best()
+
+    def _evaluation(self, part: Part) -> EvaluationLoader:
+        return EvaluationLoader(
             part,
             self.config.preprocessing,
             batch_size=_VALIDATION_BATCH,
@@ -327,13 +343,6 @@ class Loop:
             rank=rank(),
             world_size=world_size(),
         )
-        if self.config.objective.supervised:
-            answers = infer(self.state.result, loader, self.engine)
-            measures = measure(answers.logits, answers.labels)
-        else:
-            measures = measure_part(self.state.result, self.objective, loader, self.engine)
-        self.log.write(self._place() | {f"validation_{n}": v for n, v in measures.items()})
-        self._keep_if_best()
 
     def _keep_if_best(self) -> None:
         """Write weights that no validation has surpassed, and the state that goes with them."""

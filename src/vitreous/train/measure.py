@@ -128,7 +128,8 @@ class Journal:
         if "validation_loss" in line:
             self._console.print(
                 f"epoch {line['epoch']:6.1f}   validation "
-                f"{_measure(line, 'validation_')}loss {line['validation_loss']:.3f}",
+                f"{_measure(line, 'validation_')}loss {line['validation_loss']:.3f}"
+                f"{_few_shot(line)}",
                 highlight=False,
                 soft_wrap=True,
             )
@@ -140,6 +141,12 @@ def _measure(line: Mapping[str, float], part: str = "") -> str:
         if part + name in line:
             return f"{words} {line[part + name]:.1%}   "
     return ""
+
+
+def _few_shot(line: Mapping[str, float]) -> str:
+    if "few_shot_accuracy" not in line:
+        return ""
+    return f"   few-shot {line['few_shot_accuracy']:.1%} ± {line['few_shot_spread']:.1%}"
 
 
 def read_history(path: Path) -> list[dict[str, float]]:

@@ -11,7 +11,15 @@ from vitreous.train.config import SECTIONS, TrainConfig
 
 # What else follows when only this one is given.
 _FOLLOWS = {"model.image_size": "preprocessing.size", "model.channels": "preprocessing.channels"}
-_DECIDED = {"recipe", "data", "weights", "excluded", "model.kind", "objective.kind"}
+_DECIDED = {
+    "recipe",
+    "data",
+    "weights",
+    "excluded",
+    "model.kind",
+    "model.register_neurons",
+    "objective.kind",
+}
 
 
 def field_types() -> dict[str, Any]:

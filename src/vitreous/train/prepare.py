@@ -14,6 +14,7 @@ from vitreous.parallel.collect import world_size
 from vitreous.parallel.device import Engine
 from vitreous.parallel.environment import ranks
 from vitreous.train.config import TrainConfig
+from vitreous.train.few_shot import check_few_shot
 from vitreous.train.freeze import tune
 from vitreous.train.memory import free_for_activations, micro_batch_that_fits
 from vitreous.train.plan import image_bytes
@@ -49,6 +50,8 @@ def prepare(config: TrainConfig, dataset: Dataset, engine: Engine) -> tuple[Trai
             "result best and patience go by a validation part, and there is none: give "
             "--validation_fraction, or leave them out"
         )
+    if config.few_shot:
+        check_few_shot(dataset, config.few_shot)
     config = config.with_length(len(dataset.parts["train"].labels))
     if config.micro_batch is None:
         parameters = sum(p.numel() for p in empty_model(config.model).parameters())

@@ -112,6 +112,7 @@ _PLAIN: dict[str, Any] = {
     "stem": None,
     "class_token": True,
     "registers": 0,
+    "register_neurons": ((),),
     "position": "learned",
     "position_at": "stem",
     "prefix_positions": True,

@@ -99,7 +99,7 @@ def made(name, num_images=1_281_167, **changes):
     return recipe(facts(num_images=num_images, **changes))
 
 
-FROM_WEIGHTS = ["finetune", "finetune-512", "lora", "mae-finetune", "bit-transfer"]
+FROM_WEIGHTS = ["vtab", "finetune", "finetune-512", "lora", "mae-finetune", "bit-transfer"]
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -24,9 +24,11 @@ IMAGE_SUFFIXES = frozenset(
 PART_FOLDERS = {
     "train": "train",
     "training": "train",
+    "train800": "train",
     "val": "validation",
     "valid": "validation",
     "validation": "validation",
+    "val200": "validation",
     "test": "test",
     "testing": "test",
 }

@@ -13,6 +13,7 @@ from vitreous.train.recipes.flowers import five_flowers
 from vitreous.train.recipes.mae import mae_finetune
 from vitreous.train.recipes.pretraining import paper_imagenet, paper_imagenet21k, paper_jft
 from vitreous.train.recipes.scratch import scratch
+from vitreous.train.recipes.vtab import vtab
 
 RECIPES: dict[str, Recipe] = {
     "scratch": scratch,
@@ -22,6 +23,7 @@ RECIPES: dict[str, Recipe] = {
     "paper-jft": paper_jft,
     "paper-imagenet21k": paper_imagenet21k,
     "paper-imagenet": paper_imagenet,
+    "vtab": vtab,
     "augreg": augreg,
     "deit3": deit3,
     "mae-finetune": mae_finetune,

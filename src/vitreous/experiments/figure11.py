@@ -1,0 +1,97 @@
+"""Figure 11: attention distance of a ViT beside that of a hybrid."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from vitreous.data.sample import Part
+from vitreous.experiments.experiment import Experiment, Scale, Setting
+from vitreous.experiments.figure7 import IMAGES, distances, survey_images
+from vitreous.experiments.finding import Finding
+from vitreous.experiments.results import Outcome, Results
+from vitreous.experiments.subject import looks
+from vitreous.experiments.trial import Trial
+from vitreous.model.classifier import Classifier
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_NEAREST, _LOCAL = "nearest head of the first layer", "local heads"
+# A head is local where it looks less than half as far as if all patches were alike to it.
+_HALF = 0.5
+
+
+def _look(model: Classifier, part: Part, images: int) -> Outcome:
+    from vitreous.analysis.distance import uniform_distance
+    from vitreous.model.config import ViTConfig
+
+    found = survey_images(model, part, images)
+    far = distances(found)
+    everywhere = uniform_distance(found.grid, found.patch)
+    assert isinstance(model.config, ViTConfig)
+    return Outcome(
+        {
+            _NEAREST: float(far[0].min() / everywhere),
+            "mean of the first layer": float(far[0].mean() / everywhere),
+            "mean of the last layer": float(far[-1].mean() / everywhere),
+            _LOCAL: float((far < _HALF * everywhere).mean()),
+        },
+        facts={
+            "distance": far.tolist(),
+            "everywhere": everywhere,
+            "hybrid": model.config.stem is not None,
+        },
+    )
+
+
+def _trials(setting: Setting) -> Sequence[Trial]:
+    return looks(setting, "figure11", _look, images=IMAGES, small=("", "hybrid"))
+
+
+def _findings(results: Results) -> Sequence[Finding]:
+    claim = "attention that is highly local is rarer in a hybrid"
+    by_kind: dict[bool, list[str]] = {False: [], True: []}
+    for row in results.rows:
+        by_kind[bool(results[row, _LOCAL].facts[0]["hybrid"])].append(row)
+    if not by_kind[True] or not by_kind[False]:
+        absent = "no hybrid" if by_kind[False] else "no plain ViT"
+        return [Finding(claim, "not shown", f"{absent} is among the checkpoints")]
+    plain, hybrid = by_kind[False][0], by_kind[True][0]
+    near = [results[row, _NEAREST].mean for row in (plain, hybrid)]
+    local = [results[row, _LOCAL].mean for row in (plain, hybrid)]
+    why = (
+        f"the nearest head of the first layer looks {near[0]:.0%} of an even head's distance in "
+        f"{plain} and {near[1]:.0%} in {hybrid}; {local[0]:.0%} and {local[1]:.0%} of all heads "
+        "look less than half as far as an even one"
+    )
+    if not any(local):
+        return [Finding(claim, "not shown", f"{why}: neither has learnt to look near")]
+    holds = near[1] > near[0] and local[1] < local[0]
+    return [Finding(claim, "holds" if holds else "does not hold", why)]
+
+
+def _draw(results: Results) -> "Figure":
+    from vitreous.report.paper_figures import distances_side_by_side
+
+    rows = {row: next(iter(results.row(row).values())).facts[0] for row in results.rows}
+    return distances_side_by_side(dict(list(rows.items())[:4]))
+
+
+EXPERIMENT = Experiment(
+    name="figure11",
+    title="attention distance in a ViT and in a hybrid",
+    source="Figure 11, appendix D.7",
+    published_as="drawn and not printed: ViT-L/16 and R50x1+ViT-L/16",
+    form={"": ".0%"},
+    scales={
+        "pocket": Scale(
+            what="each checkpoint of --weights on 128 flower photos, or else two ViTs of 6 blocks "
+            "trained here on 10,000 images of CIFAR-10, one behind a convolution; distances are "
+            "shares of that of a head to which all patches are alike",
+            minutes=16,
+            seeds=1,
+        )
+    },
+    trials=_trials,
+    findings=_findings,
+    draw=_draw,
+)

@@ -1,0 +1,157 @@
+"""Figures 6 and 14: where the model looks, by attention rollout."""
+
+import base64
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from vitreous.data.sample import Part
+from vitreous.errors import UserError
+from vitreous.experiments.experiment import Experiment, Scale, Setting
+from vitreous.experiments.finding import Finding, higher
+from vitreous.experiments.results import Cell, Outcome, Results
+from vitreous.experiments.subject import looks
+from vitreous.experiments.trial import Trial
+from vitreous.model.classifier import Classifier
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_IMAGES, _MANY = 12, 128
+_MARKED, _CHANCE = "brightest patches painted over", "patches painted over at random"
+_LARGE, _SMALL = 224, 96  # sides of the pictures that are kept, at most, of few and of many
+
+
+def look(model: Classifier, part: Part, images: int) -> Outcome:
+    """Rollout of each image; of the first dozen, what becomes of the answer without its patches.
+
+    Raises:
+        UserError: The model has no attention.
+    """
+    import torch
+
+    from vitreous.analysis.attention import read_by_head
+    from vitreous.analysis.rollout import rollout
+    from vitreous.analysis.trust import measure_trust, random_trust
+    from vitreous.data.batch import normalise
+    from vitreous.data.loader import check_channels
+    from vitreous.data.transform import fit_for_test
+    from vitreous.model.recording import Recording
+    from vitreous.model.vit import VisionTransformer
+    from vitreous.parallel.device import choose_engine
+    from vitreous.report.image_view import light
+    from vitreous.report.pictures import enlarge
+    from vitreous.weights.passport import passport_of
+
+    if not isinstance(model, VisionTransformer):
+        raise UserError(f"{model.config.name} has no attention: take it out of --weights")
+    rule, device = passport_of(model).preprocessing, choose_engine("auto", "float32").device
+    check_channels(part.read(0).shape[2], rule)
+    model = model.to(device)
+    pictures, areas = [], []
+    for place in range(min(images, len(part.labels))):
+        fitted = fit_for_test(part.read(place), rule)
+        image = normalise(fitted[None].to(device), rule)
+        recording = Recording(attention="all")
+        with torch.inference_mode():
+            logits = model(image, recording=recording)
+        flow = rollout(recording)
+        heat = read_by_head(flow, recording.grid, recording.prefix, model.config.pooling)[0]
+        seen = enlarge(fitted.permute(1, 2, 0).numpy())
+        lit = light(seen, heat.cpu().numpy())
+        side = _LARGE if images <= _IMAGES else _SMALL
+        pictures.append([_png(seen, side), _png(lit, side)])
+        if place < _IMAGES and model.config.num_classes:
+            label = int(logits.argmax())
+            marked = measure_trust(model, image[0], heat, label).deletion.area
+            chance = random_trust(model, image[0], recording.grid, label).deletion.area
+            areas.append([marked, chance])
+    values = {}
+    if areas:
+        means = np.mean(areas, axis=0)
+        values = {_MARKED: float(means[0]), _CHANCE: float(means[1])}
+    return Outcome(
+        {"images": float(len(pictures)), **values}, facts={"pictures": pictures, "areas": areas}
+    )
+
+
+def _trials(setting: Setting) -> Sequence[Trial]:
+    return looks(setting, "figure6", look, images=_IMAGES)
+
+
+def findings(results: Results) -> Sequence[Finding]:
+    """Whether what the maps mark matters to the answer."""
+    found = []
+    for row in results.rows:
+        claim = f"{row}: it attends to what the answer hangs on"
+        areas = results[row, "images"].facts[0]["areas"]
+        if not areas:
+            found.append(Finding(claim, "not shown", "the model has no head, and gives no answer"))
+            continue
+        marked, chance = (Cell(tuple(column)) for column in zip(*areas, strict=True))
+        told = higher(claim, chance, marked)
+        words = (
+            f"{told.why} of the class's probability more is lost than at random, over {len(areas)} "
+            "images, while patches are painted over"
+        )
+        found.append(Finding(claim, told.verdict, words))
+    return found
+
+
+def pairs(results: Results, row: str) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Each image and the same one lit."""
+    kept = results[row, "images"].facts[0]["pictures"]
+    return [(_pixels(seen), _pixels(lit)) for seen, lit in kept]
+
+
+def _draw(results: Results) -> "Figure":
+    from vitreous.report.paper_figures import input_and_attention
+
+    row = results.rows[0]
+    return input_and_attention(pairs(results, row), f"Attention from the output, {row}", across=3)
+
+
+def _png(pixels: UInt8[np.ndarray, "H W C"], side: int) -> str:
+    from PIL import Image
+
+    picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    picture.thumbnail((side, side))
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def _pixels(text: str) -> UInt8[np.ndarray, "H W 3"]:
+    from PIL import Image
+
+    with Image.open(io.BytesIO(base64.b64decode(text))) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+FIELDS: dict[str, Any] = {
+    "published_as": "drawn and not printed: ViT-L/16",
+    "form": {"": ".1%", "images": ".0f"},
+    "findings": findings,
+}
+"""What Figures 6 and 14 have in common."""
+
+EXPERIMENT = Experiment(
+    name="figure6",
+    title="where the model looks, by attention rollout: a dozen images",
+    source="Figure 6, appendix D.8",
+    scales={
+        "pocket": Scale(
+            what="mean probability of the class while patches are painted over, of each checkpoint "
+            "of --weights on a dozen flower photos, or else of a ViT of 6 blocks trained here on "
+            "10,000 images of CIFAR-10",
+            minutes=8,
+            seeds=1,
+        )
+    },
+    trials=_trials,
+    draw=_draw,
+    **FIELDS,
+)

@@ -1,0 +1,196 @@
+"""Figure 7: filters of the patch embedding, similarity of positions, distance of attention."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from vitreous.data.sample import Part
+from vitreous.errors import UserError
+from vitreous.experiments.experiment import Experiment, Scale, Setting
+from vitreous.experiments.finding import Finding
+from vitreous.experiments.results import Outcome, Results
+from vitreous.experiments.subject import looks
+from vitreous.experiments.trial import Trial
+from vitreous.model.classifier import Classifier
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from vitreous.analysis.survey import Survey
+
+IMAGES = 128
+"""As in the paper's appendix D.7."""
+
+# A difference of cosines that random positions of a trained width do not show.
+_CLEAR = 0.05
+
+
+def survey_images(model: Classifier, part: Part, images: int) -> "Survey":
+    """What each layer does over images, in float32.
+
+    Raises:
+        UserError: The model has no attention.
+    """
+    from vitreous.analysis.survey import survey
+    from vitreous.data.faults import Faults
+    from vitreous.data.loader import EvaluationLoader, check_channels
+    from vitreous.model.vit import VisionTransformer
+    from vitreous.parallel.device import choose_engine
+    from vitreous.weights.passport import passport_of
+
+    if not isinstance(model, VisionTransformer):
+        raise UserError(f"{model.config.name} has no attention: take it out of --weights")
+    rule = passport_of(model).preprocessing
+    check_channels(part.read(0).shape[2], rule)
+    engine = choose_engine("auto", "float32")
+    loader = EvaluationLoader(part, rule, batch_size=16, faults=Faults(images, 0.1))
+    return survey(model.to(engine.device), loader, engine)
+
+
+def distances(found: "Survey") -> Float[np.ndarray, "L k"]:
+    """Mean attention distance of each layer and head, pixels."""
+    return np.stack([found.distance[layer].mean.numpy() for layer in sorted(found.distance)])
+
+
+def _look(model: Classifier, part: Part, images: int) -> Outcome:
+    from scipy.stats import spearmanr
+
+    from vitreous.analysis.distance import uniform_distance
+    from vitreous.analysis.filters import filter_components
+    from vitreous.analysis.position_similarity import added_positions, position_similarity
+    from vitreous.model.vit import VisionTransformer
+    from vitreous.report.embedding import first_kernel
+
+    found = survey_images(model, part, images)
+    assert isinstance(model, VisionTransformer)
+    far = distances(found)
+    everywhere = uniform_distance(found.grid, found.patch)
+    components = filter_components(first_kernel(model))
+    similarity = position_similarity(added_positions(model)).cpu().numpy()
+    depth = np.arange(len(far)).repeat(far.shape[1])
+    growth = spearmanr(depth, far.ravel()).statistic if len(far) > 1 else 0.0
+    return Outcome(
+        {
+            "variance in 28 filters": float(components.explained.sum()),
+            **_likeness(similarity),
+            "nearest head of the first layer": float(far[0].min() / everywhere),
+            "farthest head of the first layer": float(far[0].max() / everywhere),
+            "nearest head of the last layer": float(far[-1].min() / everywhere),
+            "distance grows with depth": float(np.nan_to_num(growth)),
+        },
+        facts={
+            "filters": np.round(components.images, 4).tolist(),
+            "similarity": np.round(_at_most(similarity, 14), 3).tolist(),
+            "distance": far.tolist(),
+            "everywhere": everywhere,
+        },
+    )
+
+
+def _likeness(similarity: Float[np.ndarray, "h w h w"]) -> dict[str, float]:
+    """How alike positions are: side by side, in one row or column, and elsewhere as far away."""
+    h, w = similarity.shape[:2]
+    rows, columns = np.indices((h, w)).reshape(2, -1)
+    down, across = (abs(axis[:, None] - axis) for axis in (rows, columns))
+    flat = similarity.reshape(h * w, h * w)
+    apart = np.hypot(down, across)
+    line = (down == 0) | (across == 0)
+    # Pairs on no line of the grid, at distances that lines have too.
+    aside = ~line & (apart <= max(h, w) - 1)
+    pairs = {
+        "side by side": flat[apart == 1],
+        "in a row or column": flat[line & (apart > 1)],
+        "elsewhere": flat[aside],
+    }
+    return {f"cosine {name}": float(values.mean()) for name, values in pairs.items() if len(values)}
+
+
+def _at_most(similarity: Float[np.ndarray, "h w h w"], side: int) -> Float[np.ndarray, "a b h w"]:
+    rows, columns = (
+        np.unique(np.linspace(0, n - 1, min(n, side)).round().astype(int))
+        for n in similarity.shape[:2]
+    )
+    return similarity[rows][:, columns]
+
+
+def _trials(setting: Setting) -> Sequence[Trial]:
+    return looks(setting, "figure7", _look, images=IMAGES)
+
+
+def _findings(results: Results) -> Sequence[Finding]:
+    return [finding for row in results.rows for finding in _of(results, row)]
+
+
+def _of(results: Results, row: str) -> Sequence[Finding]:
+    value = {column: cell.mean for column, cell in results.row(row).items()}
+    found = []
+    if "cosine elsewhere" in value:
+        near, line, aside = (
+            value[f"cosine {name}"] for name in ("side by side", "in a row or column", "elsewhere")
+        )
+        found = [
+            _judge(
+                f"{row}: closer patches have more similar positions",
+                near > max(line, aside) + _CLEAR,
+                f"side by side {near:.2f}, farther apart {max(line, aside):.2f}",
+            ),
+            _judge(
+                f"{row}: rows and columns show in the positions",
+                line > aside + _CLEAR,
+                f"in a row or column {line:.2f}, elsewhere at like distances {aside:.2f}",
+            ),
+        ]
+    # The small model stands in for one that has seen thousands of times as many images.
+    short = "; few images form little attention" if row.startswith("small") else ""
+    first = [value[f"{which} head of the first layer"] for which in ("nearest", "farthest")]
+    growth = value["distance grows with depth"]
+    return [
+        *found,
+        _judge(
+            f"{row}: in the lowest layer some heads look far already, and others are local",
+            first[1] > 0.8 and first[0] < 0.6,
+            f"the nearest {first[0]:.0%} and the farthest {first[1]:.0%} of the distance of a head "
+            f"to which all patches are alike{short}",
+        ),
+        _judge(
+            f"{row}: attention distance grows with depth",
+            growth > 0.2,
+            f"rank correlation of layer and distance {growth:+.2f}{short}",
+        ),
+    ]
+
+
+def _judge(claim: str, holds: bool, why: str) -> Finding:
+    return Finding(claim, "holds" if holds else "does not hold", why)
+
+
+def _draw(results: Results) -> "Figure":
+    from vitreous.report.paper_figures import embedding_and_distance
+
+    rows = {row: results.row(row) for row in results.rows}
+    return embedding_and_distance(
+        {row: next(iter(cells.values())).facts[0] for row, cells in list(rows.items())[:4]}
+    )
+
+
+EXPERIMENT = Experiment(
+    name="figure7",
+    title="inside: embedding filters, position similarity, attention distance",
+    source="Figure 7",
+    published_as="drawn and not printed: ViT-L/32 (filters, positions), ViT-L/16 (distance)",
+    form={"": ".2f"},
+    scales={
+        "pocket": Scale(
+            what="each checkpoint of --weights on 128 flower photos, or else a ViT of 6 blocks "
+            "trained here on 10,000 images of CIFAR-10; distances are shares of that of a head to "
+            "which all patches are alike",
+            minutes=8,
+            seeds=1,
+        )
+    },
+    trials=_trials,
+    findings=_findings,
+    draw=_draw,
+)

@@ -1,0 +1,169 @@
+"""The models that are looked into: the user's checkpoints, or a small one that is trained."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from vitreous.data.sample import Dataset, Part
+from vitreous.data.split import Subset
+from vitreous.errors import UserError
+from vitreous.experiments.collection import first_of_each_class
+from vitreous.experiments.experiment import Setting
+from vitreous.experiments.results import Outcome
+from vitreous.experiments.small import small_vit, training
+from vitreous.experiments.training import TrainingTrial
+from vitreous.experiments.trial import Trial
+from vitreous.model.classifier import Classifier
+
+SUFFIXES = (".npz", ".safetensors", ".pth", ".bin")
+"""Of checkpoints in a folder; run folders count too."""
+
+Look = Callable[[Classifier, Part, int], Outcome]
+"""Measures a model on some images of a part, of which the number is given; trains nothing."""
+
+_SMALL = {"": {}, "hybrid": {"stem": (), "stem_width": 32}}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LookTrial(Trial):
+    """Looks into one model.
+
+    Attributes:
+        row: The model.
+        subject: A checkpoint, or the trial that trains it.
+        what: Names the measurement.
+        look: Makes it.
+        part: Images to look at.
+        images: How many.
+    """
+
+    subject: Path | TrainingTrial
+    what: str
+    look: Look
+    part: Part
+    images: int
+
+    @property
+    def needs(self) -> Sequence[Trial]:
+        """The training, where there is one."""
+        return () if isinstance(self.subject, Path) else (self.subject,)
+
+    @cached_property
+    def key(self) -> dict[str, Any]:
+        """The weights, the images' names and labels, and what is asked."""
+        if isinstance(self.subject, Path):
+            subject = digest_of(self.subject)
+        else:
+            subject = self.subject.digest
+        seen = hashlib.sha256(repr((list(self.part.names), self.part.labels.tolist())).encode())
+        return {
+            "kind": self.what,
+            "subject": subject,
+            "part": seen.hexdigest()[:16],
+            "images": self.images,
+        }
+
+    def run(self, folder: Path, finished: Callable[[Trial], Path]) -> Outcome:
+        """Load and look."""
+        from vitreous.weights.load import load
+
+        if isinstance(self.subject, Path):
+            model = load(self.subject)
+        else:
+            model = load(finished(self.subject) / "run")
+        return self.look(model.eval(), self.part, self.images)
+
+
+def looks(
+    setting: Setting, what: str, look: Look, *, images: int, small: Sequence[str] = ("",)
+) -> list[Trial]:
+    """One trial for each of the user's checkpoints; without any, for small models trained here.
+
+    Args:
+        setting: Weights and data.
+        what: Names the measurement.
+        look: Makes it.
+        images: To look at, at most; spread over the classes.
+        small: Which small models stand in: the plain one, or `hybrid`.
+
+    Raises:
+        UserError: The weights or the data are not there.
+    """
+    if setting.weights is not None:
+        part = chosen(_photographs(setting), images)
+        return [
+            LookTrial(row=path.stem, subject=path, what=what, look=look, part=part, images=images)
+            for path in checkpoints(setting.weights)
+        ]
+    part = chosen(setting.data.open("cifar10"), images)
+    return [
+        LookTrial(
+            row=f"small {kind or 'ViT'}",
+            subject=small_subject(setting, kind),
+            what=what,
+            look=look,
+            part=part,
+            images=images,
+        )
+        for kind in small
+    ]
+
+
+def checkpoints(weights: Path) -> list[Path]:
+    """The checkpoints of a folder, or the one that is given.
+
+    Raises:
+        UserError: There is none.
+    """
+    if weights.is_file() or (weights / "model.safetensors").is_file():
+        return [weights]
+    if not weights.is_dir():
+        raise UserError(f"--weights {weights}: no such file or folder")
+    found = [
+        path
+        for path in sorted(weights.iterdir())
+        if path.suffix in SUFFIXES or (path / "model.safetensors").is_file()
+    ]
+    if not found:
+        raise UserError(
+            f"--weights {weights}: no checkpoint in it ({', '.join(SUFFIXES)} or a run folder)"
+        )
+    return found
+
+
+def small_subject(setting: Setting, kind: str = "") -> TrainingTrial:
+    """A ViT of 6 blocks trained on CIFAR-10, once for all experiments that look inside."""
+    dataset = first_of_each_class(setting.data.pixels("cifar10", 32), 10_000, 0, test_images=1_000)
+    model = small_vit(dataset, 4, 64, 6, **_SMALL[kind])
+    return TrainingTrial(
+        row="", config=training(dataset, model, images_seen=80_000), dataset=dataset
+    )
+
+
+def chosen(dataset: Dataset, images: int) -> Subset:
+    """Test images, classes by turns."""
+    from vitreous.report.assemble import spread
+
+    part = dataset.parts["test"]
+    return Subset([(part, place) for place in spread(part.labels, images)])
+
+
+def _photographs(setting: Setting) -> Dataset:
+    """Flowers, or else CIFAR-10."""
+    try:
+        return setting.data.open("flowers")
+    except UserError as absent:
+        try:
+            return setting.data.open("cifar10")
+        except UserError:
+            raise absent from None
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a checkpoint, or of the model of a run folder."""
+    file = path / "model.safetensors" if path.is_dir() else path
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,234 @@
+"""Transfer of the user's checkpoints to the user's data sets, for Tables 2, 5 and 6."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from vitreous.data.sample import Dataset
+from vitreous.data.split import Subset
+from vitreous.errors import UserError
+from vitreous.experiments.collection import KNOWN
+from vitreous.experiments.experiment import Experiment, Scale, Setting
+from vitreous.experiments.finding import Finding
+from vitreous.experiments.published_transfer import Table
+from vitreous.experiments.results import Outcome, Results
+from vitreous.experiments.subject import checkpoints, digest_of
+from vitreous.experiments.trial import Trial
+
+SETS = {
+    "ImageNet": "imagenet",
+    "CIFAR-10": "cifar10",
+    "CIFAR-100": "cifar100",
+    "Pets": "pets",
+    "Flowers": "flowers102",
+}
+"""Columns of the tables -> names in `KNOWN`."""
+
+_TRAIN, _TEST = 5_000, 2_000  # images of a linear probe, at most
+# Three runs of the paper differ by up to 0.15 points; half a point is the same result.
+_SAME = 0.005
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TransferTrial(Trial):
+    """One checkpoint on one data set.
+
+    Attributes:
+        row: The checkpoint's name.
+        column: The data set's, as in the tables.
+        weights: The checkpoint.
+        dataset: With train and test parts.
+        finetuned: By Table 4; else a linear probe on frozen features.
+    """
+
+    column: str
+    weights: Path
+    dataset: Dataset
+    finetuned: bool
+
+    @cached_property
+    def key(self) -> dict[str, Any]:
+        """The weights, the images' names and labels, and how."""
+        seen = hashlib.sha256()
+        for name, part in sorted(self.dataset.parts.items()):
+            seen.update(repr((name, len(part.names), list(part.names[:1000]))).encode())
+            seen.update(part.labels.tobytes())
+        return {
+            "kind": "transfer",
+            "weights": digest_of(self.weights),
+            "data": seen.hexdigest()[:16],
+            "finetuned": self.finetuned,
+            "column": self.column,
+        }
+
+    def run(self, folder: Path, finished: Callable[[Trial], Path]) -> Outcome:
+        """Fine-tune in the trial's folder, or probe."""
+        from vitreous.weights.load import load
+
+        model = load(self.weights)
+        facts = {"architecture": model.config.name}
+        if self.finetuned:
+            return Outcome({self.column: self._finetune(folder)}, facts=facts)
+        from vitreous.evaluate.probe import probe
+        from vitreous.parallel.device import choose_engine
+        from vitreous.weights.adapt import adapt
+
+        if model.config.channels != self.dataset.channels:
+            model = adapt(model, channels=self.dataset.channels, share=True)
+        engine = choose_engine("auto", "float32")
+        found = probe(model.eval(), self.dataset, "test", engine, linear=True)["linear"]
+        return Outcome({self.column: found["accuracy"]}, facts=facts)
+
+    def _finetune(self, folder: Path) -> float:
+        import torch
+        from rich.console import Console
+
+        from vitreous.train.recipes.facts import Facts
+        from vitreous.train.recipes.finetuning import finetune
+        from vitreous.train.run import train
+        from vitreous.weights.load import load
+        from vitreous.weights.passport import passport_of
+
+        model = load(self.weights)
+        config = finetune(
+            Facts(
+                data=self.dataset.address,
+                num_images=len(self.dataset.parts["train"].labels),
+                num_classes=self.dataset.num_classes,
+                channels=self.dataset.channels,
+                image_size=self.dataset.image_size,
+                gpu=torch.cuda.is_available(),
+                weights=str(self.weights),
+                trained=(model.config, passport_of(model).preprocessing),
+            )
+        )
+        config = replace(config, seed=self.seed, validation_fraction=0.0)
+        report = train(config, self.dataset, folder / "run", Console(quiet=True), resume=True)
+        assert report is not None, "there is a test part"
+        accuracy: float = report["accuracy"]
+        return accuracy
+
+
+def transfer_experiment(name: str, title: str, source: str, published: Table) -> Experiment:
+    """The experiment of one of the tables.
+
+    Args:
+        name: What the command calls it.
+        title: A line that says what it asks.
+        source: Where in the paper it stands.
+        published: By row and column, shares.
+    """
+    return Experiment(
+        name=name,
+        title=title,
+        source=source,
+        published_as="top-1 after fine-tuning by Table 4",
+        published=published,
+        form={"": ".2%"},
+        scales={
+            "pocket": Scale(
+                what="linear probe on frozen features, at most 5,000 training and 2,000 test "
+                "images, of each checkpoint of --weights on the sets that --data holds",
+                minutes=20,
+                seeds=1,
+            ),
+            "lab": Scale(
+                what="fine-tuned by Table 4 at the rate 0.01, without its sweep, of each "
+                "checkpoint of --weights on the sets that --data holds",
+                minutes=600,
+                seeds=1,
+                gpu=True,
+            ),
+        },
+        trials=_trials,
+        findings=partial(_findings, published),
+    )
+
+
+def _trials(setting: Setting) -> Sequence[Trial]:
+    if setting.weights is None:
+        raise UserError("transfer needs trained models: give --weights, a folder of checkpoints")
+    models = checkpoints(setting.weights)
+    datasets: dict[str, Dataset] = {}
+    for column, name in SETS.items():
+        try:
+            setting.data.find(name)
+        except UserError:
+            continue
+        dataset = setting.data.open(name)
+        datasets[column] = dataset if setting.scale == "lab" else _fewer(dataset)
+    if not datasets:
+        listed = ", ".join(KNOWN[name].title for name in SETS.values())
+        raise UserError(
+            f"{setting.data.folder}: none of {listed} is there: "
+            f"{KNOWN['cifar10'].get} there, for example"
+        )
+    return [
+        TransferTrial(
+            row=model.stem,
+            column=column,
+            seed=seed,
+            weights=model,
+            dataset=dataset,
+            finetuned=setting.scale == "lab",
+        )
+        for model in models
+        for column, dataset in datasets.items()
+        for seed in (setting.each_seed() if setting.scale == "lab" else (0,))
+    ]
+
+
+def _fewer(dataset: Dataset) -> Dataset:
+    """Images of all classes by turns."""
+    from vitreous.report.assemble import spread
+
+    parts = {}
+    for name, most in (("train", _TRAIN), ("test", _TEST)):
+        part = dataset.parts[name]
+        parts[name] = Subset([(part, place) for place in sorted(spread(part.labels, most))])
+    return replace(dataset, parts=parts)
+
+
+def _findings(published: Table, results: Results) -> Sequence[Finding]:
+    absent = [
+        name for name in ("ReaL", *SETS) if all((row, name) not in results for row in results.rows)
+    ]
+    found = [_of(published, results, row) for row in results.rows]
+    found.append(
+        Finding(
+            "every column of the table is measured",
+            "not shown" if absent else "holds",
+            f"absent: {', '.join(absent)} (ReaL: vitreous evaluate --real)" if absent else "all",
+        )
+    )
+    return found
+
+
+def _of(published: Table, results: Results, row: str) -> Finding:
+    """Whether a checkpoint comes near what the paper has for its architecture."""
+    cells = results.row(row)
+    first = next(iter(cells.values()))
+    architecture = first.facts[0]["architecture"]
+    claim = f"{row} ({architecture}) transfers as the paper's"
+    told, near = list[str](), list[bool]()
+    for column, cell in cells.items():
+        known = _known(published, architecture, column)
+        if known:
+            nearest = min(known, key=lambda name: abs(known[name] - cell.mean))
+            near.append(abs(known[nearest] - cell.mean) < _SAME)
+            told.append(f"{column} {cell.mean:.2%}, nearest {nearest} {known[nearest]:.2%}")
+    if not told:
+        return Finding(claim, "not shown", "the table has no row of that architecture")
+    return Finding(claim, "holds" if all(near) else "not shown", "; ".join(told))
+
+
+def _known(published: Table, architecture: str, column: str) -> Mapping[str, float]:
+    """Published values of an architecture, by row."""
+    return {
+        row: value
+        for (row, name), value in published.items()
+        if name == column and row.split(" ")[0].rstrip(",") == architecture
+    }

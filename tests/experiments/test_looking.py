@@ -1,0 +1,202 @@
+"""Experiments that look at trained models, measure them or count: nothing is trained."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+import vitreous
+from small_sets import write_sets
+from vitreous.cli.main import main
+from vitreous.errors import UserError
+from vitreous.experiments.cache import TrialCache, in_order
+from vitreous.experiments.catalogue import find_experiment
+from vitreous.experiments.collection import Collection
+from vitreous.experiments.experiment import Setting
+from vitreous.experiments.figure12 import SpeedTrial
+from vitreous.experiments.published_transfer import table2, table5, table6
+from vitreous.experiments.reproduce import Reproduction, reproduce
+from vitreous.experiments.results import Outcome, Results
+from vitreous.experiments.training import TrainingTrial
+
+TINY = {"patch": 4, "width": 16, "depth": 2, "mlp_width": 16, "heads": 2, "num_classes": 2}
+TINY |= {"image_size": (16, 16)}
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of two checkpoints, a ViT and a hybrid, and a folder of data sets."""
+    folder = tmp_path_factory.mktemp("shelf")
+    (folder / "weights").mkdir()
+    for name, fields in (("vit", {}), ("hybrid", {"stem": (), "stem_width": 32})):
+        model = vitreous.create_model(vitreous.ViTConfig(name="ViT-B/16", **(TINY | fields)))
+        vitreous.save(model, folder / "weights" / f"{name}.safetensors")
+    draw = np.random.default_rng(0)
+    for label in "abc":
+        (folder / "data" / "flower_photos" / label).mkdir(parents=True)
+        for number in range(6):
+            pixels = draw.integers(256, size=(20, 24, 3), dtype=np.uint8)
+            file = folder / "data" / "flower_photos" / label / f"{number}.png"
+            Image.fromarray(pixels).save(file)
+    for part in ("train", "test"):
+        x = draw.integers(256, size=(60, 32, 32, 3), dtype=np.uint8)
+        y = np.arange(60) % 10
+        np.savez(folder / "data" / f"cifar10_jpeg_{part}.npz", x=x, y=y)
+    write_sets(folder / "data" / "vtab-1k")
+    return folder
+
+
+def done(name: str, shelf: Path, out: Path, weights: str = "weights") -> Reproduction:
+    setting = Setting(
+        scale="pocket", seeds=1, data=Collection(shelf / "data"), weights=shelf / weights
+    )
+    cache, console = TrialCache(out / "trials"), Console(file=io.StringIO())
+    return reproduce(find_experiment(name), setting, out, cache, console)
+
+
+def verdicts(found: Reproduction) -> list[str]:
+    return [finding.verdict for finding in found.findings]
+
+
+def test_table1_is_exact(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reproduce", "table1", "--out", str(tmp_path), "--json", "-"]) == 0
+    results = json.loads(capsys.readouterr().out)
+    assert results["verdict"] == "holds"
+    counts = {row["row"]: row["mean"] for row in results["rows"] if row["column"] == "with a head"}
+    assert counts["ViT-B/16"] == 86_567_656
+    assert counts["ViT-L/16"] == 304_326_632
+    assert counts["ViT-H/14"] == 632_045_800
+
+
+def test_figures_of_the_inside(shelf: Path, tmp_path: Path) -> None:
+    seven = done("figure7", shelf, tmp_path)
+    assert seven.results.rows == ["hybrid", "vit"]
+    facts = seven.results["vit", "variance in 28 filters"].facts[0]
+    assert np.shape(facts["filters"])[1:] == (3, 4, 4)
+    assert np.shape(facts["similarity"]) == (4, 4, 4, 4)
+    assert np.shape(facts["distance"]) == (2, 2)
+    assert 0.5 < seven.results["vit", "nearest head of the first layer"].mean < 1.2
+    assert len(seven.findings) == 8
+    six = done("figure6", shelf, tmp_path)
+    assert six.results["vit", "images"].mean == 3, "a fifth of eighteen photos"
+    assert len(verdicts(six)) == 2
+    fourteen = done("figure14", shelf, tmp_path)
+    assert fourteen.results["vit", "images"].mean == 3
+    eleven = done("figure11", shelf, tmp_path)
+    assert eleven.results["hybrid", "local heads"].facts[0]["hybrid"]
+    assert verdicts(eleven) == ["not shown"], "random models have learnt nothing"
+    for name in ("figure6", "figure7", "figure11", "figure14"):
+        assert (tmp_path / f"{name}.svg").stat().st_size > 10_000
+    again = done("figure7", shelf, tmp_path)
+    assert again.results.cells == seven.results.cells, "read from the cache"
+
+
+def test_one_kind_of_model_shows_no_difference(shelf: Path, tmp_path: Path) -> None:
+    found = done("figure11", shelf, tmp_path, "weights/vit.safetensors")
+    assert found.findings[0].why == "no hybrid is among the checkpoints"
+
+
+def test_without_weights_a_small_model_stands_in(shelf: Path) -> None:
+    """One training serves all of them."""
+    setting = Setting(scale="pocket", seeds=1, data=Collection(shelf / "data"))
+    trained = set()
+    for name in ("figure6", "figure7", "figure14"):
+        first, second = in_order(find_experiment(name).trials(setting))
+        assert isinstance(first, TrainingTrial)
+        assert second.needs == (first,)
+        trained.add(first.digest)
+    assert len(trained) == 1
+    assert len(list(in_order(find_experiment("figure11").trials(setting)))) == 4
+
+
+def test_a_resnet_has_no_attention(shelf: Path, tmp_path: Path) -> None:
+    config = vitreous.BiTConfig(
+        name="BiT", image_size=(16, 16), num_classes=2, units=(1,), stem_width=32, norm_groups=8
+    )
+    vitreous.save(vitreous.create_model(config), shelf / "bit.safetensors")
+    with pytest.raises(UserError, match="BiT has no attention: take it out of --weights"):
+        done("figure7", shelf, tmp_path, "bit.safetensors")
+
+
+def test_transfer_beside_the_published(shelf: Path, tmp_path: Path) -> None:
+    found = done("table5", shelf, tmp_path)
+    assert {place for place in found.results.cells} == {
+        ("hybrid", "CIFAR-10"), ("vit", "CIFAR-10"),
+    }  # fmt: skip
+    assert "nearest ViT-B/16" in found.findings[0].why
+    assert found.findings[-1].why.startswith("absent: ReaL, ImageNet, CIFAR-100, Pets, Flowers")
+    assert set(verdicts(found)) == {"not shown"}
+
+
+def test_published_numbers() -> None:
+    assert table2()["BiT-L R152x4", "ImageNet"] == pytest.approx(0.8754)
+    assert ("Noisy Student", "CIFAR-10") not in table2()
+    assert table5()["ViT-L/32 ImageNet", "Pets"] == pytest.approx(0.9135)
+    assert ("ViT-H/14 ImageNet", "Pets") not in table5()
+    assert len(table5()) == 84
+    assert len(table6()) == 18 * 6
+    # The mean of five of R50x1 that Table 7 prints.
+    five = [
+        table6()["ResNet50x1, 7 epochs", name]
+        for name in ("ImageNet", "CIFAR-10", "CIFAR-100", "Pets", "Flowers")
+    ]
+    assert np.mean(five) == pytest.approx(0.8933, abs=1e-4)
+
+
+def test_vtab_task_by_task(shelf: Path, tmp_path: Path) -> None:
+    found = done("vtab", shelf, tmp_path)
+    assert found.results.rows == ["SVHN", "EuroSAT", "dSpr-Loc"]
+    assert "missing: Caltech101, CIFAR-100" in found.findings[0].why
+    assert (tmp_path / "table9.svg").is_file()
+
+
+@pytest.mark.parametrize("name", ["table2", "table9"])
+def test_what_is_absent_is_told_first(name: str, shelf: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such file or folder|none of"):
+        done(name, shelf, tmp_path, "nowhere")
+    setting = Setting(scale="pocket", seeds=1, data=Collection(shelf / "data"))
+    with pytest.raises(UserError, match="give --weights, a folder of checkpoints"):
+        find_experiment(name).trials(setting)
+    empty = Setting(
+        scale="pocket", seeds=1, data=Collection(shelf / "weights"), weights=shelf / "weights"
+    )
+    with pytest.raises(UserError, match="none of"):
+        find_experiment(name).trials(empty)
+
+
+def test_speed_is_of_this_machine(tmp_path: Path) -> None:
+    outcome = SpeedTrial(row="ViT-Ti/16", side=32).run(tmp_path, lambda trial: tmp_path)
+    assert outcome.values["images/s at 32"] > 0
+    assert outcome.facts["side"] == 32
+
+
+def test_what_speeds_say() -> None:
+    """The time an image goes as its pixels, then as their square."""
+    experiment = find_experiment("d5")
+    for power, verdict in ((1, "holds"), (2, "does not hold")):
+        results = Results(
+            ("ViT-B/16", Outcome({f"images/s at {side}": side ** (-2.0 * power)}))
+            for side in (64, 128, 224, 384, 512)
+        )
+        speed, memory = experiment.findings(results)
+        assert speed.verdict == verdict
+        assert memory.verdict == "not shown"
+        assert experiment.draw is not None
+        assert len(experiment.draw(results).axes) == 1
+
+
+def test_axial_models_are_said_to_be_absent() -> None:
+    experiment = find_experiment("figure13")
+    counted = [
+        trial
+        for trial in experiment.trials(Setting(scale="pocket", seeds=1, data=Collection(Path())))
+        if not isinstance(trial, SpeedTrial)
+    ]
+    results = Results((trial.row, trial.run(Path(), lambda trial: Path())) for trial in counted)
+    first, second = experiment.findings(results)
+    assert first.verdict == "holds"
+    assert "not in this package" in second.why

@@ -43,8 +43,9 @@ def find_experiment(name: str) -> Experiment:
         UserError: No such experiment; names the nearest and all.
     """
     spelt = name.lower().replace("-", "_")
+    spelt = ALIASES.get(spelt, spelt)
     if spelt not in NAMES:
-        nearest = difflib.get_close_matches(spelt, NAMES, n=1)
+        nearest = difflib.get_close_matches(spelt, [*NAMES, *ALIASES], n=1)
         hint = f"did you mean {nearest[0]}? " if nearest else ""
         raise UserError(f"unknown experiment {name!r}: {hint}there are {', '.join(NAMES)}")
     experiment: Experiment = import_module(f"vitreous.experiments.{spelt}").EXPERIMENT

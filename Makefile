@@ -3,15 +3,19 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PEERS ?= .peers
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: quickstart test test-all lint types clean
+.PHONY: quickstart bench test test-all lint types clean
 
 quickstart: $(READY)  ## train on the embedded digits, evaluate, write the report
 	@rm -rf runs/quickstart
 	$(BIN)/vitreous train digits --out runs/quickstart
 	@echo "open runs/quickstart/report.html in a browser"
+
+bench: $(PEERS)/.ready  ## speed beside timm, transformers, torchvision and vit-pytorch
+	$(PEERS)/bin/vitreous bench --out benchmarks $(BENCH)
 
 test: $(READY)  ## the fast tests
 	$(BIN)/python -m pytest -m "not slow" -n 2
@@ -31,5 +35,9 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	@touch $(READY)
 
+$(PEERS)/.ready: pyproject.toml constraints.txt benchmarks/peers.sh benchmarks/peers.txt
+	sh benchmarks/peers.sh $(PEERS)
+	@touch $@
+
 clean:
-	rm -rf $(VENV) runs build dist
+	rm -rf $(VENV) $(PEERS) runs build dist

@@ -4,8 +4,10 @@ python benchmarks/attention.py
 """
 
 import torch
-from measure import interleave, median_ratio, where
 from torch.nn import functional as F
+
+from vitreous.bench.machine import where
+from vitreous.bench.measure import interleave, ratio_of
 
 SHAPES = ((128, 3, 17, 32), (64, 4, 64, 32), (64, 4, 100, 32), (16, 6, 197, 64), (4, 6, 577, 64))
 
@@ -25,8 +27,9 @@ def main() -> None:
                 weights = ((q * q.shape[-1] ** -0.5) @ k.mT).softmax(-1)
                 (weights @ v).sum().backward()
 
-            seconds = interleave({"fused": fused, "explicit": explicit}, 11)
-            ratios.append(f"{median_ratio(seconds['fused'], seconds['explicit']):.2f}")
+            timings = interleave({"fused": fused, "explicit": explicit}, 11)
+            ratio = ratio_of(timings["fused"].seconds, timings["explicit"].seconds)
+            ratios.append(f"{ratio.median:.2f}")
         print(f"| {' x '.join(map(str, shape))} | {' | '.join(ratios)} |")
 
 

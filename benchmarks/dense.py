@@ -7,9 +7,10 @@ import argparse
 from unittest.mock import patch
 
 import torch
-from measure import interleave, median_ratio, where
 
 from vitreous import create_model
+from vitreous.bench.machine import where
+from vitreous.bench.measure import interleave, ratio_of
 from vitreous.model import dense
 
 
@@ -36,15 +37,12 @@ def main() -> None:
                     return kernel()
 
             apart = float((kernel() - pytorch()).abs().max())
-            seconds = interleave(
-                {"pytorch": pytorch, "kernel": kernel},
-                options.rounds,
-                processor_time=options.processor_time,
-            )
+            timings = interleave({"pytorch": pytorch, "kernel": kernel}, options.rounds)
+            clock = "processor_seconds" if options.processor_time else "seconds"
+            ratio = ratio_of(getattr(timings["pytorch"], clock), getattr(timings["kernel"], clock))
             print(
-                f"{options.model}, batch {batch}, {str(dtype)[6:]}: "
-                f"{median_ratio(seconds['pytorch'], seconds['kernel']):.3f} x PyTorch's linear "
-                f"layers, logits apart by {apart:.1e}"
+                f"{options.model}, batch {batch}, {str(dtype)[6:]}: {ratio.median:.3f} x PyTorch's "
+                f"linear layers, logits apart by {apart:.1e}"
             )
 
 

@@ -13,13 +13,14 @@ import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from measure import where
 from PIL import Image
 
+from vitreous.bench.machine import where
 from vitreous.data.decode import decode
 from vitreous.data.duplicates import SIMILARITY, find_duplicates
 from vitreous.data.looks import look
 from vitreous.data.open import open_dataset
+from vitreous.data.sample import Part
 from vitreous.data.split import Subset
 
 Change = Callable[[Image.Image, np.random.Generator], Image.Image]
@@ -75,8 +76,13 @@ class Made:
 
 
 def whole(addresses: Sequence[str]) -> Subset:
-    parts = [part for address in addresses for part in open_dataset(address).parts.values()]
-    return Subset([(part, index) for part in parts for index in range(len(part.labels))])
+    return joined([part for address in addresses for part in open_dataset(address).parts.values()])
+
+
+def joined(parts: Sequence[Part]) -> Subset:
+    counts = [len(part.labels) for part in parts]
+    positions = np.concatenate([np.arange(count) for count in counts])
+    return Subset(parts, positions, np.repeat(np.arange(len(parts)), counts).astype(np.uint8))
 
 
 def quality(address: str) -> None:
@@ -89,9 +95,7 @@ def quality(address: str) -> None:
     rows = []
     for title, changes in (("each way", ways), ("all ways at once", [everything] * 1000)):
         made = Made(photos, chosen, changes)
-        both = Subset(
-            [(photos, index) for index in range(count)] + [(made, index) for index in range(1000)]
-        )
+        both = joined([photos, made])
         found = {(pair.first, pair.second) for pair in find_duplicates(look(both))}
         origin = [*range(count), *chosen]
         alike = real | {(b, a) for a, b in real} | {(a, a) for a in range(count)}

@@ -12,9 +12,9 @@ import tempfile
 from pathlib import Path
 
 import torch
-from measure import where
 
 import vitreous
+from vitreous.bench.machine import where
 from vitreous.data.open import open_dataset
 
 

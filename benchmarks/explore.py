@@ -16,9 +16,9 @@ from http.client import HTTPConnection
 import numpy as np
 import torch
 import uvicorn
-from measure import where
 
 import vitreous
+from vitreous.bench.machine import where
 from vitreous.explorer.app import Explorer
 from vitreous.explorer.examples import encode_png
 from vitreous.explorer.server import HOST, bind

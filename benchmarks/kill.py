@@ -9,12 +9,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from measure import where
-
+from vitreous.bench.machine import where
 from vitreous.train.verify import verify_resume
 
 RUN = (
-    "digits --steps 300 --batch_size 32 --micro_batch 8 --model.width 16 --model.mlp_width 32 "
+    "digits --batch_size 32 --micro_batch 8 --model.width 16 --model.mlp_width 32 "
     "--model.heads 2 --model.depth 2 --average 0.9 --precision float32"
 ).split()
 
@@ -23,7 +22,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--strategy", default="ddp")
+    parser.add_argument("--strategy", default="ddp", choices=("ddp", "fsdp"))
+    parser.add_argument("--steps", default="300")
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     print(where())
@@ -36,7 +36,7 @@ def main() -> None:
         while kills < options.kills:
             with tempfile.TemporaryDirectory() as folder:
                 proof = verify_resume(
-                    [*RUN, "--parallel.strategy", options.strategy],
+                    [*RUN, "--steps", options.steps, "--parallel.strategy", options.strategy],
                     Path(folder) / "run",
                     kills=options.kills - kills,
                     seed=kills,

@@ -7,9 +7,10 @@ import argparse
 import copy
 
 import torch
-from measure import interleave, median_ratio, where
 
 from vitreous import create_model
+from vitreous.bench.machine import where
+from vitreous.bench.measure import interleave, ratio_of
 
 
 def main() -> None:
@@ -35,11 +36,11 @@ def main() -> None:
                 return model(images)
 
         apart = float((run(optimised) - run(plain)).abs().max())
-        seconds = interleave(
+        timings = interleave(
             {"plain": lambda: run(plain), "optimised": lambda: run(optimised)}, options.rounds
         )
-        ratio = median_ratio(seconds["plain"], seconds["optimised"])
-        rate = options.batch / sorted(seconds["optimised"])[options.rounds // 2]
+        ratio = ratio_of(timings["plain"].seconds, timings["optimised"].seconds).median
+        rate = options.batch / sorted(timings["optimised"].seconds)[options.rounds // 2]
         print(
             f"{options.model}, batch {options.batch}, {str(dtype)[6:]}: {ratio:.3f} x the plain "
             f"block's speed ({rate:.1f} images/s), logits apart by {apart:.1e}"

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from measure import where
 
+from vitreous.bench.machine import where
 from vitreous.model.build import create_model
 from vitreous.weights.load import load
 from vitreous.weights.npz import write_npz

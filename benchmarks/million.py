@@ -1,4 +1,4 @@
-"""A million images in shards: time to open, memory while reading, images a second at random.
+"""A million images in shards: time to open, memory and images a second over an epoch of training.
 
 python benchmarks/million.py
 python benchmarks/million.py --images 100000 --folder /scratch
@@ -15,10 +15,15 @@ import time
 from pathlib import Path
 
 import numpy as np
-from measure import where
 from PIL import Image
 
+from vitreous.bench.machine import where
+from vitreous.data.augmentation import Augmentation
+from vitreous.data.faults import Faults
+from vitreous.data.loader import TrainingLoader
 from vitreous.data.open import open_dataset
+from vitreous.data.order import Order
+from vitreous.data.preprocessing import Preprocessing
 from vitreous.data.sources.names import PackedNames
 from vitreous.data.sources.shard_index import (
     SetIndex,
@@ -26,16 +31,20 @@ from vitreous.data.sources.shard_index import (
     write_set_index,
     write_shard_index,
 )
+from vitreous.data.split import with_validation
+from vitreous.data.workers import Workers
 
 CLASSES = 1000
 PER_SHARD = 10_000
+BATCH = 512
 BLOCK = 512
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=1_000_000)
-    parser.add_argument("--reads", type=int, default=200_000)
+    parser.add_argument("--reads", type=int, default=200_000, help="at random, by one thread")
+    parser.add_argument("--batches", type=int, help="of the epoch; all where not given")
     parser.add_argument("--scan", action="store_true", help="open without the index, too")
     parser.add_argument("--folder", help="where to build the set; removed at the end")
     options = parser.parse_args()
@@ -46,6 +55,7 @@ def main() -> None:
         build(folder, options.images)
         print(f"built {options.images:,} images in {time.perf_counter() - begin:.0f} s")
         measure(folder, options.reads)
+        epoch(folder, options.batches)
         if options.scan:
             for index in [*folder.glob("*.index"), folder / "index.json"]:
                 index.unlink()
@@ -125,6 +135,48 @@ def measure(folder: Path, reads: int) -> None:
             part.names[index]
         rate = len(piece) / (time.perf_counter() - begin)
         print(f"| {len(piece):,} | {resident():.0f} | {rate:,.0f} |")
+
+
+def epoch(folder: Path, batches: int | None) -> None:
+    """An epoch by the loader that training uses, of what a validation part leaves."""
+    dataset = open_dataset(folder)
+    gc.collect()
+    before, begin = resident(), time.perf_counter()
+    part = with_validation(dataset, 0.01).parts["train"]
+    gc.collect()
+    print(
+        f"\nsplit off 1 %: {time.perf_counter() - begin:.1f} s, {resident() - before:.0f} MB; "
+        f"{len(part.labels):,} images are left to train on"
+    )
+    loader = TrainingLoader(
+        part,
+        Preprocessing(size=(16, 16)),
+        Augmentation(crop_area=(0.08, 1.0), flip=0.5),
+        batch_size=BATCH,
+        seed=0,
+        faults=Faults(len(part.labels)),
+        workers=Workers(kind="threads", count=2),
+        cache_bytes=0,
+    )
+    steps = min(batches or len(part.labels), len(part.labels) // BATCH)
+    seen = np.zeros(len(part.labels), np.uint8)
+    print("\n| images | resident, MB | images/s |\n|---|---|---|")
+    begin = time.perf_counter()
+    told = steps // 10 or 1
+    for step, batch in enumerate(loader.batches(0, steps), 1):
+        np.add.at(seen, batch.index.numpy(), 1)
+        if step % told == 0:
+            rate = told * BATCH / (time.perf_counter() - begin)
+            print(f"| {step * BATCH:,} | {resident():.0f} | {rate:,.0f} |", flush=True)
+            begin = time.perf_counter()
+    print(f"\nimages seen once: {(seen == 1).sum():,}; more than once: {(seen > 1).sum():,}")
+    begin = time.perf_counter()
+    order = Order(len(part.labels), 0)
+    middle = [order[place] for place in range(steps // 2 * BATCH, (steps // 2 + 1) * BATCH)]
+    seconds = time.perf_counter() - begin
+    print(f"position restored, from one number to {BATCH} images: {seconds:.3f} s")
+    half = next(loader.batches(steps // 2, steps))
+    print(f"the same that the loader reads: {half.index.tolist() == [i for _, i in middle]}")
 
 
 def resident() -> float:

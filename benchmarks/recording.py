@@ -6,9 +6,10 @@ python benchmarks/recording.py
 import argparse
 
 import torch
-from measure import interleave, median_ratio, where
 
 from vitreous import Recording, create_model
+from vitreous.bench.machine import where
+from vitreous.bench.measure import interleave, ratio_of
 
 
 def main() -> None:
@@ -36,14 +37,15 @@ def main() -> None:
     plain = run(None)
     apart = max(float((run(recording) - plain).abs().max()) for recording in recordings.values())
     runs = {"plain": None, **recordings}
-    seconds = interleave(
+    timings = interleave(
         {name: (lambda recording=recording: run(recording)) for name, recording in runs.items()},
         options.rounds,
     )
     print(f"\n{options.model}, batch {options.batch}, float32; logits apart by {apart:.1e}\n")
     print("| recorded | x the plain forward's time |\n|---|---|")
     for name in recordings:
-        print(f"| {name} | {median_ratio(seconds[name], seconds['plain']):.2f} |")
+        ratio = ratio_of(timings[name].seconds, timings["plain"].seconds)
+        print(f"| {name} | {ratio.median:.2f} |")
 
 
 if __name__ == "__main__":

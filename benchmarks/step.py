@@ -10,10 +10,11 @@ import tempfile
 from pathlib import Path
 
 import torch
-from measure import interleave, median_ratio, where
 from rich.console import Console
 from torch.nn import functional as F
 
+from vitreous.bench.machine import where
+from vitreous.bench.measure import interleave, ratio_of
 from vitreous.data.batch import Batch
 from vitreous.data.open import open_dataset
 from vitreous.data.preprocessing import Preprocessing
@@ -88,11 +89,11 @@ def main() -> None:
             optimizer.zero_grad()
             loss.item()
 
-        seconds = interleave(
+        timings = interleave(
             {"by hand": by_hand, "the loop's": lambda: loop._step(batch)}, options.rounds
         )
-    ratio = median_ratio(seconds["the loop's"], seconds["by hand"])
-    hand = sorted(seconds["by hand"])[options.rounds // 2]
+    ratio = ratio_of(timings["the loop's"].seconds, timings["by hand"].seconds).median
+    hand = sorted(timings["by hand"].seconds)[options.rounds // 2]
     print(where())
     print(
         f"width {options.width}, depth {options.depth}, {options.side} pixels, batch "

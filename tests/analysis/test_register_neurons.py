@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import vitreous
-from planted import LAYER, NEURON, bright_images, planted
+from planted import LAYER, NEURON, bright_images, bright_pixels, planted
 from vitreous.analysis.register_neurons import find_remedy, with_test_time_register
 from vitreous.errors import UserError
 from vitreous.model.recording import Recording
@@ -77,3 +77,16 @@ def test_neurons_that_there_are_not(neurons: tuple[tuple[int, int], ...]) -> Non
         replace(planted().config, registers=1, register_neurons=neurons)
     with pytest.raises(UserError, match="at least one of model.registers"):
         replace(planted().config, register_neurons=((0, 0),))
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_a_remedied_model_is_optimised_as_any(precision: str) -> None:
+    """The activation is moved between the packed layers too."""
+    found = find_remedy(planted(), bright_images())
+    assert found is not None
+    pixels = torch.from_numpy(bright_pixels()).permute(0, 3, 1, 2)
+    fast = vitreous.optimize(found.model, pixels, precision=precision, device="cpu")
+    with torch.no_grad():
+        expected = found.model(bright_images())
+    spread = float(expected.std())
+    torch.testing.assert_close(fast(pixels), expected, rtol=0, atol=spread * 0.3)

@@ -24,6 +24,19 @@ def test_the_page_and_the_transforms(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "TrivialAugment" in html
 
 
+def test_images_of_several_labels(tmp_path: Path) -> None:
+    rows = ["path,labels"]
+    for number, labels in enumerate(("cat;dog", "dog", "", "cat")):
+        Image.new("RGB", (30, 20), (40 * number, 9, 90)).save(tmp_path / f"{number}.png")
+        rows.append(f"{number}.png,{labels}")
+    (tmp_path / "table.csv").write_text("\n".join(rows))
+    page = tmp_path / "page.html"
+    assert preview(tmp_path / "table.csv", "--out", page, "--augmentation.mixup", "1") == 0
+    html = page.read_text()
+    for words in ("<h3>cat, dog <", "<h3>no label <", "Mixup"):
+        assert words in html
+
+
 def test_unreadable_images_are_passed_over(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / "data" / name).mkdir(parents=True)

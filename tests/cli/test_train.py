@@ -27,6 +27,8 @@ def test_recipes_are_listed(capsys):
         (["digits", "--dry-run", "--sweep", "seed=1,2"], "leave one of them out"),
         (["digits", "--out", "run", "--tuning.train", "lora"], "give --weights"),
         (["digits", "--out", "run", "--schedule.shape", "drops"], "give drops"),
+        (["digits", "--out", "run", "--schedule.warmup", "1"], "would never come down"),
+        (["digits", "--out", "run", "--epochs", "2", "--steps", "9"], "give one of them"),
         (["digits", "--out", "run", "--recipe", "bit-transfer"], "starts from weights"),
     ],
 )
@@ -60,3 +62,19 @@ def test_a_sweep_from_the_command_line(capsys, tmp_path):
     assert len(json.loads((out / "sweep.json").read_text())["runs"]) == 2
     assert main(line) == 2
     assert "holds a sweep" in capsys.readouterr().err
+
+
+def test_resumed_as_something_else_it_is_refused(capsys, tmp_path):
+    line = ["train", "digits", *TINY, "--out", str(tmp_path / "run")]
+    assert main(line) == 0
+    capsys.readouterr()
+    for option, value in (
+        ("--model", "ViT-B/16"),
+        ("--model.patch", "8"),
+        ("--objective", "mae"),
+        ("--batch_size", "7"),
+    ):
+        assert main([*line, "--resume", option, value]) == 2
+        told = capsys.readouterr().err
+        assert told.count("\n") == 1
+        assert "the run was begun with" in told

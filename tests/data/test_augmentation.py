@@ -21,6 +21,7 @@ def test_the_default_changes_nothing() -> None:
         ({"brightness": 0.1}, "recolours"),
         ({"contrast": 0.1}, "recolours"),
         ({"saturation": 0.1}, "recolours"),
+        ({"hue": 0.1}, "recolours"),
     ],
 )
 def test_what_is_on(fields: dict[str, Any], what: str) -> None:
@@ -61,6 +62,7 @@ def test_a_refusal_names_the_field(field: str, value: object) -> None:
         ({"window": 0.5}, "window is 0.5"),
         ({"window": 1.2, "crop_area": (0.1, 1)}, "two ways to crop"),
         ({"erase": 2}, "erase is 2"),
+        ({"hue": 0.6}, "hue is 0.6: give 0 to 0.5"),
         ({"erase_area": (0.0, 0.5)}, "erase_area is 0.0 to 0.5"),
     ],
 )

@@ -1,3 +1,5 @@
+from colorsys import hsv_to_rgb, rgb_to_hsv
+
 import numpy as np
 import pytest
 import torch
@@ -8,8 +10,10 @@ from vitreous.data.colour import draw_colour, recolour
 IMAGES = 255 * torch.rand(1, 3, 4, 5, generator=torch.Generator().manual_seed(0))
 
 
-def changed(brightness: float = 1, contrast: float = 1, saturation: float = 1) -> torch.Tensor:
-    return recolour(IMAGES, torch.tensor([[brightness, contrast, saturation]]).float())
+def changed(
+    brightness: float = 1, contrast: float = 1, saturation: float = 1, turn: float = 0
+) -> torch.Tensor:
+    return recolour(IMAGES, torch.tensor([[brightness, contrast, saturation, turn]]).float())
 
 
 def test_ones_change_nothing() -> None:
@@ -46,3 +50,29 @@ def test_draws_stay_in_their_ranges_and_above_zero() -> None:
     assert drawn[:, 0].max() == pytest.approx(1.2, abs=0.01)
     assert drawn[:, 1].min() == 0
     assert (drawn[:, 2] == 1).all()
+    assert drawn.shape[1] == 3
+
+
+@pytest.mark.parametrize("turn", [-0.5, -0.13, 0.0, 0.25, 0.5])
+def test_hue_turns_as_in_hsv(turn: float) -> None:
+    expected = []
+    for red, green, blue in IMAGES[0].flatten(1).T.tolist():
+        hue, saturation, value = rgb_to_hsv(red / 255, green / 255, blue / 255)
+        expected.append(hsv_to_rgb((hue + turn) % 1, saturation, value))
+    wanted = 255 * torch.tensor(expected).T.reshape(IMAGES.shape)
+    torch.testing.assert_close(changed(turn=turn), wanted, atol=1e-3, rtol=0)
+
+
+def test_grey_pixels_have_no_hue_and_a_third_of_the_circle_swaps_channels() -> None:
+    grey = IMAGES[:, :1].expand(1, 3, 4, 5)
+    torch.testing.assert_close(recolour(grey, torch.tensor([[1.0, 1, 1, 0.4]])), grey)
+    torch.testing.assert_close(
+        recolour(IMAGES, torch.tensor([[1.0, 1, 1, 1 / 3]])), IMAGES.roll(1, 1), atol=1e-2, rtol=0
+    )
+
+
+def test_hue_is_drawn_within_its_range() -> None:
+    draw = np.random.default_rng(0)
+    turns = [draw_colour(Augmentation(hue=0.1), draw)[3] for _ in range(500)]
+    assert min(turns) == pytest.approx(-0.1, abs=0.002)
+    assert max(turns) == pytest.approx(0.1, abs=0.002)

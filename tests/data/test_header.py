@@ -133,6 +133,16 @@ def test_damaged_metadata_is_upright_in_every_format(kind, start):
     assert decode(bytes(damaged), "x").shape == (2, 4, 3)
 
 
+def test_restart_markers_and_the_only_scan_are_found():
+    plain = encoded(Image.new("RGB", (40, 40)), "JPEG")
+    marked = encoded(Image.new("RGB", (40, 40)), "JPEG", restart_marker_blocks=3)
+    assert (jpeg_layout(plain).restart, jpeg_layout(marked).restart) == (0, 3)
+    scan = jpeg_layout(marked).scan
+    assert marked[scan - 3 : scan] == b"\x00\x3f\x00"  # all coefficients of a baseline scan
+    progressive = encoded(Image.new("RGB", (40, 40)), "JPEG", progressive=True)
+    assert jpeg_layout(progressive).scan is None
+
+
 def test_orientation_that_makes_no_sense_is_upright():
     plain = encoded(Image.new("RGB", (4, 4)), "JPEG")
     assert jpeg_layout(plain).orientation == 1

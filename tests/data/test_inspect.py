@@ -114,6 +114,36 @@ def test_a_sound_set_has_nothing_to_mend(memory) -> None:
     assert found.to_dict()["formats"] == {}
 
 
+def test_images_of_several_labels(tmp_path: Path) -> None:
+    for number in range(4):
+        scene(number).save(tmp_path / f"{number}.png")
+    scene(0).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "again.png")
+    table = tmp_path / "table.csv"
+    table.write_text(
+        "path,labels,part\n0.png,cat;dog,train\n1.png,,train\n2.png,dog,train\n"
+        "3.png,bird,test\nagain.png,cat,test\n"
+    )
+    found = inspect(open_dataset(table, for_training=False))
+    assert found.problems == [
+        "class bird of test (1 image) is not in train",
+        "1 pair of duplicates across parts: test images that leaked",
+        "1 pair of duplicates with different labels: one is wrong",
+    ]
+    values = found.to_dict()
+    assert values["classes"][2] == {"name": "dog", "train": 2, "test": 0}
+    assert values["parts"] == {"train": 3, "test": 2}
+    assert (values["duplicates"][0]["class"], values["duplicates"][0]["like_class"]) == (
+        "cat, dog",
+        "cat",
+    )
+
+
+def test_an_empty_part_is_told_once(faulty: Path, found: Inspection) -> None:
+    assert "empty parts" in open_dataset(faulty, for_training=False).notes
+    assert "empty parts" not in found.to_dict()["notes"]
+    assert sum("val/" in line for line in found.problems) == 1
+
+
 def test_imbalance_and_a_part_that_cannot_be_read_at_all(memory) -> None:
     train, test = memory(count=40), memory(count=2, bad=(0, 1))
     train.labels = np.array([0] * 35 + [1] * 3 + [2] * 2)

@@ -71,6 +71,23 @@ def test_what_is_not_asked_for_is_not_drawn(memory: Memory) -> None:
     assert batch.colour is None
 
 
+def test_hues_turn_where_there_are_colours(memory: Memory) -> None:
+    def loader(channels: int) -> TrainingLoader:
+        rule = Preprocessing(
+            size=(4, 6), channels=channels, mean=(0.5,) * channels, std=(0.5,) * channels
+        )
+        part = memory(channels=channels)
+        return TrainingLoader(
+            part, rule, Augmentation(hue=0.2), batch_size=4, seed=0, faults=Faults(10), workers=TWO
+        )
+
+    (batch,) = loader(3).batches(0, 1)
+    assert batch.colour[:, :3].eq(1).all()
+    assert 0 < batch.colour[:, 3].abs().max() <= 0.2
+    with pytest.raises(UserError, match="hue is for 3 channels and the data has 1: leave it out"):
+        loader(1)
+
+
 @pytest.mark.parametrize("batch_size", [1, 4, 10, 25])
 def test_each_image_comes_once_an_epoch(memory: Memory, batch_size: int) -> None:
     batches = training(memory(10), batch_size=batch_size).batches(0, 50)

@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 
 from vitreous.data.open import open_dataset
+from vitreous.data.sample import CropPart, decodes
+from vitreous.data.sharding import write_shards
 from vitreous.errors import UserError
 
 
@@ -70,6 +72,61 @@ def test_each_kind_by_name_or_content(photos, kind, as_type):
     assert dataset.class_names == ("cat", "dog")
     assert dataset.address == str(path)
     assert dataset.parts["train"].read(1).dtype == np.uint8
+
+
+def files_of(folder: Path, photos: list[bytes]) -> dict[str, Path]:
+    """The same image files in every kind of storage that has files."""
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    labels = np.arange(len(photos)) % 2
+    for number, (photo, label) in enumerate(zip(photos, labels, strict=True)):
+        path = folder / "photos" / "ab"[label] / f"{number}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(photo)
+    with tarfile.open(folder / "photos.tar", "w") as archive:
+        archive.add(folder / "photos", "photos")
+    rows = [f"{'ab'[label]}/{number}.jpg" for number, label in enumerate(labels)]
+    table = folder / "photos" / "table.csv"
+    table.write_text("path,label\n" + "".join(f"{row},{row[0]}\n" for row in rows))
+    several = folder / "photos" / "several.csv"
+    several.write_text("path,path2,label\n" + "".join(f"{row},{row},{row[0]}\n" for row in rows))
+    offsets = np.cumsum([0, *map(len, photos)])
+    jpeg = np.frombuffer(b"".join(photos), np.uint8)
+    np.savez(folder / "photos.npz", jpeg=jpeg, offsets=offsets, y=labels)
+    content = pa.table({"image": [{"bytes": photo} for photo in photos], "label": labels})
+    pq.write_table(content, folder / "train.parquet")
+    (folder / "arrow").mkdir()
+    with pa.ipc.new_stream(str(folder / "arrow" / "data.arrow"), content.schema) as writer:
+        writer.write_table(content)
+    (folder / "arrow" / "state.json").write_text('{"_data_files": [{"filename": "data.arrow"}]}')
+    write_shards(open_dataset(folder / "photos"), folder / "shards")
+    return {
+        "folder": folder / "photos",
+        "tar": folder / "photos.tar",
+        "shards": folder / "shards",
+        "npz": folder / "photos.npz",
+        "table": table,
+        "table of several files": several,
+        "parquet": folder / "train.parquet",
+        "arrow": folder / "arrow",
+    }
+
+
+def test_every_source_of_files_decodes_crops_by_themselves_at_a_reduced_scale(
+    tmp_path: Path,
+) -> None:
+    draw, photos = np.random.default_rng(0), []
+    for _ in range(4):
+        blobs = Image.fromarray(draw.integers(0, 256, (9, 12, 3), dtype=np.uint8))
+        file = BytesIO()
+        blobs.resize((320, 240)).save(file, "JPEG")
+        photos.append(file.getvalue())
+    for kind, path in files_of(tmp_path, photos).items():
+        part = open_dataset(path).parts["train"]
+        assert decodes(part), kind
+        assert isinstance(part, CropPart), kind
+        assert part.read_crop(1, lambda *_: (10, 40, 200, 240), (50, 50)).shape[:2] == (50, 60)
+        assert part.read(1, 60).shape[:2] == (60, 80), kind
 
 
 def test_digits_by_name_and_a_folder_of_that_name_by_path(photos, monkeypatch):

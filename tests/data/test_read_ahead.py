@@ -1,8 +1,11 @@
 """Processes that read, and what happens when they cannot; threads are in `test_loader`."""
 
+import contextlib
 import gc
 import io
 import multiprocessing
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -129,10 +132,9 @@ def test_leaving_early_leaves_no_process() -> None:
     assert not multiprocessing.active_children()
 
 
-def test_a_script_without_a_guard_is_not_run_again(tmp_path: Path) -> None:
-    """As users write them: new processes must not import it."""
-    script = tmp_path / "script.py"
-    script.write_text(
+def script(path: Path, *, steps: int, ending: str) -> list[str]:
+    """A program that reads with two processes and prints the size of each batch."""
+    path.write_text(
         f"import sys\nsys.path[:0] = {[p for p in sys.path if p]!r}\n"
         "import numpy as np\n"
         "from stores import Plain\n"
@@ -147,11 +149,57 @@ def test_a_script_without_a_guard_is_not_run_again(tmp_path: Path) -> None:
         "part = EncodedPart(['a', 'b'], np.arange(2), np.arange(2), store, 3)\n"
         "made = TrainingLoader(part, Preprocessing(size=(8, 8)), Augmentation(), batch_size=2,\n"
         "    seed=0, faults=Faults(2), workers=Workers(kind='processes', count=2), cache_bytes=0)\n"
-        "print(sum(len(batch) for batch in made.batches(0, 3)))\n"
+        "try:\n"
+        f"    for batch in made.batches(0, {steps}):\n"
+        "        print(len(batch), flush=True)\n"
+        f"except KeyboardInterrupt:\n    {ending}\n"
     )
-    command = [sys.executable, str(script)]
+    return [sys.executable, str(path)]
+
+
+def test_a_script_without_a_guard_is_not_run_again(tmp_path: Path) -> None:
+    """As users write them: new processes must not import it."""
+    command = script(tmp_path / "script.py", steps=3, ending="raise")
     run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert run.stdout.split() == ["begun", "6"], run.stderr
+    assert run.stdout.split() == ["begun", "2", "2", "2"], run.stderr
+
+
+def in_session(number: int) -> list[int]:
+    """Processes of a session that still run."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has just ended
+            state, _, _, session = path.read_text().rpartition(")")[2].split()[:4]
+            if int(session) == number and state != "Z":
+                found.append(int(path.parent.name))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_ctrl_c_while_processes_read_ends_all_of_them_with_one_line(tmp_path: Path) -> None:
+    """As a terminal does it: every process of the group gets the signal."""
+    command = script(tmp_path / "script.py", steps=1_000_000, ending="sys.exit('stopped')")
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as run:
+        assert [run.stdout.readline().strip() for _ in range(30)] == ["begun", *["2"] * 29]
+        processes = in_session(run.pid)
+        assert len(processes) >= 3
+        begin = time.perf_counter()
+        os.killpg(run.pid, signal.SIGINT)
+        _, told = run.communicate(timeout=60)
+    assert time.perf_counter() - begin < 20  # a second, where the machine does nothing else
+    assert (run.returncode, told) == (1, "stopped\n")
+    patience = time.perf_counter() + 20
+    while in_session(run.pid) and time.perf_counter() < patience:
+        time.sleep(0.05)
+    assert in_session(run.pid) == []
+    files = os.listdir("/dev/shm")
+    assert [name for name in files for number in processes if f"_{number}_" in name] == []
 
 
 def choose(make: Callable[..., Workers] = Workers, **facts: object) -> str:

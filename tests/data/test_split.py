@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 from types import MappingProxyType
 
 import numpy as np
@@ -175,7 +176,7 @@ def test_record_restores_the_split_from_json():
 
 def test_record_may_join_parts():
     split = with_validation(dataset([4, 4]))
-    record = {"train": split.parts["validation"].names + split.parts["train"].names}
+    record = {"train": [*split.parts["validation"].names, *split.parts["train"].names]}
     assert apply_split(split, record).parts["train"].names == record["train"]
 
 
@@ -209,11 +210,33 @@ def test_records_that_are_none(record, message):
 
 def test_subset_is_a_part_in_any_order():
     part = Shelf(["a", "b", "c"], [0, 1, 2])
-    subset = Subset([(part, 2), (part, 0)])
+    subset = Subset([part], np.array([2, 0]))
     assert subset.names == ["c", "a"]
+    assert subset.names[-1:] == ["a"]
+    assert subset.names != ["a", "c"]
     assert subset.labels.tolist() == [2, 0]
     assert subset.labels.dtype == np.int64
-    assert Subset([]).labels.dtype == np.int64
+    assert Subset([part], np.zeros(0, np.int64)).labels.dtype == np.int64
+
+
+def test_subset_of_two_parts_in_turns():
+    first, second = Shelf(["a", "b"], [0, 1]), Shelf(["c", "d"], [2, 3])
+    subset = Subset([first, second], np.array([1, 0, 0]), np.array([1, 0, 1], np.uint8))
+    assert subset.names == ["d", "a", "c"]
+    assert subset.labels.tolist() == [3, 0, 2]
+    assert [subset.read(index).item() for index in range(3)] == [1, 0, 0]
+
+
+def test_a_subset_holds_numbers_and_no_objects():
+    names = [f"{number:07d}" for number in range(100_000)]
+    part = Shelf(names, [0] * len(names))
+    part.labels = np.zeros((len(names), 20), np.uint8)
+    tracemalloc.start()
+    subset = Subset([part], np.arange(len(names)))
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert subset.names[99_999] == "0099999"
+    assert held < 30 * len(names)  # 20 of them labels
 
 
 def test_flower_photos(shared_data):

@@ -28,7 +28,7 @@ class Run:
 
     def wait(self) -> list[tuple[int, str]]:
         """Exit code and stderr of each rank."""
-        outputs = [process.communicate(timeout=90)[1] for process in self.processes]
+        outputs = [process.communicate(timeout=200)[1] for process in self.processes]
         return [(p.returncode, err) for p, err in zip(self.processes, outputs, strict=True)]
 
     def finish(self) -> "Run":

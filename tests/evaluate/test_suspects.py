@@ -77,3 +77,27 @@ def test_features_are_what_the_head_reads() -> None:
     level = torch.full((1, 3, 8, 8), 200 / 127.5 - 1)
     expected = model.eval().embed(level)[0].detach().numpy()
     np.testing.assert_allclose(seen.logits[1], expected, atol=1e-5)
+
+
+def test_planted_mistakes_among_several_labels() -> None:
+    """Class 3 is on every image of the first two clusters; one lacks it, one has it wrongly."""
+    vectors, cluster = clusters()
+    labels = np.eye(4, dtype=np.uint8)[cluster]
+    labels[cluster < 2, 3] = 1
+    lacking, wrong = np.flatnonzero(cluster == 0)[5], np.flatnonzero(cluster == 2)[7]
+    labels[lacking, 3], labels[wrong, 3] = 0, 1
+    found = {suspect.index: suspect for suspect in suspect_labels(vectors, labels)}
+    assert set(found) == {lacking, wrong}
+    names = ("a", "b", "c", "stripes")
+    assert found[lacking].words(names) == ("not stripes", "stripes")
+    assert found[wrong].words(names) == ("stripes", "not stripes")
+    assert labels[found[lacking].neighbour, 3] == 1
+    assert labels[found[wrong].neighbour, 3] == 0
+    assert all(0.5 <= suspect.strength <= 1 for suspect in found.values())
+
+
+def test_words_of_one_label() -> None:
+    vectors, labels = clusters()
+    labels[4] = 0
+    (suspect,) = suspect_labels(vectors, labels)
+    assert suspect.words(("a", "b", "c")) == ("a", "b")

@@ -52,7 +52,7 @@ def test_fused_and_explicit_agree(attention: Attention, x: torch.Tensor, read: i
 def test_explicit_where_it_is_faster(
     attention: Attention, x: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In bfloat16 on the CPU, in training and without matrix units; the answers differ by rounding."""
+    """In bfloat16 on the CPU, in training and without matrix units; answers differ by rounding."""
     matrix_units = True
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: matrix_units)
     exact = attention(x).detach()

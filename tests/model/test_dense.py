@@ -26,7 +26,7 @@ def layer() -> Dense:
 
 def _runs(layer: Dense, x: torch.Tensor, activation: nn.Module) -> int:
     """How often the kernel runs."""
-    with patch.object(room, "_kernel", wraps=room._kernel) as kernel:
+    with patch.object(room, "fused_linear", wraps=room.fused_linear) as kernel:
         layer.activated(x, activation)
     return kernel.call_count
 
@@ -68,12 +68,29 @@ def test_activation_runs_inside_the_kernel(layer: Dense) -> None:
 
 
 @needs_kernel
-def test_gradients_are_pytorchs(layer: Dense) -> None:
+@pytest.mark.parametrize("bias", [True, False])
+def test_gradients(bias: bool) -> None:
+    torch.manual_seed(0)
+    layer, x = Dense(24, 40, bias=bias), torch.randn(2, 3, 24, requires_grad=True)
+    assert _runs(layer, x, nn.GELU()) == 1
+    inputs = [x, *layer.parameters()]
+    found = []
+    for linear in (layer, lambda x: F.linear(x, layer.weight, layer.bias)):
+        out = F.gelu(linear(x)).square().sum()
+        first = torch.autograd.grad(out, inputs, create_graph=True)
+        second = torch.autograd.grad(sum(g.square().sum() for g in first), inputs)
+        found.append((*first, *second))
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+@needs_kernel
+def test_frozen_layers_pass_gradients_on(layer: Dense) -> None:
+    layer.requires_grad_(False)
     x = torch.randn(3, 24, requires_grad=True)
-    assert _runs(layer, x, nn.GELU()) == 0
-    layer.activated(x, nn.GELU()).sum().backward()
-    assert x.grad is not None
-    assert layer.weight.grad is not None
+    layer(x).sum().backward()
+    torch.testing.assert_close(x.grad, layer.weight.sum(0).expand(3, -1))
+    assert layer.weight.grad is None
 
 
 @needs_kernel

@@ -1,3 +1,8 @@
+import pytest
+import torch
+
+from vitreous.errors import UserError
+from vitreous.parallel.collect import ToldElsewhereError
 from vitreous.parallel.environment import Ranks, process_group, ranks
 
 
@@ -16,3 +21,14 @@ def test_what_torchrun_says(monkeypatch):
         monkeypatch.setenv(name, str(value))
     assert ranks() == Ranks(5, 8, local_rank=1, local_size=4, restarts=2, launched=True)
     assert not ranks().first
+
+
+@pytest.mark.parametrize(("rank", "error"), [(0, UserError), (2, ToldElsewhereError)])
+def test_more_processes_than_gpus_are_refused_at_once(monkeypatch, rank, error):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    told = {"RANK": rank, "WORLD_SIZE": 3, "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": 3}
+    for name, value in told.items():
+        monkeypatch.setenv(name, str(value))
+    with pytest.raises(error, match="3 processes on a machine with 2 GPUs"), process_group():
+        pass

@@ -27,6 +27,7 @@ RANKS = {
     "train": 4,
     "serve": 4,
     "explorer": 4,
+    "bench": 5,
     "experiments": 5,
     "cli": 6,
 }

@@ -41,6 +41,9 @@ def test_a_length_must_be_given_once(make_config, changes, words):
         ({"average": 1.0}, "average"),
         ({"validation_fraction": -0.1}, "validation_fraction"),
         ({"seed": -1}, "seed"),
+        ({"log_every": -1}, "log_every"),
+        ({"checkpoint_seconds": float("nan")}, "checkpoint_seconds"),
+        ({"keep_head": True}, "keep_head"),
     ],
 )
 def test_values_out_of_range_are_refused_by_name(make_config, changes, field):
@@ -55,8 +58,13 @@ def test_values_out_of_range_are_refused_by_name(make_config, changes, field):
         (OptimizerConfig, {"learning_rate": 0.0}, "optimizer.learning_rate"),
         (OptimizerConfig, {"learning_rate": float("nan")}, "optimizer.learning_rate"),
         (OptimizerConfig, {"weight_decay": -1.0}, "optimizer.weight_decay"),
+        (OptimizerConfig, {"momentum": 1.0}, "optimizer.momentum"),
+        (OptimizerConfig, {"betas": (0.9, 1.5)}, "optimizer.betas"),
+        (OptimizerConfig, {"betas": (0.9,)}, "optimizer.betas"),
         (ScheduleConfig, {"shape": "step"}, "schedule.shape"),
         (ScheduleConfig, {"warmup": 2.0}, "schedule.warmup"),
+        (ScheduleConfig, {"warmup": 1.0}, "the rate would never come down"),
+        (ScheduleConfig, {"final": -0.1}, "schedule.final"),
     ],
 )
 def test_sections_refuse_too(section, changes, field):

@@ -1,7 +1,11 @@
+import io
 import json
+from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from vitreous.errors import UserError
 from vitreous.train.measure import Journal, read_history
 
 
@@ -64,3 +68,24 @@ def test_tensorboard_gets_the_numbers(make_journal, tmp_path):
     events.Reload()
     assert [event.value for event in events.Scalars("loss")] == [1.0, 1.0]
     assert [event.step for event in events.Scalars("loss")] == [1, 2]
+
+
+def test_a_full_disk_is_one_line(tmp_path, console):
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no /dev/full")
+    journal = Journal(full, step=0, steps=10, tensorboard=tmp_path / "board", console=console)
+    with pytest.raises(UserError, match="no space left on the disk: free some, then"), journal:
+        journal.write(line(1))
+
+
+def test_the_bar_tells_of_waiting_for_images(tmp_path):
+    screen = Console(file=io.StringIO(), force_terminal=True, width=120)
+    path = tmp_path / "metrics.jsonl"
+    with Journal(path, step=0, steps=9, tensorboard=tmp_path / "b", console=screen) as journal:
+        journal.write(line(1) | {"data_wait": 0.01})
+        journal._bar.refresh()
+        assert "waiting" not in screen.file.getvalue()
+        journal.write(line(2) | {"data_wait": 0.25})
+        journal._bar.refresh()
+    assert "9 images/s, 25% of the time waiting for them" in screen.file.getvalue()

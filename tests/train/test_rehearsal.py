@@ -2,9 +2,9 @@ import os
 
 import pytest
 
-from vitreous.model.cost import multiply_adds
 from vitreous.train.config import ScheduleConfig
 from vitreous.train.rehearsal import rehearse
+from vitreous.train.spent import operations_of_training
 
 
 def test_a_plan_is_made_of_ten_steps_and_leaves_nothing(
@@ -15,7 +15,7 @@ def test_a_plan_is_made_of_ten_steps_and_leaves_nothing(
     plan = rehearse(config, digits, console)
     assert plan.measured_steps == 10
     assert plan.images == {"train": 1150, "validation": 287, "test": 360}
-    assert plan.flops == 6 * multiply_adds(config.model) * 100 * 40
+    assert plan.flops == operations_of_training(config.model, (8, 8)) * 100 * 40
     # Pieces of 16 images were measured, and steps of 40 are told.
     assert plan.seconds == pytest.approx(100 * 40 / plan.images_per_second, rel=1e-6)
     assert plan.parameters == plan.learning > 0
@@ -42,4 +42,7 @@ def test_frozen_parts_need_no_averages(make_config, digits, console, tmp_path):
     whole = rehearse(config, digits, console)
     head = rehearse(replace(config, tuning=TuningConfig(train="head")), digits, console)
     assert head.learning == 10 * 16 + 10
-    assert head.weight_bytes < whole.weight_bytes / 3
+    assert head.memory.weights == whole.memory.weights
+    assert head.memory.gradients == 4 * head.learning
+    assert head.memory.optimizer == 2 * 4 * head.learning < whole.memory.optimizer
+    assert head.flops < whole.flops / 2

@@ -260,6 +260,21 @@ def test_fine_tuning_starts_from_the_weights_with_a_zero_head(
     )
 
 
+def test_a_head_is_kept_by_class_names(make_config, digits, console, tmp_path):
+    train(make_config(), digits, tmp_path / "first", console)
+    start = load(tmp_path / "first")
+    config = make_config(weights=str(tmp_path / "first"), keep_head=True, steps=1, average=0.0)
+    config = type(config).from_dict(
+        config.to_dict() | {"optimizer": {"name": "sgd", "learning_rate": 1e-12}}
+    )
+    train(config, digits, tmp_path / "tuned", console)
+    torch.testing.assert_close(load(tmp_path / "tuned").head.weight, start.head.weight)
+    values = config.to_dict()
+    values["model"]["pre_logits"] = 8
+    with pytest.raises(UserError, match="keep_head .* give --model.pre_logits none"):
+        train(type(config).from_dict(values), digits, tmp_path / "other", console)
+
+
 def test_tested_at_another_size_than_trained(make_config, digits, console, run_folder):
     config = make_config().to_dict()
     config["preprocessing"]["size"] = [12, 12]

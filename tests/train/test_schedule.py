@@ -34,7 +34,7 @@ def test_cosine_is_the_papers_formula_down_to_the_final_share():
 
 @given(
     shape=st.sampled_from(["cosine", "linear", "constant"]),
-    warmup=st.floats(0, 1),
+    warmup=st.floats(0, 1, exclude_max=True),
     final=st.floats(0, 1),
     steps=st.integers(1, 10_000),
     data=st.data(),
@@ -53,7 +53,9 @@ def test_a_run_at_one_size_is_one_phase():
 
 
 @given(
-    starts=st.lists(st.floats(0, 1), max_size=4).map(lambda shares: (0.0, *sorted(shares))),
+    starts=st.lists(st.floats(0, 1, exclude_max=True), max_size=4).map(
+        lambda shares: (0.0, *sorted(shares))
+    ),
     steps=st.integers(1, 1000),
 )
 def test_phases_cover_every_step_once_with_growing_sides(starts, steps):
@@ -65,7 +67,8 @@ def test_phases_cover_every_step_once_with_growing_sides(starts, steps):
 
 
 @pytest.mark.parametrize(
-    ("sides", "starts"), [((32, 48), (0.0,)), ((32, 48), (0.5, 0.0)), ((32,), (0.3,))]
+    ("sides", "starts"),
+    [((32, 48), (0.0,)), ((32, 48), (0.5, 0.0)), ((32,), (0.3,)), ((32, 48), (0.0, 1.5))],
 )
 def test_sides_and_starts_must_go_together(sides, starts):
     with pytest.raises(UserError, match=r"schedule\.side_starts"):

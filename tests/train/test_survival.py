@@ -138,3 +138,19 @@ def test_another_machine_may_go_on_with_a_run(make_config, digits, console, run_
     lean = replace(config.parallel, activation_checkpointing=1)
     train(replace(config, parallel=lean, micro_batch=8), digits, run_folder, console, resume=True)
     assert json.loads((run_folder / "config.json").read_text())["micro_batch"] == 16
+
+
+def test_a_clock_that_jumps_changes_nothing(make_config, digits, console, tmp_path, monkeypatch):
+    """The wall clock falls by an hour at every look; time is taken by one that only goes on."""
+    config = make_config(steps=4, checkpoint_seconds=0.0, log_every=1)
+    train(config, digits, tmp_path / "steady", console)
+    falling = iter(range(2_000_000_000, 0, -3600))
+    monkeypatch.setattr("time.time", lambda: float(next(falling)))
+    train(config, digits, tmp_path / "jumping", console)
+    monkeypatch.undo()
+    steady, jumping = (
+        load_file(tmp_path / name / "model.safetensors") for name in ("steady", "jumping")
+    )
+    assert all(torch.equal(steady[name], jumping[name]) for name in steady)
+    history = read_history(tmp_path / "jumping" / "metrics.jsonl")
+    assert all(0 < line["device_hours"] < 1 for line in history)

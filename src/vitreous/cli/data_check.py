@@ -83,12 +83,12 @@ def _doubt(found: "Inspection", address: str, device: str) -> "list[Suspect]":
 
 
 def _suspect_dict(found: "Inspection", doubt: "Suspect") -> dict[str, Any]:
-    names = found.gallery.dataset.class_names
+    given, suggested = doubt.words(found.gallery.dataset.class_names)
     return {
         "name": found.gallery.names[doubt.index],
         "part": found.gallery.place(doubt.index)[0],
-        "given": names[doubt.given],
-        "suggested": names[doubt.suggested],
+        "given": given,
+        "suggested": suggested,
         "strength": round(doubt.strength, 4),
         "neighbour": found.gallery.names[doubt.neighbour],
     }

@@ -23,6 +23,7 @@ VERBS = {
     "probe": "how good a model's features are: few-shot, neighbours, linear probe",
     "vtab": "measure a model on VTAB-1k: 19 tasks, 1,000 training images each",
     "embed": "write features of a data set to a Parquet file",
+    "bench": "how fast models run here, beside other packages and the machine's limits",
     "models": "what models there are, what they cost, where weights are",
     "data": "look after a data set: faults, duplicates, shards",
 }

@@ -30,8 +30,7 @@ def print_rehearsal(plan: Rehearsal) -> None:
          f"{config.epochs:.1f} epochs"),
         ("optimiser", f"{optimizer.name}, learning rate {optimizer.learning_rate:g}, "
          f"weight decay {optimizer.weight_decay:g}"),
-        ("memory", f"about {_gib(plan.weight_bytes + plan.activation_bytes)}: weights, gradients "
-         f"and averages {_gib(plan.weight_bytes)}, activations {_gib(plan.activation_bytes)}"),
+        ("memory", f"about {plan.memory}"),
         ("work", f"{plan.flops:.3g} floating-point operations"),
         ("time", f"about {_words(plan.seconds)} on this machine ({config.device}, "
          f"{config.precision}), by {plan.measured_steps} steps at "
@@ -44,10 +43,6 @@ def print_rehearsal(plan: Rehearsal) -> None:
     for line in text_plot(plan.rates(_COLUMNS)):
         print(f"  {line}".rstrip())
     print("\nnothing was written")
-
-
-def _gib(size: int) -> str:
-    return f"{size / 2**30:.2f} GiB"
 
 
 def _words(seconds: float) -> str:

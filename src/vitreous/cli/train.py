@@ -202,15 +202,21 @@ def _begun_config(
     arguments: Namespace, folder: "RunFolder", excluded: tuple[str, ...] | None
 ) -> TrainConfig:
     """The config of the run to go on with; what was typed may repeat it and not contradict it."""
+    from vitreous.model.variants import variant_config
     from vitreous.train.run_folder import continued
 
-    begun = folder.read_config()
-    if arguments.objective not in (None, begun.objective.kind):
-        raise UserError(
-            f"the run was begun with objective {begun.objective.kind} and is now asked for "
-            f"{arguments.objective}: resume without that option, or choose another --out"
-        )
+    begun, options = folder.read_config(), typed_fields(arguments)
+    model = None
+    if arguments.model is not None and "model.name" not in options:
+        model = variant_config(arguments.model).name
+    named = {"objective": arguments.objective, "model": model}
+    for name, was in (("objective", begun.objective.kind), ("model", begun.model.name)):
+        if named[name] not in (None, was):
+            raise UserError(
+                f"the run was begun with {name} {was} and is now asked for {named[name]}: "
+                "resume without that option, or choose another --out"
+            )
     typed = {name: getattr(arguments, name) for name in ("data", "recipe", "weights")}
     typed["excluded"] = excluded
     asked = replace(begun, **{name: value for name, value in typed.items() if value is not None})
-    return continued(begun, override(asked, typed_fields(arguments)))
+    return continued(begun, override(asked, options))

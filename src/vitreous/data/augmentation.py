@@ -26,6 +26,7 @@ class Augmentation:
         brightness: Largest change of brightness either way, as a share.
         contrast: Largest change of contrast either way, as a share.
         saturation: Largest change of saturation either way, as a share.
+        hue: Largest turn of the colour circle either way, as a share of it; 0.5 is any hue.
         policy: Operations on single images: `randaugment` (arXiv 1909.13719), `trivialaugment`
             (its wide ranges, arXiv 2103.10158) or `threeaugment` (DeiT III, arXiv 2204.07118).
         operations: How many RandAugment draws for an image.
@@ -50,6 +51,7 @@ class Augmentation:
     brightness: float = 0.0
     contrast: float = 0.0
     saturation: float = 0.0
+    hue: float = 0.0
     policy: Policy = "none"
     operations: int = 2
     magnitude: float = 9.0
@@ -78,6 +80,8 @@ class Augmentation:
             if not 0 <= getattr(self, field) < float("inf"):
                 raise UserError(f"augmentation.{field} is {getattr(self, field)}: give 0 or more")
 
+        if not 0 <= self.hue <= 0.5:
+            raise UserError(f"augmentation.hue is {self.hue}: give 0 to 0.5")
         if self.policy not in get_args(Policy):
             raise UserError(
                 f"augmentation.policy is {self.policy!r}: choose {', '.join(get_args(Policy))}"
@@ -104,5 +108,5 @@ class Augmentation:
 
     @property
     def recolours(self) -> bool:
-        """Whether brightness, contrast or saturation change."""
-        return bool(self.brightness or self.contrast or self.saturation)
+        """Whether brightness, contrast, saturation or hue change."""
+        return bool(self.brightness or self.contrast or self.saturation or self.hue)

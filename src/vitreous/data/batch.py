@@ -21,7 +21,8 @@ class Batch:
         mask: False for rows that only fill the batch up; they count nowhere.
         movement: Affine matrices from output to input coordinates in [-1, 1], where training
             moves images; else None.
-        colour: Factors of brightness, contrast and saturation, where training changes them.
+        colour: Factors of brightness, contrast and saturation, where training changes them, and
+            the turn of the hue, where it does that too.
         erased: Top, left, height and width of the box that training erases; empty for none.
     """
 
@@ -30,7 +31,7 @@ class Batch:
     index: Int64[Tensor, " B"]
     mask: Bool[Tensor, " B"]
     movement: Float[Tensor, "B 2 3"] | None = None
-    colour: Float[Tensor, "B 3"] | None = None
+    colour: Float[Tensor, "B F"] | None = None
     erased: Int64[Tensor, "B 4"] | None = None
 
     def __len__(self) -> int:

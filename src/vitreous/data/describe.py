@@ -54,7 +54,7 @@ def _steps(rule: Preprocessing, asked: Augmentation) -> Iterator[str]:
         yield f"RandAugment: {asked.operations} operations of 14, magnitude {asked.magnitude:g}"
     elif asked.policy != "none":
         yield _POLICIES[asked.policy]
-    colours = ("brightness", "contrast", "saturation")
+    colours = ("brightness", "contrast", "saturation", "hue")
     if asked.recolours:
         yield ", ".join(f"{n} ±{100 * getattr(asked, n):g} %" for n in colours if getattr(asked, n))
     yield _normalisation(rule)

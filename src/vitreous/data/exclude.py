@@ -117,7 +117,7 @@ def exclude(dataset: Dataset, names: Collection[str], why: str) -> tuple[Dataset
             )
         if out.any():
             left_out += [own.names[index] for index in np.flatnonzero(out).tolist()]
-            parts[part] = Subset([(own, index) for index in np.flatnonzero(~out).tolist()])
+            parts[part] = Subset([own], np.flatnonzero(~out))
     note = f"{len(left_out):,} images that {why} names"
     if unknown := len(names) - len(left_out):
         note += f"; {unknown:,} of its names are not in what is trained on"

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import UInt8
 
-from vitreous.data.sample import PART_NAMES, Dataset, Part
+from vitreous.data.sample import PART_NAMES, Dataset, Labels, Part, label_words
 
 
 class Gallery:
@@ -29,8 +29,8 @@ class Gallery:
         return [name for _, part in self.parts for name in part.names]
 
     @cached_property
-    def labels(self) -> Int64[np.ndarray, " n"]:
-        """Class indices."""
+    def labels(self) -> Labels:
+        """Class indices, or multi-hot rows."""
         return np.concatenate([part.labels for _, part in self.parts])
 
     def place(self, index: int) -> tuple[str, Part, int]:
@@ -40,8 +40,8 @@ class Gallery:
         return name, part, index - int(self._ends[number]) + len(part.labels)
 
     def class_of(self, index: int) -> str:
-        """Name of one image's class."""
-        return self.dataset.class_names[self.labels[index]]
+        """Name of one image's class; where it may have several, all of them."""
+        return label_words(self.dataset.class_names, self.labels[index])
 
     def read(self, index: int, min_side: int | None = None) -> UInt8[np.ndarray, "H W C"]:
         """Decode one image (see `vitreous.data.sample.Part.read`)."""

@@ -24,6 +24,7 @@ JPEG_MAGIC = b"\xff\xd8\xff"
 # Markers of a JPEG's segments (ITU-T T.81, table B.1).
 _BASELINE = (0xC0, 0xC1)
 _START_OF_SCAN = 0xDA
+_RESTART_INTERVAL = 0xDD
 _APP1 = 0xE1
 
 Opener = Callable[[BytesIO], ImageFile]
@@ -87,10 +88,14 @@ class JpegLayout(NamedTuple):
     Attributes:
         orientation: EXIF orientation, 1 to 8.
         frame: Where the header of a baseline frame begins (its marker); None for other kinds.
+        scan: Where the coded data of the first scan begin, if it has all components; else None.
+        restart: Coded units (MCUs) from one restart marker to the next; 0 for no markers.
     """
 
     orientation: int
     frame: int | None
+    scan: int | None
+    restart: int
 
 
 def jpeg_layout(data: bytes) -> JpegLayout:
@@ -98,10 +103,12 @@ def jpeg_layout(data: bytes) -> JpegLayout:
 
     The search ends where the file is damaged: what follows is for the decoder to judge.
     """
-    at, frame, told = 2, None, False
+    at, frame, told, scan, restart = 2, None, False, None, 0
     while at + 4 <= len(data) and data[at] == 0xFF:
         kind = data[at + 1]
         if kind == _START_OF_SCAN:
+            if frame is not None and data[at + 4 : at + 5] == data[frame + 9 : frame + 10]:
+                scan = at + 2 + (data[at + 2] << 8 | data[at + 3])
             break
         if kind == 0xFF:  # a fill byte
             at += 1
@@ -109,11 +116,13 @@ def jpeg_layout(data: bytes) -> JpegLayout:
         if kind in _BASELINE:
             frame = at
         length = data[at + 2] << 8 | data[at + 3]
+        if kind == _RESTART_INTERVAL:
+            restart = int.from_bytes(data[at + 4 : at + 6], "big")
         if kind == _APP1 and not told:
             segment = data[at : at + 2 + length]
             told = b"Exif\0\0" in segment or b"tiff:Orientation" in segment
         at += 2 + length
-    return JpegLayout(orientation(open_header(data)) if told else 1, frame)
+    return JpegLayout(orientation(open_header(data)) if told else 1, frame, scan, restart)
 
 
 def _gif_size(data: bytes) -> tuple[int, int]:

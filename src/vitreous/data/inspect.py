@@ -16,7 +16,7 @@ from vitreous.data.examine import FileFacts, examine, fault_kind
 from vitreous.data.gallery import Gallery
 from vitreous.data.looks import look
 from vitreous.data.sample import PART_NAMES, Dataset
-from vitreous.data.sources.encoded import EncodedPart
+from vitreous.data.sources.encoded import EncodedPart, class_counts
 from vitreous.errors import BadImageError
 
 # Of the largest class to the smallest, above which training should know.
@@ -102,6 +102,15 @@ class Inspection:
         return found
 
     @property
+    def notes(self) -> dict[str, str]:
+        """What opening found, but for what `problems` say too."""
+        return {
+            subject: words
+            for subject, words in self.gallery.dataset.notes.items()
+            if subject != "empty parts" or not self.empty
+        }
+
+    @property
     def remarks(self) -> list[str]:
         """What is worth knowing and stops nobody, in words."""
         found = []
@@ -135,14 +144,14 @@ class Inspection:
         return {
             "data": dataset.address,
             "num_images": len(gallery.labels),
-            "parts": {part: int(own.sum()) for part, own in self.counts.items()},
+            "parts": {name: len(part.labels) for name, part in gallery.parts[::-1]},
             "classes": [
                 {"name": name, **{part: int(own[label]) for part, own in self.counts.items()}}
                 for label, name in enumerate(dataset.class_names)
             ],
             "problems": self.problems,
             "remarks": self.remarks,
-            "notes": dict(dataset.notes),
+            "notes": self.notes,
             "unreadable": [
                 {"name": gallery.names[index], "kind": kind, "reason": reason}
                 for index, (kind, reason) in sorted(self.unreadable.items())
@@ -196,7 +205,7 @@ def inspect(dataset: Dataset, stage: Progress | None = None) -> Inspection:
     return Inspection(
         gallery=witness,
         counts={
-            name: _class_counts(dataset.parts[name].labels, dataset.num_classes)
+            name: class_counts(dataset.parts[name].labels, dataset.num_classes)
             for name in PART_NAMES
             if name in dataset.parts
         },
@@ -240,10 +249,6 @@ class _Witness(Gallery):
             raise
         self.sizes[index] = pixels.shape[:2]
         return pixels
-
-
-def _class_counts(labels: Int64[np.ndarray, " n"], num_classes: int) -> Int64[np.ndarray, " K"]:
-    return np.bincount(labels, minlength=num_classes)
 
 
 def _folder_faults(dataset: Dataset) -> tuple[list[str], list[str]]:

@@ -78,6 +78,10 @@ class TrainingLoader:
                 f"augmentation.policy {augmentation.policy} is for 1 or 3 channels and the data "
                 f"has {rule.channels}: leave it out"
             )
+        if augmentation.hue and rule.channels != 3:
+            raise UserError(
+                f"augmentation.hue is for 3 channels and the data has {rule.channels}: leave it out"
+            )
         self.part = part
         self.rule = rule
         self.faults = faults
@@ -250,7 +254,9 @@ class _TrainingReader:
         return replace(
             batch,
             movement=torch.zeros(size, 2, 3) if augmentation.moves else None,
-            colour=torch.zeros(size, 3) if augmentation.recolours else None,
+            colour=torch.zeros(size, 4 if augmentation.hue else 3)
+            if augmentation.recolours
+            else None,
             erased=torch.zeros(size, 4, dtype=torch.int64) if augmentation.erase else None,
         )
 

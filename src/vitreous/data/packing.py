@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
-import simplejpeg
 from jaxtyping import UInt8
 from PIL import Image
 
 from vitreous.data.decode import decode, image_size, is_grey
 from vitreous.data.header import FORMATS
+from vitreous.data.restarts import restart_interval
 from vitreous.data.sample import Part
 from vitreous.data.sources.encoded import EncodedPart
 from vitreous.errors import BadImageError, UserError
@@ -26,7 +26,8 @@ class Packing:
 
     Attributes:
         max_side: Images whose shorter side is longer, in pixels, are resized to it (bicubic,
-            antialiased, aspect kept) and written as JPEG; None leaves all as they are. The shorter
+            antialiased, aspect kept) and written as JPEG, with restart markers by which a crop is
+            read alone (`vitreous.data.restarts`); None leaves all as they are. The shorter
             side is what a crop of a given size needs.
         quality: Of JPEG files that are written, 1 to 100; colour is stored at half resolution.
     """
@@ -77,11 +78,15 @@ def _shrunk(pixels: UInt8[np.ndarray, "H W C"], limit: int, quality: int) -> byt
     scale = limit / min(height, width)
     size = (max(limit, round(width * scale)), max(limit, round(height * scale)))
     image = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
-    small = np.asarray(image.resize(size, Image.Resampling.BICUBIC))
-    colour, sampling = ("GRAY", "Gray") if channels == 1 else ("RGB", "420")
-    small = np.ascontiguousarray(small.reshape(size[1], size[0], channels))
-    file: bytes = simplejpeg.encode_jpeg(small, quality, colour, sampling)
-    return file
+    file = BytesIO()
+    image.resize(size, Image.Resampling.BICUBIC).save(
+        file,
+        "JPEG",
+        quality=quality,
+        subsampling="4:2:0",
+        restart_marker_blocks=restart_interval(size[0], 8 if channels == 1 else 16),
+    )
+    return file.getvalue()
 
 
 def _png(pixels: UInt8[np.ndarray, "H W C"]) -> bytes:

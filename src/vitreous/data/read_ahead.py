@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Any, Protocol, cast
 
 import torch
@@ -197,3 +198,10 @@ def _main_program_hidden() -> Iterator[None]:
 def _begin(number: int) -> None:
     """Ctrl-C is for the program, which ends its readers when it has saved."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.excepthook = _tell
+
+
+def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Say nothing where the program left while a batch was handed over to it."""
+    if not issubclass(kind, ConnectionError | EOFError):
+        sys.__excepthook__(kind, error, trace)

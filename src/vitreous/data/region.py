@@ -15,6 +15,7 @@ from vitreous.data.crop import Box, BoxRule, cut
 from vitreous.data.decode import CONVERTED_BY_PILLOW, UPRIGHT, decode
 from vitreous.data.header import JPEG_MAGIC, check_size, jpeg_layout
 from vitreous.data.modes import fit_channels
+from vitreous.data.restarts import cut_jpeg
 
 Pixels = UInt8[np.ndarray, "H W C"]
 
@@ -22,9 +23,16 @@ Pixels = UInt8[np.ndarray, "H W C"]
 # resize that follows then does the filtering, and the result is within one grey level on average.
 MARGIN = 1.0
 
-# Rows of the units that JPEG codes, by subsampling; where two rows share one of colour, smoothing
-# looks at the row of colour below.
-_UNITS = {"444": 8, "422": 8, "420": 16, "440": 16, "411": 8, "Gray": 8}
+# Height and width of the units that JPEG codes, by subsampling; where neighbours share one colour,
+# smoothing looks at the colour next to it.
+_UNITS = {
+    "444": (8, 8),
+    "422": (8, 16),
+    "420": (16, 16),
+    "440": (16, 8),
+    "411": (8, 32),
+    "Gray": (8, 8),
+}
 _LARGEST_UNIT, _LOOKED_AT = 32, 2
 _END_OF_IMAGE = b"\xff\xd9"
 
@@ -78,19 +86,34 @@ def _decode_jpeg(data: bytes, channels: int, rule: BoxRule, size: tuple[int, int
     check_size(height, width)
     if colour in CONVERTED_BY_PILLOW:
         return None
-    turn, frame = jpeg_layout(data)
+    layout = jpeg_layout(data)
+    turn = layout.orientation
     swapped = _STORED[turn][0]
     box = rule(*((width, height) if swapped else (height, width)))
     factor = _factor(box, size)
     top, left, tall, wide = _scaled(_stored_box(box, turn, height, width), factor, height, width)
-    unit = _UNITS.get(sampling, _LARGEST_UNIT)
-    rows = -(-((top + tall) * factor + _LOOKED_AT) // unit) * unit
-    ended, rows = _ended(data, frame, height, rows)
-    shape = (-(-rows // factor), -(-width // factor), 1 if colour == "Gray" else 3)
+    unit = _UNITS.get(sampling)
+    seen = _LOOKED_AT * factor
+    bottom, right = (top + tall) * factor + seen, (left + wide) * factor + seen
+    cropped = unit and cut_jpeg(
+        data,
+        layout,
+        unit,
+        (max(top * factor - seen, 0), min(bottom, height)),
+        (max(left * factor - seen, 0), min(right, width)),
+    )
+    file: bytes | bytearray
+    if cropped:
+        top, left = top - cropped.top // factor, left - cropped.left // factor
+        file, height, width, whole = cropped.data, cropped.height, cropped.width, True
+    else:
+        file, rows = _ended(data, layout.frame, height, bottom, unit[0] if unit else _LARGEST_UNIT)
+        height, whole = rows, rows == height
+    shape = (-(-height // factor), -(-width // factor), 1 if colour == "Gray" else 3)
     pixels = np.empty(shape, np.uint8)
     try:
         simplejpeg.decode_jpeg(
-            ended,
+            file,
             "GRAY" if colour == "Gray" else "RGB",
             min_height=shape[0],
             min_width=shape[1],
@@ -101,7 +124,7 @@ def _decode_jpeg(data: bytes, channels: int, rule: BoxRule, size: tuple[int, int
     except ValueError as fault:
         # The decoder tells the first thing that it met. Of a file that was ended early this is
         # the coded rest, once every row asked for is there; anything else is damage.
-        if rows == height or "extraneous bytes before marker" not in str(fault):
+        if whole or "extraneous bytes before marker" not in str(fault):
             raise
     stored = cut(pixels, (top, left, tall, wide))
     return fit_channels(UPRIGHT[turn](stored), channels)
@@ -137,12 +160,15 @@ def _scaled(box: Box, factor: int, height: int, width: int) -> Box:
     return top, left, bottom - top, right - left
 
 
-def _ended(data: bytes, frame: int | None, height: int, rows: int) -> tuple[bytes | bytearray, int]:
+def _ended(
+    data: bytes, frame: int | None, height: int, bottom: int, unit: int
+) -> tuple[bytes | bytearray, int]:
     """The file with its height cut down to some rows, where it can be, and its height then.
 
     Only baseline files that are there to their end: a progressive one needs all its scans, and
     one that was cut short is for the decoder to refuse, whichever box is asked for.
     """
+    rows = -(-bottom // unit) * unit
     if frame is None or rows >= height or data[-2:] != _END_OF_IMAGE:
         return data, height
     ended = bytearray(data)

@@ -113,6 +113,20 @@ class Dataset:
         return len(self.class_names)
 
 
+def label_words(
+    class_names: Sequence[str], label: Int64[np.ndarray, ""] | UInt8[np.ndarray, " K"] | np.int64
+) -> str:
+    """One image's class, or all that it has, in words.
+
+    Args:
+        class_names: In label order.
+        label: One of a part's `labels`.
+    """
+    if not np.ndim(label):
+        return class_names[int(label)]
+    return ", ".join(class_names[own] for own in np.flatnonzero(label).tolist()) or "no label"
+
+
 def require_one_label(dataset: Dataset, doing: str) -> None:
     """Refuse a data set of several labels an image, where one is needed.
 

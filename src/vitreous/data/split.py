@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
+from typing import overload
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -15,30 +16,76 @@ from vitreous.errors import UserError
 class Subset:
     """Some images of other parts, in a given order (see `vitreous.data.sample.Part`).
 
+    Beside the labels it holds nine bytes an image.
+
     Args:
-        places: For each image, the part it comes from and its position there.
+        parts: Where images come from.
+        positions: Of each image in its part.
+        part_of: Of each image, which of the parts; the first where not given.
     """
 
-    def __init__(self, places: Sequence[tuple[Part, int]]) -> None:
-        self.places = places
-        self.names = [part.names[index] for part, index in places]
-        labels = [part.labels[index] for part, index in places]
-        self.labels = np.array(labels, np.uint8 if np.ndim(labels) == 2 else np.int64)
-        self.decodes = any(
-            decodes(part) for part in {id(part): part for part, _ in places}.values()
-        )
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        positions: Int64[np.ndarray, " n"],
+        part_of: UInt8[np.ndarray, " n"] | None = None,
+    ) -> None:
+        self.parts, self.positions = parts, positions
+        self.part_of = np.zeros(len(positions), np.uint8) if part_of is None else part_of
+        first = parts[0].labels
+        self.labels = np.empty((len(positions), *first.shape[1:]), first.dtype)
+        for number, part in enumerate(parts):
+            own = self.part_of == number
+            self.labels[own] = part.labels[positions[own]]
+        self.decodes = any(map(decodes, parts))
+
+    @property
+    def names(self) -> "SubsetNames":
+        """A unique name per image."""
+        return SubsetNames(self)
+
+    def place(self, index: int) -> tuple[Part, int]:
+        """Where an image comes from, and its position there."""
+        return self.parts[self.part_of[index]], int(self.positions[index])
 
     def read(self, index: int, min_side: int | None = None) -> UInt8[np.ndarray, "H W C"]:
         """Decode one image (see `vitreous.data.sample.Part.read`)."""
-        part, position = self.places[index]
+        part, position = self.place(index)
         return part.read(position, min_side)
 
     def read_crop(
         self, index: int, rule: BoxRule, size: tuple[int, int]
     ) -> UInt8[np.ndarray, "h w C"]:
         """Decode a box of one image (see `vitreous.data.sample.CropPart.read_crop`)."""
-        part, position = self.places[index]
+        part, position = self.place(index)
         return read_crop(part, position, rule, size)
+
+
+class SubsetNames(Sequence[str]):
+    """Names of a subset's images, looked up where they are wanted; equal to a list of the same."""
+
+    def __init__(self, subset: Subset) -> None:
+        self._subset = subset
+
+    def __len__(self) -> int:
+        return len(self._subset.positions)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        part, position = self._subset.place(index)
+        return part.names[position]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence) or isinstance(other, str):
+            return NotImplemented
+        return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 def with_validation(
@@ -73,8 +120,8 @@ def with_validation(
     rest = np.setdiff1d(everything, chosen, assume_unique=True)
     parts = {
         **dataset.parts,
-        "train": Subset([(train, int(index)) for index in rest]),
-        "validation": Subset([(train, int(index)) for index in chosen]),
+        "train": Subset([train], rest),
+        "validation": Subset([train], chosen),
     }
     how = "stratified" if stratified else "at random"
     note = f"{len(chosen)} of {len(everything)} train images, {how}, seed {seed}"
@@ -99,26 +146,33 @@ def apply_split(dataset: Dataset, record: Mapping[str, Sequence[str]]) -> Datase
         raise UserError(
             f"split: parts are {', '.join(record) or 'none'}: name them {', '.join(PART_NAMES)}"
         )
-    wanted = list(chain.from_iterable(record.values()))
-    if len(set(wanted)) < len(wanted):
-        twice = next(name for name in wanted if wanted.count(name) > 1)
-        raise UserError(f"split: {twice} is named twice: an image belongs to one part")
-    places = {
-        name: (part, index)
-        for part in dataset.parts.values()
-        for index, name in enumerate(part.names)
-    }
-    if missing := [name for name in wanted if name not in places]:
+    parts = list(dataset.parts.values())
+    place = {name: at for at, name in enumerate(chain.from_iterable(p.names for p in parts))}
+    missing, taken = list[str](), bytearray(len(place))
+    for name in chain.from_iterable(record.values()):
+        at = place.get(name)
+        if at is None:
+            missing.append(name)
+        elif taken[at]:
+            raise UserError(f"split: {name} is named twice: an image belongs to one part")
+        else:
+            taken[at] = True
+    if missing:
         raise UserError(
             f"{dataset.address}: {len(missing)} images of the recorded split are missing "
             f"({', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}): put them back, or "
             "start a new run"
         )
     notes = dict(dataset.notes)
-    if extra := len(places) - len(wanted):
+    if extra := len(place) - sum(taken):
         notes["left out"] = f"{extra} images that the recorded split does not name"
-    parts = {part: Subset([places[name] for name in names]) for part, names in record.items()}
-    return replace(dataset, parts=parts, notes=notes)
+    firsts = np.cumsum([0, *(len(part.names) for part in parts)])
+    chosen = {}
+    for name, names in record.items():
+        places = np.fromiter(map(place.__getitem__, names), np.int64, len(names))
+        part_of = np.searchsorted(firsts, places, side="right") - 1
+        chosen[name] = Subset(parts, places - firsts[part_of], part_of.astype(np.uint8))
+    return replace(dataset, parts=chosen, notes=notes)
 
 
 def _choose(

@@ -70,7 +70,7 @@ def read_features(
     Raises:
         UserError: Features that the model lacks, or too many unreadable images.
     """
-    chosen = part if places is None else Subset([(part, place) for place in places])
+    chosen = part if places is None else Subset([part], np.asarray(places, np.int64))
     faults = Faults(len(chosen.labels), bad_limit)
     rule = passport_of(model).preprocessing
     loader = EvaluationLoader(chosen, rule, batch_size=batch_size, faults=faults)

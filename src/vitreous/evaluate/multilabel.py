@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Real, UInt8
-from scipy.special import expit
-from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
 from vitreous.errors import UserError
 
@@ -25,6 +23,8 @@ def average_precision(
     Raises:
         UserError: No image has any class.
     """
+    from sklearn.metrics import average_precision_score
+
     present = labels.any(axis=0)
     if not present.any():
         raise UserError("no image to measure on has any of the classes: check the labels")
@@ -73,6 +73,10 @@ def multilabel_report(
         ValueError: The shapes disagree, or a logit is not finite.
         UserError: No image has any class.
     """
+    # Imported when called: `predict` needs only the threshold, and these take a second.
+    from scipy.special import expit
+    from sklearn.metrics import precision_recall_fscore_support
+
     if logits.shape != labels.shape or logits.shape[1] != len(class_names):
         raise ValueError(f"logits {logits.shape}, labels {labels.shape}, {len(class_names)} names")
     if not np.isfinite(logits).all():

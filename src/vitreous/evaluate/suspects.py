@@ -1,14 +1,15 @@
 """Labels that an image's neighbours in a model's feature space contradict."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 from torch import Tensor, nn
 
 from vitreous.data.faults import Faults
 from vitreous.data.loader import EvaluationLoader, check_channels
-from vitreous.data.sample import Part
+from vitreous.data.sample import Labels, Part
 from vitreous.evaluate.inference import Inference, infer
 from vitreous.model.classifier import Classifier
 from vitreous.parallel.device import Engine
@@ -24,17 +25,28 @@ class Suspect:
 
     Attributes:
         index: Position of the image.
-        given: Its class.
-        suggested: The class that its neighbours have.
-        strength: Their votes' share for that class less the share for the given one, 0 to 1.
-        neighbour: Position of the nearest image of the suggested class.
+        given: Its class; None where it may have several and lacks the suggested one.
+        suggested: The class that its neighbours have; None where they lack the given one.
+        strength: Their votes' share for the suggestion less the share for what is given, 0 to 1.
+        neighbour: Position of the nearest image with the suggestion.
     """
 
     index: int
-    given: int
-    suggested: int
+    given: int | None
+    suggested: int | None
     strength: float
     neighbour: int
+
+    def words(self, class_names: Sequence[str]) -> tuple[str, str]:
+        """What is given and what is suggested."""
+        return (
+            f"not {class_names[self.suggested or 0]}"
+            if self.given is None
+            else class_names[self.given],
+            f"not {class_names[self.given or 0]}"
+            if self.suggested is None
+            else class_names[self.suggested],
+        )
 
 
 def features(
@@ -56,7 +68,7 @@ def features(
 
 def suspect_labels(
     vectors: Float32[np.ndarray, "n D"],
-    labels: Int64[np.ndarray, " n"],
+    labels: Labels,
     *,
     neighbours: int = 20,
     least: float = 0.5,
@@ -64,11 +76,12 @@ def suspect_labels(
     """Let each image's nearest neighbours vote on its label, the image itself left out.
 
     A neighbour's vote weighs exp(cosine / 0.07); an image whose neighbours outvote its label by
-    `least` of all votes is suspect.
+    `least` of all votes is suspect. Where images may have several labels, neighbours vote on each
+    class by itself, and the class that they most contradict is told.
 
     Args:
         vectors: Features, one row an image.
-        labels: As given, from 0.
+        labels: As given: class indices from 0, or rows of zeros and ones.
         neighbours: How many vote.
         least: Smallest strength that is told.
 
@@ -85,24 +98,59 @@ def suspect_labels(
     # Without an argument, each row's own point is no neighbour of it.
     distance, near = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(unit).kneighbors()
     vote = np.exp(-(distance**2) / (2 * _TEMPERATURE))  # 1 - cosine is half of it squared
-    shares = np.zeros((len(unit), int(labels.max()) + 1))
-    np.add.at(shares, (np.arange(len(unit))[:, None], labels[near]), vote)
-    shares /= np.maximum(shares.sum(1, keepdims=True), 1e-12)
-    every = np.arange(len(unit))
-    best = shares.argmax(1)
-    strength = shares[every, best] - shares[every, labels]
-    found = np.flatnonzero((best != labels) & (strength >= least))
+    vote /= np.maximum(vote.sum(1, keepdims=True), 1e-12)
+    judge = _one_label if labels.ndim == 1 else _several_labels
+    given, suggested, strength, agrees = judge(labels, near, vote)
+    found = np.flatnonzero((strength >= least) & (given != suggested))
     found = found[np.argsort(-strength[found], kind="stable")]
     return [
         Suspect(
-            int(row),
-            int(labels[row]),
-            int(best[row]),
+            row,
+            None if given[row] < 0 else int(given[row]),
+            None if suggested[row] < 0 else int(suggested[row]),
             float(strength[row]),
-            int(near[row][labels[near[row]] == best[row]][0]),
+            int(near[row][agrees[row]][0]),
         )
         for row in found.tolist()
     ]
+
+
+_Verdict = tuple[
+    Int64[np.ndarray, " n"],
+    Int64[np.ndarray, " n"],
+    Float64[np.ndarray, " n"],
+    Bool[np.ndarray, "n k"],
+]
+"""Given and suggested class (-1 for its absence), strength, and which neighbours suggest it."""
+
+
+def _one_label(
+    labels: Int64[np.ndarray, " n"],
+    near: Int64[np.ndarray, "n k"],
+    vote: Float64[np.ndarray, "n k"],
+) -> _Verdict:
+    every = np.arange(len(labels))
+    shares = np.zeros((len(labels), int(labels.max()) + 1))
+    np.add.at(shares, (every[:, None], labels[near]), vote)
+    best = shares.argmax(1)
+    return labels, best, shares[every, best] - shares[every, labels], labels[near] == best[:, None]
+
+
+def _several_labels(
+    labels: UInt8[np.ndarray, "n K"],
+    near: Int64[np.ndarray, "n k"],
+    vote: Float64[np.ndarray, "n k"],
+) -> _Verdict:
+    every = np.arange(len(labels))
+    shares = np.zeros(labels.shape)
+    for rank in range(near.shape[1]):  # one at a time: (n, k, K) may not fit
+        shares += vote[:, rank, None] * labels[near[:, rank]]
+    against = np.where(labels, 1 - shares, shares)
+    worst = against.argmax(1)
+    has = labels[every, worst].astype(bool)
+    agrees = labels[near, worst[:, None]].astype(bool) != has[:, None]
+    strength = 2 * against[every, worst] - 1
+    return np.where(has, worst, -1), np.where(has, -1, worst), strength, agrees
 
 
 class _Embedding(nn.Module):

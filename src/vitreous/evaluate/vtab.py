@@ -198,7 +198,7 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _drawn(part: Part, count: int) -> Subset:
     order = np.random.default_rng(0).permutation(len(part.labels))[:count]
-    return Subset([(part, int(index)) for index in np.sort(order)])
+    return Subset([part], np.sort(order))
 
 
 def _names(task: Task) -> list[str]:

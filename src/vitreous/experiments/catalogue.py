@@ -33,7 +33,7 @@ NAMES = (
 """In the order of the paper; each is `EXPERIMENT` in the file of its name."""
 
 ALIASES = {"d5": "figure12", "vtab": "table9"}
-"""Other names of theirs."""
+"""Other names: a section, or what people say."""
 
 
 def find_experiment(name: str) -> Experiment:

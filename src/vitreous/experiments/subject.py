@@ -7,6 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vitreous.data.sample import Dataset, Part
 from vitreous.data.split import Subset
 from vitreous.errors import UserError
@@ -136,7 +138,7 @@ def checkpoints(weights: Path) -> list[Path]:
 
 def small_subject(setting: Setting, kind: str = "") -> TrainingTrial:
     """A ViT of 6 blocks trained on CIFAR-10, once for all experiments that look inside."""
-    dataset = first_of_each_class(setting.data.pixels("cifar10", 32), 10_000, 0, test_images=1_000)
+    dataset = first_of_each_class(setting.data.pixels("cifar10", 32), 10_000, 0)
     model = small_vit(dataset, 4, 64, 6, **_SMALL[kind])
     return TrainingTrial(
         row="", config=training(dataset, model, images_seen=80_000), dataset=dataset
@@ -148,7 +150,7 @@ def chosen(dataset: Dataset, images: int) -> Subset:
     from vitreous.report.assemble import spread
 
     part = dataset.parts["test"]
-    return Subset([(part, place) for place in spread(part.labels, images)])
+    return Subset([part], np.asarray(spread(part.labels, images), np.int64))
 
 
 def _photographs(setting: Setting) -> Dataset:

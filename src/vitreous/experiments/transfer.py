@@ -7,6 +7,8 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vitreous.data.sample import Dataset
 from vitreous.data.split import Subset
 from vitreous.errors import UserError
@@ -188,7 +190,7 @@ def _fewer(dataset: Dataset) -> Dataset:
     parts = {}
     for name, most in (("train", _TRAIN), ("test", _TEST)):
         part = dataset.parts[name]
-        parts[name] = Subset([(part, place) for place in sorted(spread(part.labels, most))])
+        parts[name] = Subset([part], np.sort(spread(part.labels, most)))
     return replace(dataset, parts=parts)
 
 

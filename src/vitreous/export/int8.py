@@ -129,7 +129,9 @@ def quantise(model: VisionTransformer, run: Callable[[], object], rows: int) -> 
             given = Range.of(*extremes[layer])
             setattr(model.encoder.get_submodule(parent), child, Int8Dense(layer, given, rows))
     for module in model.encoder.modules():
-        # Between the two layers of an MLP the numbers never leave the kernel but as bytes.
+        # Between the two layers of an MLP the numbers never leave the kernel but as bytes, unless
+        # some of them go to a register on the way.
         if isinstance(module, MLP) and isinstance(module.contract, Int8Dense):
             assert isinstance(module.expand, Int8Dense)
-            module.expand.output = module.contract.given
+            if isinstance(module.moved, nn.Identity):
+                module.expand.output = module.contract.given

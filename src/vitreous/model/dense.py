@@ -1,5 +1,7 @@
 """Linear layers by oneDNN's kernel, the activation inside it, where that is the fastest way."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -16,15 +18,43 @@ _MEASURED = torch.backends.mkldnn.is_available() and (
 def dense(
     x: Float[Tensor, "*S D"], weight: Float[Tensor, "E D"], bias: Float[Tensor, " E"] | None
 ) -> Float[Tensor, "*S E"]:
-    """X W^T + b, as `torch.nn.functional.linear`.
+    """Rows x to x W^T + b, as `torch.nn.functional.linear`.
 
-    On a CPU in inference PyTorch hands float32 products to a BLAS that is not the fastest on every
-    processor, and copies the bias over the output before each; oneDNN's kernel takes the weights
-    as they lie (benchmarks/dense.md).
+    On a CPU PyTorch hands float32 products to a BLAS that is not the fastest on every processor,
+    and copies the bias over the output before each; oneDNN's kernel takes the weights as they lie
+    (benchmarks/dense.md).
     """
-    if _kernel_takes(x, weight):
+    if not _kernel_takes(x, weight):
+        return F.linear(x, weight, bias)
+    if not torch.is_grad_enabled():
         return fused_linear(x, weight, bias)
-    return F.linear(x, weight, bias)
+    if _product_dtype(x) != torch.float32:  # nothing to gain
+        return F.linear(x, weight, bias)
+    out: Tensor = _DenseWithGradient.apply(x, weight, bias)  # type: ignore[no-untyped-call]
+    return out
+
+
+class _DenseWithGradient(torch.autograd.Function):
+    """The kernel forward and back, in float32; written so that gradients have gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.with_bias = bias is not None
+        return fused_linear(x, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        of_x = of_weight = of_bias = None
+        rows = gradient.flatten(0, -2)
+        if ctx.needs_input_grad[0]:
+            of_x = dense(gradient, weight.t(), None)
+        if ctx.needs_input_grad[1]:
+            of_weight = rows.t() @ x.flatten(0, -2)
+        if ctx.with_bias and ctx.needs_input_grad[2]:
+            of_bias = rows.sum(0)
+        return of_x, of_weight, of_bias
 
 
 class Dense(nn.Linear):
@@ -35,12 +65,13 @@ class Dense(nn.Linear):
         return dense(x, self.weight, self.bias)
 
     def activated(self, x: Float[Tensor, "*S D"], activation: nn.Module) -> Float[Tensor, "*S E"]:
-        """activation(x W^T + b), in one pass over the output where the kernel knows the activation.
+        """Rows x to activation(x W^T + b), in one pass where the kernel knows the activation.
 
         Who hooks either module sees it called.
         """
         name = kernel_name(activation)
-        if name and _kernel_takes(x, self.weight) and not (_hooked(self) or _hooked(activation)):
+        plain = name and not torch.is_grad_enabled() and _kernel_takes(x, self.weight)
+        if name and plain and not (_hooked(self) or _hooked(activation)):
             return fused_linear(x, self.weight, self.bias, name)
         activated: Tensor = activation(self(x))
         return activated
@@ -56,11 +87,10 @@ def kernel_name(activation: nn.Module) -> tuple[str, str] | None:
 
 
 def _kernel_takes(x: Tensor, weight: Tensor) -> bool:
-    """Whether nothing but the numbers is asked: no gradient, no trace, no mode that looks on."""
+    """Whether nothing but numbers and gradients is asked: no trace, no mode that looks on."""
     return (
         _MEASURED
         and x.device.type == "cpu"
-        and not torch.is_grad_enabled()
         and torch._C._get_mkldnn_enabled()
         and not torch.compiler.is_compiling()
         and torch._C._get_tracing_state() is None

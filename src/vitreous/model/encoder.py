@@ -40,7 +40,9 @@ class MLP(nn.Module):
 
     def forward(self, x: Float[Tensor, "B S D"]) -> Float[Tensor, "B S D"]:
         """Each token by itself."""
-        return self.read(self.neurons(x))
+        hidden = self.dropout(self.moved(self.expand.activated(x, self.activation)))  # (B, S, F)
+        out: Tensor = self.contract(hidden)
+        return out
 
     def neurons(self, x: Float[Tensor, "B S D"]) -> Float[Tensor, "B S F"]:
         """Activations of the hidden layer."""

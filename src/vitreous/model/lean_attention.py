@@ -23,7 +23,7 @@ def lean_attention(
 
     Source: Dao et al. 2022, arXiv 2205.14135, section 3.1 (recomputation); the pieces are images.
     """
-    heads: Tensor = _LeanAttention.apply(q, k, v)
+    heads: Tensor = _LeanAttention.apply(q, k, v)  # type: ignore[no-untyped-call]
     return heads
 
 

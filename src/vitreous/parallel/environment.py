@@ -11,6 +11,9 @@ import torch
 from torch import distributed
 from torch._C._distributed_c10d import PrefixStore, Store, TCPStore
 
+from vitreous.errors import UserError
+from vitreous.parallel.collect import ToldElsewhereError
+
 # A process that does not answer for so long is given up.
 _PATIENCE = timedelta(minutes=3)
 
@@ -70,6 +73,8 @@ def process_group(device: str = "auto") -> Iterator[Ranks]:
         device: As `choose_engine` takes it.
 
     Raises:
+        UserError: This machine has fewer GPUs than processes; on its first process.
+        ToldElsewhereError: The same, on its others.
         LostRankError: Another process died or did not answer in three minutes.
     """
     here = ranks()
@@ -78,6 +83,7 @@ def process_group(device: str = "auto") -> Iterator[Ranks]:
         return
     gpu = device.startswith(("auto", "cuda")) and torch.cuda.is_available()
     if gpu:
+        _check_gpus(here)
         torch.cuda.set_device(here.local_rank)
     try:
         distributed.init_process_group(
@@ -100,6 +106,18 @@ def process_group(device: str = "auto") -> Iterator[Ranks]:
         # would wait for ranks that do not come.
         if distributed.is_initialized() and not (gpu and sys.exc_info()[0]):
             distributed.destroy_process_group()
+
+
+def _check_gpus(here: Ranks) -> None:
+    """Two processes on one GPU would wait for one another for ever."""
+    gpus = torch.cuda.device_count()
+    if here.local_size <= gpus:
+        return
+    words = (
+        f"{here.local_size} processes on a machine with {gpus} GPUs: give torchrun "
+        f"--nproc-per-node {gpus}, or train with --device cpu"
+    )
+    raise ToldElsewhereError(words) if here.local_rank else UserError(words)
 
 
 def _store_of_this_attempt(here: Ranks) -> Store:

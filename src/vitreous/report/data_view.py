@@ -75,7 +75,7 @@ def add_data(
     check_channels(dataset.channels, rule)
     whole = dataset.parts[part]
     turns = spread(whole.labels, limit)
-    chosen = Subset([(whole, place) for place in sorted(turns)])
+    chosen = Subset([whole], np.sort(turns))
     faults = Faults(len(chosen.labels), bad_limit)
     loader = EvaluationLoader(chosen, rule, batch_size=batch_size, faults=faults)
     found = survey(model, loader, engine, advance)

@@ -178,17 +178,15 @@ def _pair(found: Inspection, pair: Duplicate) -> Html:
 
 
 def _suspects(gallery: Gallery, suspects: Sequence[Suspect]) -> Section:
-    names = gallery.dataset.class_names
-    cards = (
-        _both(
-            gallery,
-            (doubt.index, doubt.neighbour),
-            f'<b class="miss">{escape(names[doubt.given])}</b>, or rather '
-            f"<b>{escape(names[doubt.suggested])}</b>? {percent(doubt.strength, 0)}"
-            f"{_name(gallery.names[doubt.index])}{_name(gallery.names[doubt.neighbour])}",
+    cards = []
+    for doubt in suspects[:_MOST_SUSPECTS]:
+        given, suggested = map(escape, doubt.words(gallery.dataset.class_names))
+        caption = (
+            f'<b class="miss">{given}</b>, or rather <b>{suggested}</b>? '
+            f"{percent(doubt.strength, 0)}"
+            f"{_name(gallery.names[doubt.index])}{_name(gallery.names[doubt.neighbour])}"
         )
-        for doubt in suspects[:_MOST_SUSPECTS]
-    )
+        cards.append(_both(gallery, (doubt.index, doubt.neighbour), caption))
     lead = (
         "Images whose nearest neighbours, in the model's features, have another label; beside each "
         "the nearest one that has. The share is by how much the neighbours outvote the label. Look "
@@ -227,7 +225,7 @@ def _files(found: Inspection) -> Section:
     rows |= {f"Unreadable: {kind}": UNREADABLE[kind] for kind in kinds}
     if found.empty:
         rows["Without images"] = ", ".join(f"{folder}/" for folder in found.empty)
-    rows |= {subject.capitalize(): words for subject, words in found.gallery.dataset.notes.items()}
+    rows |= {subject.capitalize(): words for subject, words in found.notes.items()}
     return section("files", "Files", "", facts(rows))
 
 

@@ -16,12 +16,13 @@ from vitreous.data.describe import describe_test, describe_training
 from vitreous.data.faults import Faults
 from vitreous.data.loader import TrainingLoader
 from vitreous.data.preprocessing import Preprocessing
-from vitreous.data.sample import Dataset, Part
+from vitreous.data.sample import Dataset, Part, label_words
 from vitreous.data.split import Subset
 from vitreous.data.transform import fit_for_test
 from vitreous.data.workers import Workers
 from vitreous.errors import BadImageError, UserError
 from vitreous.objective.classify import Classification
+from vitreous.objective.multilabel import MultiLabel
 from vitreous.report.document import Html, Section, contents, group, section, write_document
 from vitreous.report.pictures import enlarge, picture
 
@@ -80,10 +81,10 @@ def write_preview(
 def _choose(part: Part, seed: int, images: int) -> Subset:
     """Readable images, of as many classes as there are among a few."""
     order = np.random.default_rng(seed).permutation(len(part.labels))[: 50 * images].tolist()
-    seen: dict[int, int] = {}
+    seen: dict[bytes, int] = {}
     turns = []
     for index in order:
-        label = int(part.labels[index])
+        label = part.labels[index].tobytes()
         seen[label] = seen.get(label, 0) + 1
         turns.append((seen[label], index))
     chosen = []
@@ -92,12 +93,12 @@ def _choose(part: Part, seed: int, images: int) -> Subset:
             part.read(index)
         except BadImageError:
             continue
-        chosen.append((part, index))
+        chosen.append(index)
         if len(chosen) == images:
             break
     if not chosen:
         raise UserError("none of the images looked at can be read: see `vitreous data check`")
-    return Subset(chosen)
+    return Subset([part], np.array(chosen))
 
 
 def _versions(
@@ -105,7 +106,7 @@ def _versions(
 ) -> list[list[UInt8[np.ndarray, "H W C"]]]:
     """For each image, what the first epochs would make of it."""
     count = len(part.labels)
-    objective = Classification(dataset.num_classes, rule, augmentation)
+    objective = _objective(dataset, rule, augmentation)
     versions: list[list[UInt8[np.ndarray, "H W C"]]] = [[] for _ in range(count)]
     loader = _loader(part, rule, augmentation, count, seed)
     for step, batch in enumerate(loader.batches(0, _VERSIONS)):
@@ -113,6 +114,14 @@ def _versions(
         for index, image in zip(batch.index.tolist(), task.images, strict=True):
             versions[index].append(_pixels(image, rule))
     return versions
+
+
+def _objective(
+    dataset: Dataset, rule: Preprocessing, augmentation: Augmentation
+) -> Classification | MultiLabel:
+    if dataset.multi_label:
+        return MultiLabel(rule, augmentation)
+    return Classification(dataset.num_classes, rule, augmentation)
 
 
 def _loader(
@@ -165,7 +174,7 @@ def _images(
             _card(crop, "as tested", name),
             *(_card(image, f"training, epoch {n}", name) for n, image in enumerate(drawn)),
         ]
-        title = escape(dataset.class_names[int(part.labels[index])])
+        title = escape(label_words(dataset.class_names, part.labels[index]))
         rows.append(
             f'<div class="seen"><h3>{title} <small title="{name}">{name.rsplit("/", 1)[-1]}'
             f"</small></h3>{group('strip', shown)}</div>"
@@ -189,7 +198,7 @@ def _mixtures(
     """One image of each of a few batches that are mixed in one way."""
     alone = replace(augmentation, mix_probability=1.0, repeats=1)
     asked = replace(alone, cutmix=0.0) if kind == "mixup" else replace(alone, mixup=0.0)
-    objective = Classification(dataset.num_classes, rule, asked)
+    objective = _objective(dataset, rule, asked)
     loader = _loader(part, rule, asked, len(part.labels), seed)
     cards = []
     for step, batch in enumerate(loader.batches(0, _MIXED)):

@@ -9,7 +9,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from vitreous.report.style import CSS_VARIABLES
+from vitreous.report.style import CSS_VARIABLES, PAPER
 
 _PROLOGUE = re.compile(r"\A.*?(?=<svg)", re.DOTALL)
 _METADATA = re.compile(r"<metadata>.*?</metadata>\s*", re.DOTALL)
@@ -44,3 +44,17 @@ def figure_svg(figure: Figure, name: str) -> str:
     drawing = _SIZE.sub(rf'role="img" aria-label="{escape(name)}" style="--width: \1"', drawing, 1)
     drawing = _IDENTIFIER.sub(rf"\g<1>{identifier}-", drawing)
     return _COLOUR.sub(lambda match: f"var({CSS_VARIABLES[match[0]]}, {match[0]})", drawing)
+
+
+def standalone_svg(figure: Figure) -> str:
+    """Draw a figure as a file of its own, on paper, its letters as shapes.
+
+    The same figure gives the same text on every day.
+    """
+    file = io.StringIO()
+    settings: dict[Any, Any] = {"svg.fonttype": "path", "svg.hashsalt": "vitreous"}
+    with matplotlib.rc_context(settings):
+        figure.savefig(
+            file, format="svg", facecolor=PAPER, metadata={"Date": None, "Creator": None}
+        )
+    return file.getvalue()

@@ -59,8 +59,12 @@ class OptimizerConfig:
             if not getattr(self, name) > 0:
                 raise UserError(f"optimizer.{name} is {getattr(self, name)}: give more than 0")
         for name in ("weight_decay", "clip"):
-            if getattr(self, name) < 0:
+            if not getattr(self, name) >= 0:
                 raise UserError(f"optimizer.{name} is {getattr(self, name)}: give 0 or more")
+        if not 0 <= self.momentum < 1:
+            raise UserError(f"optimizer.momentum is {self.momentum}: give 0 to below 1")
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise UserError(f"optimizer.betas are {self.betas}: give two numbers, 0 to below 1")
         if not 0 < self.layer_decay <= 1:
             raise UserError(
                 f"optimizer.layer_decay is {self.layer_decay}: give a share over 0, at most 1"
@@ -98,6 +102,10 @@ class ScheduleConfig:
                 f"schedule.side_starts {starts} do not go with schedule.sides {self.sides}: give "
                 "one share a side, rising from 0"
             )
+        if not all(start < 1 for start in starts):
+            raise UserError(
+                f"schedule.side_starts are {starts}: the run ends at 1, give shares below it"
+            )
         if self.shape not in get_args(Shape):
             raise UserError(
                 f"schedule.shape is {self.shape!r}: choose {', '.join(get_args(Shape))}"
@@ -112,9 +120,13 @@ class ScheduleConfig:
                 f"schedule.drops are {self.drops}: give shares between the warm-up "
                 f"({self.warmup:g}) and 1"
             )
-        for name in ("warmup", "final"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UserError(f"schedule.{name} is {getattr(self, name)}: give a share, 0 to 1")
+        if not 0 <= self.final <= 1:
+            raise UserError(f"schedule.final is {self.final}: give a share, 0 to 1")
+        if not 0 <= self.warmup < 1:
+            raise UserError(
+                f"schedule.warmup is {self.warmup}, a share of the run: give 0 to below 1, or the "
+                "rate would never come down"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +163,8 @@ class TrainConfig:
         recipe: Which recipe made it.
         data: Address of the data set.
         weights: Checkpoint to start from; random where None.
+        keep_head: Begin with the checkpoint's answers for classes that it knows by name, and zero
+            for the others; else the whole head begins at zero.
         excluded: Names of images that are left out of training and validation.
         model: Architecture; its image size is the one to train at.
         objective: What is learnt from: labels, or the images alone.
@@ -200,6 +214,7 @@ class TrainConfig:
     recipe: str
     data: str
     weights: str | None = None
+    keep_head: bool = False
     excluded: tuple[str, ...] = ()
     model: ModelConfig
     preprocessing: Preprocessing
@@ -247,8 +262,8 @@ class TrainConfig:
         for name in ("label_smoothing", "average", "validation_fraction", "bad_limit"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(f"{name} is {getattr(self, name)}: give a share, 0 to below 1")
-        for name in ("seed", "checkpoint_every", "cache_mb", "patience", "few_shot"):
-            if getattr(self, name) < 0:
+        for name in _NOT_NEGATIVE:
+            if not getattr(self, name) >= 0:
                 raise UserError(f"{name} is {getattr(self, name)}: give 0 or more")
         for name, options in _OPTIONS.items():
             if getattr(self, name) not in options:
@@ -256,6 +271,11 @@ class TrainConfig:
         if self.tuning.train != "all" and self.weights is None:
             raise UserError(
                 f"tuning.train {self.tuning.train} keeps random weights as they are: give --weights"
+            )
+        if self.keep_head and (self.weights is None or not self.objective.supervised):
+            raise UserError(
+                "keep_head keeps answers of a classifier for classes of the same names: give "
+                "--weights, and learn from labels"
             )
         Workers(kind=self.workers, count=self.readers or None)
         if self.parallel.compile and getattr(self.model, "stochastic_depth", False):
@@ -324,6 +344,17 @@ class TrainConfig:
         return _section(cls, "", values)
 
 
+_NOT_NEGATIVE = (
+    "seed",
+    "checkpoint_every",
+    "checkpoint_seconds",
+    "cache_mb",
+    "log_every",
+    "patience",
+    "few_shot",
+    "readers",
+    "validate_every",
+)
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "loss": get_args(Loss),
     "class_weights": get_args(ClassWeights),

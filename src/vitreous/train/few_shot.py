@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -60,7 +61,7 @@ def measure_few_shot(
     train, model = dataset.parts["train"], backbone_of(trained)
     drawn = all_draws(train.labels, dataset.class_names, shots, _SEEDS)
     with torch.inference_mode(), unsharded(trained):
-        known = embed_part(model, loader(Subset([(train, int(at)) for at in drawn])), engine)
+        known = embed_part(model, loader(Subset([train], np.asarray(drawn, np.int64))), engine)
         asked = embed_part(model, loader(dataset.parts["validation"]), engine)
     known = Labelled(known.features, known.labels, drawn[known.index])
     (found,) = few_shot(known, asked, train.labels, dataset.class_names, [shots], seeds=_SEEDS)

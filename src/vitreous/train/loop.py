@@ -71,13 +71,20 @@ class Loop:
         part = dataset.parts["train"]
         self.images = len(part.labels)
         self.trained, self.objective = placement.trained, objective
-        optimizers = build_optimizers(placement.model, config.optimizer)
+        optimizers = build_optimizers(placement.model, config.optimizer, engine.precision)
         self.state = TrainingState(placement.model, optimizers, placement.average)
         self.checkpoints = folder.checkpoints
         self.checkpoints.keep = config.checkpoint_keep
         self.checkpoints.every = config.checkpoint_every
         self.phases = phases(config.schedule, config.model.image_size, self.steps)
-        self.spent = Spent(config.model, self.phases, config.batch_size, world_size())
+        self.spent = Spent(
+            config.model,
+            self.phases,
+            config.batch_size,
+            world_size(),
+            config.tuning,
+            config.parallel,
+        )
         largest = max((phase.size for phase in self.phases), key=max)
         self.loader = TrainingLoader(
             part,

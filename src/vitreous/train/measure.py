@@ -1,7 +1,9 @@
 """What a run says while it goes: metrics.jsonl, TensorBoard, and one line in the terminal."""
 
+import errno
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -75,10 +77,11 @@ class Journal:
         trace: TracebackType | None,
     ) -> None:
         self._bar.stop()
-        if self._writer is not None:
-            self._writer.close()
-        if self._file is not None:
-            self._file.close()
+        with suppress(OSError):  # a full disk has been told of, or costs the last curve's end
+            if self._writer is not None:
+                self._writer.close()
+            if self._file is not None:
+                self._file.close()
         if self._tracker is not None:
             self._tracker.close(failed=kind is not None)
 
@@ -89,7 +92,7 @@ class Journal:
             for line in self.history:
                 self._file.write(json.dumps(line) + "\n")
         except OSError as error:
-            raise UserError(f"cannot write {path}: {error.strerror}") from error
+            raise UserError(f"cannot write {path}: {_full(error)}") from error
         if find_spec("tensorboard") is not None:
             from torch.utils.tensorboard import SummaryWriter
 
@@ -111,19 +114,19 @@ class Journal:
         try:
             self._file.write(json.dumps(line) + "\n")
             self._file.flush()
+            if self._writer is not None:  # its thread's faults come out here
+                for name, value in line.items():
+                    if name not in ("step", "epoch"):
+                        self._writer.add_scalar(name, value, int(line["step"]))
         except OSError as error:
-            raise UserError(f"cannot write {self._path}: {error.strerror}") from error
-        if self._writer is not None:
-            for name, value in line.items():
-                if name not in ("step", "epoch"):
-                    self._writer.add_scalar(name, value, int(line["step"]))
+            raise UserError(f"cannot write {self._path}: {_full(error)}") from error
         if self._tracker is not None:
             self._tracker.write(line)
         if "loss" in line:
             words = f"loss {line['loss']:.3f}  {_measure(line)}"
             words += f"{line['images_per_second']:.0f} images/s"
             if (waited := line.get("data_wait", 0)) > _WORTH_SAYING:
-                words += f"  {waited:.0%} of it waiting for images"
+                words += f", {waited:.0%} of the time waiting for them"
             self._bar.update(self._task, words=words, epoch=line["epoch"])
         if "validation_loss" in line:
             self._console.print(
@@ -133,6 +136,12 @@ class Journal:
                 highlight=False,
                 soft_wrap=True,
             )
+
+
+def _full(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return "no space left on the disk: free some, then go on with --resume"
+    return error.strerror or str(error)
 
 
 def _measure(line: Mapping[str, float], part: str = "") -> str:

@@ -8,18 +8,27 @@ from torch.optim import SGD, AdamW, Muon, Optimizer
 from vitreous.errors import UserError
 from vitreous.objective.contract import backbone_of
 from vitreous.parallel.collect import shard
+from vitreous.parallel.device import Precision
 from vitreous.train.config import OptimizerConfig
 from vitreous.train.layers import last_layer, layer_of
+from vitreous.train.muon import Float32Muon
 
 _Named = Sequence[tuple[str, nn.Parameter]]
 
 
-def build_optimizers(model: nn.Module, config: OptimizerConfig) -> list[Optimizer]:
+def build_optimizers(
+    model: nn.Module, config: OptimizerConfig, precision: Precision = "float32"
+) -> list[Optimizer]:
     """One optimiser, or two with Muon; each group knows its own peak rate as `peak`.
 
     Kernels decay; biases, norms, tokens and positions do not. With `layer_decay` below 1 each
     layer is a group of its own, at layer_decay ** (layers to the head) of the rate. What is frozen
     is left out.
+
+    Args:
+        model: What is trained.
+        config: Which optimiser, and how fast.
+        precision: Of the run's products; Muon makes its updates in it.
 
     Raises:
         UserError: Muon for a model without an encoder, or one whose encoder is frozen.
@@ -45,7 +54,7 @@ def build_optimizers(model: nn.Module, config: OptimizerConfig) -> list[Optimize
         )
     chosen = {name for name, _ in hidden}
     rest = [(name, p) for name, p in named if name not in chosen]
-    muon = Muon(
+    muon = (Float32Muon if precision == "float32" else Muon)(
         _groups(hidden, model, config, config.learning_rate),
         momentum=config.momentum,
         weight_decay=config.weight_decay,

@@ -9,6 +9,7 @@ from vitreous.model.config import ViTConfig
 from vitreous.parallel.device import Engine
 from vitreous.parallel.strategy import Strategy
 from vitreous.train.config import TrainConfig
+from vitreous.train.freeze import tune
 from vitreous.train.memory import activation_bytes
 
 # Tensors of a weight's size that each optimiser keeps.
@@ -43,8 +44,10 @@ class Memory:
         return sum(getattr(self, field.name) for field in fields(self))
 
     def __str__(self) -> str:
-        parts = [f"{f.name} {getattr(self, f.name) / 2**30:.2f}" for f in fields(self)]
-        return f"{self.total / 2**30:.2f} GiB ({', '.join(parts)})"
+        size, unit = (2**30, "GiB") if self.total >= 2**30 else (2**20, "MiB")
+        sizes = {field.name: getattr(self, field.name) for field in fields(self)}
+        parts = [f"{name} {kept / size:.3g}" for name, kept in sizes.items() if kept]
+        return f"{self.total / size:.3g} {unit} ({', '.join(parts)})"
 
 
 @dataclass(frozen=True)
@@ -75,18 +78,22 @@ def step_memory(
 ) -> Memory:
     """What a process holds at the height of a step.
 
-    Under FSDP each process has its share of weights, gradients and averages, and the gathered
-    weights and gradients of two blocks, the one at work and the next.
+    What is frozen has no gradient and no averages of the optimiser. Under FSDP each process has
+    its share of weights, gradients and averages, and the gathered weights and gradients of two
+    blocks, the one at work and the next.
 
     Args:
-        config: Gives model, optimiser, average, training sizes and activation checkpointing.
+        config: Gives model, optimiser, average, what learns, training sizes and activation
+            checkpointing.
         engine: Gives the precision of the products and the device.
         ranks: Processes in all.
         strategy: How they share the model.
         micro_batch: Images in memory at once.
     """
     model = empty_model(config.model)
+    tune(model, config.tuning)
     parameters = sum(p.numel() for p in model.parameters())
+    learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
     item = 2 if engine.precision == "bfloat16" else 4
     copies = 2 * parameters if item == 2 else 0  # autocast keeps them until the step's end
     share, gathered = 4 * parameters, 0
@@ -97,10 +104,11 @@ def step_memory(
         copies, gathered = item * (2 * block + rest), 4 * 2 * block
     sizes = [(side, side) for side in config.schedule.sides] or [config.model.image_size]
     image = max(image_bytes(config, engine, size) for size in sizes)
+    moved = share * learning // parameters
     return Memory(
         weights=share + copies,
-        gradients=share + gathered,
-        optimizer=share * _KEPT[config.optimizer.name],
+        gradients=moved + gathered,
+        optimizer=moved * _KEPT[config.optimizer.name],
         average=share if config.average else 0,
         activations=int(_SLACK * micro_batch * image),
     )

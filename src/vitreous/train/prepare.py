@@ -100,10 +100,14 @@ def _starting_point(config: TrainConfig, class_names: tuple[str, ...]) -> Classi
     if config.weights is None:
         return create_model(config.model)
     own = {n: getattr(config.model, n) for n in ("resample", "patch") if hasattr(config.model, n)}
+    trained = load(config.weights)
+    if config.keep_head:
+        _check_layer_before_head(trained, config)
     model = adapt(
-        load(config.weights),
+        trained,
         num_classes=len(class_names),
         class_names=class_names,
+        keep_head=config.keep_head,
         image_size=config.model.image_size,
         channels=config.model.channels,
         share=True,
@@ -118,3 +122,11 @@ def _starting_point(config: TrainConfig, class_names: tuple[str, ...]) -> Classi
             f"{config.weights} holds another architecture than model.* says: leave model.* out"
         ) from error
     return fresh
+
+
+def _check_layer_before_head(trained: Classifier, config: TrainConfig) -> None:
+    """Rows of a head are of use behind the layer that they were learnt behind."""
+    there, wanted = (getattr(c, "pre_logits", None) for c in (trained.config, config.model))
+    if there != wanted:
+        fix = f"--model.pre_logits {there}" if there else "--model.pre_logits none"
+        raise UserError(f"keep_head keeps {config.weights}'s layers before its head: give {fix}")

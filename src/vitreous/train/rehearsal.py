@@ -7,21 +7,18 @@ from pathlib import Path
 from rich.console import Console
 
 from vitreous.data.sample import Dataset
-from vitreous.parallel.device import Engine, choose_engine
+from vitreous.parallel.device import choose_engine
 from vitreous.train.config import TrainConfig
 from vitreous.train.loop import Loop
 from vitreous.train.objectives import build_objective
 from vitreous.train.placement import place
-from vitreous.train.plan import image_bytes
+from vitreous.train.plan import Memory, step_memory
 from vitreous.train.prepare import initial_model, prepare
 from vitreous.train.run_folder import RunFolder
 from vitreous.train.schedule import learning_rate_factor
-from vitreous.train.spent import Spent
 
 _STEPS = 10
 _MOST_SECONDS = 60.0
-# Averages of a weight's size that each optimiser keeps.
-_KEPT = {"sgd": 1, "adamw": 2, "muon": 1}
 
 
 @dataclass(frozen=True)
@@ -33,8 +30,7 @@ class Rehearsal:
         images: Of each part, by its name.
         parameters: Of the model.
         learning: Those of them that the run moves, adapters included.
-        weight_bytes: Weights, gradients, the optimiser's averages and the running average.
-        activation_bytes: What autograd keeps of the images in memory at once, by arithmetic.
+        memory: What a step holds at its height, by arithmetic.
         measured_steps: How many were taken to measure the time.
         images_per_second: The median of them; the first one is left out.
         flops: Of the whole run.
@@ -45,8 +41,7 @@ class Rehearsal:
     images: dict[str, int]
     parameters: int
     learning: int
-    weight_bytes: int
-    activation_bytes: int
+    memory: Memory
     measured_steps: int
     images_per_second: float
     flops: float
@@ -92,25 +87,15 @@ def rehearse(config: TrainConfig, dataset: Dataset, console: Console) -> Rehears
     typical = statistics.median(seconds[1:] or seconds)
     # The first steps may be at a smaller size than later ones: time goes by operations.
     per_operation = typical / loop.spent.flops(1)
-    flops = Spent(config.model, loop.phases, config.batch_size).flops(config.steps)
+    flops = loop.spent.flops(config.steps) * config.batch_size / piece.batch_size
     return Rehearsal(
         config=config,
         images={name: len(part.labels) for name, part in dataset.parts.items()},
         parameters=parameters,
         learning=learning,
-        weight_bytes=4
-        * (
-            parameters * (2 if config.average else 1)
-            + learning * (1 + _KEPT[config.optimizer.name])
-        ),
-        activation_bytes=config.micro_batch * _largest_image(config, engine),
+        memory=step_memory(config, engine, 1, "one", config.micro_batch),
         measured_steps=len(seconds),
         images_per_second=piece.batch_size / typical,
         flops=flops,
         seconds=flops * per_operation,
     )
-
-
-def _largest_image(config: TrainConfig, engine: Engine) -> int:
-    sizes = [(side, side) for side in config.schedule.sides] or [config.model.image_size]
-    return max(image_bytes(config, engine, size) for size in sizes)

@@ -5,7 +5,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,8 @@ class RunFolder:
                     "another"
                 ) from error
             os.truncate(descriptor, 0)
-            os.write(descriptor, f"process {os.getpid()} on {os.uname().nodename}".encode())
+            with suppress(OSError):  # a name for the message above: a full disk may lack it
+                os.write(descriptor, f"process {os.getpid()} on {os.uname().nodename}".encode())
             yield
         finally:
             os.close(descriptor)

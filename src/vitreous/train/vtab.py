@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from rich.console import Console
 
@@ -50,16 +51,17 @@ def finetune_task(
         UserError: As `train`.
     """
     config = _config(weights, task, dataset, fields or {})
-    places = [
-        (dataset.parts[part], index)
-        for part in ("train", "validation")
-        for index in range(len(dataset.parts[part].labels))
-    ]
-    data = replace(dataset, parts={"train": Subset(places), "test": dataset.parts["test"]})
+    own = [dataset.parts["train"], dataset.parts["validation"]]
+    both = Subset(
+        own,
+        np.concatenate([np.arange(len(part.labels)) for part in own]),
+        np.repeat(np.arange(2, dtype=np.uint8), [len(part.labels) for part in own]),
+    )
+    data = replace(dataset, parts={"train": both, "test": dataset.parts["test"]})
     folder = RunFolder(out)
     done = out / "report.json"
     if done.is_file():
-        check_same(config.with_length(len(places)), folder.read_config())
+        check_same(config.with_length(len(both.labels)), folder.read_config())
         report = json.loads(done.read_text(encoding="utf-8"))
     else:
         report = train(config, data, out, console, resume=True)

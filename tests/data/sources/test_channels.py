@@ -89,3 +89,31 @@ def test_a_file_that_does_not_fit_is_a_bad_image(folder, content, reason):
 def test_nothing_readable(folder):
     with pytest.raises(UserError, match="none of the arrays looked at can be read"):
         table(folder, "path,label", "7.npy,a", "8.npy,b")
+
+
+def test_crops_are_decoded_by_themselves_at_a_reduced_scale(tmp_path):
+    colour = np.asarray(
+        Image.fromarray(RNG.integers(0, 256, (9, 12, 3), np.uint8)).resize((640, 480))
+    )
+    Image.fromarray(colour).save(tmp_path / "0.jpg", quality=95)
+    Image.fromarray(colour[..., 0]).save(tmp_path / "0_ir.jpg", quality=95)
+    Image.fromarray(colour[..., 1]).save(tmp_path / "0_depth.png")
+    part = table(tmp_path, "path,path2,label", "0.jpg,0_ir.jpg,a").parts["train"]
+    box = (40, 80, 400, 480)
+    reduced = part.read_crop(0, lambda *_: box, (100, 100))
+    assert reduced.shape == (100, 120, 4)
+    assert part.read(0, 200).shape == (240, 320, 4)
+    # A PNG comes whole, and the others with it.
+    part = table(tmp_path, "path,path2,label", "0.jpg,0_depth.png,a").parts["train"]
+    np.testing.assert_array_equal(
+        part.read_crop(0, lambda *_: box, (100, 100)), part.read(0)[40:440, 80:560]
+    )
+    assert part.read(0, 200).shape == (480, 640, 4)
+
+
+def test_crops_of_files_that_differ_in_size_are_refused(folder):
+    np.save(folder / "1.npy", np.zeros((9, 9, 5), np.uint8))
+    part = table(folder, "path,path2,label", "0.png,0.npy,a", "1.png,1.npy,b").parts["train"]
+    assert part.read_crop(0, lambda *_: (0, 0, 2, 2), (2, 2)).shape == (2, 2, 8)
+    with pytest.raises(BadImageError, match="differ in size: 4 x 5 and 9 x 9"):
+        part.read_crop(1, lambda *_: (0, 0, 2, 2), (2, 2))

@@ -1,4 +1,5 @@
 import pickle  # noqa: TID251 (to write what is read here without it)
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,40 @@ def test_hundred_in_pickles(tmp_path):
     assert dataset.class_names == tuple(WORDS)
     assert dataset.parts["test"].labels.tolist() == held["test"][1]
     np.testing.assert_array_equal(dataset.parts["test"].read(3), held["test"][0][3])
+
+
+def packed(folder: Path, path: Path, mode: str) -> Path:
+    with tarfile.open(path, mode) as archive:
+        archive.add(folder, folder.name)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"), [("cifar-10-python.tar.gz", "w:gz"), ("c.tar", "w"), ("c.tar.xz", "w:xz")]
+)
+def test_the_download_is_read_as_it_is(ten, tmp_path, send, name, mode):
+    folder, held = ten
+    archive = packed(folder, tmp_path / name, mode)
+    dataset = open_dataset(archive)
+    assert dataset.class_names == tuple(WORDS)
+    assert dataset.parts["train"].names == open_dataset(folder).parts["train"].names
+    copy, size = send(dataset.parts["test"])
+    assert size < 3000
+    np.testing.assert_array_equal(copy.read(2), held["test_batch"][0][2])
+
+
+def test_a_download_cut_short_or_with_code_is_refused(ten, tmp_path):
+    folder, _ = ten
+    archive = packed(folder, tmp_path / "c.tar.gz", "w:gz")
+    archive.write_bytes(archive.read_bytes()[:-20_000])
+    with pytest.raises(UserError, match=r"c\.tar\.gz: not a whole archive .*: download it again"):
+        open_dataset(archive)
+    (folder / "test_batch").write_bytes(b"cposix\nsystem\n(S'true'\ntR.")
+    with pytest.raises(UserError, match=r"test_batch: .*it names posix\.system"):
+        open_dataset(packed(folder, tmp_path / "d.tar.gz", "w:gz"))
+    (folder / "test_batch").unlink()
+    with pytest.raises(UserError, match="test_batch is missing"):
+        open_dataset(packed(folder, tmp_path / "e.tar.gz", "w:gz"))
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ PLAIN = st.dictionaries(
 def test_plain_values_of_every_protocol(tmp_path_factory, values, protocol):
     path = tmp_path_factory.getbasetemp() / "plain.pickle"
     path.write_bytes(pickle.dumps(values, protocol))
-    assert read_plain_pickle(path) == values
+    assert read_plain_pickle(path.read_bytes(), str(path)) == values
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4])
@@ -34,7 +34,7 @@ def test_arrays(tmp_path, protocol, dtype):
     array = np.arange(12).reshape(3, 4).astype(dtype)
     held = {"plain": array, "turned": np.asfortranarray(array), "again": [1]}
     (tmp_path / "a").write_bytes(pickle.dumps(held, protocol))
-    read = read_plain_pickle(tmp_path / "a")
+    read = read_plain_pickle((tmp_path / "a").read_bytes(), str(tmp_path / "a"))
     for key in ("plain", "turned"):
         np.testing.assert_array_equal(read[key], array)
 
@@ -48,7 +48,7 @@ def test_python_2(tmp_path):
         b"\x00\x01\x02\xfd\xfe\xfftbU\x06labelsq\x08]q\x09(K\x06K\x09eU\x05wordsq\x0a]q\x0bU\x03catau."
     )
     (tmp_path / "a").write_bytes(data)
-    read = read_plain_pickle(tmp_path / "a")
+    read = read_plain_pickle((tmp_path / "a").read_bytes(), str(tmp_path / "a"))
     np.testing.assert_array_equal(read["data"], [[0, 1, 2], [253, 254, 255]])
     assert read["labels"] == [6, 9]
     assert read["words"] == [b"cat"]
@@ -67,7 +67,7 @@ def test_nothing_is_run(tmp_path, protocol):
     for held in ({"a": Trap(tmp_path / "ran")}, {"a": np.array([Trap(tmp_path / "ran")], object)}):
         (tmp_path / "a").write_bytes(pickle.dumps(held, protocol))
         with pytest.raises(UserError, match="cannot be read") as caught:
-            read_plain_pickle(tmp_path / "a")
+            read_plain_pickle((tmp_path / "a").read_bytes(), str(tmp_path / "a"))
         assert "\n" not in str(caught.value)
     assert not (tmp_path / "ran").exists()
 
@@ -94,7 +94,7 @@ def test_nothing_is_run(tmp_path, protocol):
 def test_all_else_is_refused(tmp_path, data, message):
     (tmp_path / "a").write_bytes(data)
     with pytest.raises(UserError, match=message):
-        read_plain_pickle(tmp_path / "a")
+        read_plain_pickle((tmp_path / "a").read_bytes(), str(tmp_path / "a"))
 
 
 @given(st.binary(max_size=200))
@@ -102,6 +102,6 @@ def test_noise_is_refused_in_one_line(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "noise.pickle"
     path.write_bytes(b"\x80\x02}q\x01(" + data)
     try:
-        read_plain_pickle(path)
+        read_plain_pickle(path.read_bytes(), str(path))
     except UserError as error:
         assert str(error).count("\n") == 0  # noqa: PT017

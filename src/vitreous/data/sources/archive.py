@@ -2,7 +2,7 @@
 
 What `vitreous.data.sources.tar_listing` ignores is counted in the data set's notes. Of members with
 the same name, the last counts, as for tar. A compressed tar cannot be read at an offset and is
-refused with the command that unpacks it.
+refused with the command that unpacks it, but for CIFAR's downloads, which are read whole.
 """
 
 import shlex
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from vitreous.data.sample import Dataset
+from vitreous.data.sources.cifar import is_cifar_archive, open_cifar
 from vitreous.data.sources.encoded import encoded_dataset
 from vitreous.data.sources.shard_scan import is_samples
 from vitreous.data.sources.shards import open_shards
@@ -42,6 +43,8 @@ def open_archive(path: Path, address: str) -> Dataset:
         UserError: The archive is compressed, damaged or cut short, or its tree does not follow
             the rule.
     """
+    if is_cifar_archive(path):
+        return open_cifar(path, address)
     with open(path, "rb") as file:
         program = compression(file.read(8))
     if program:

@@ -27,12 +27,13 @@ class FileStore:
 
     def fetch(self, position: int) -> bytes:
         """The whole file of one image (see `Store.fetch`)."""
-        path = self.root / self.paths[position]
-        state = path.stat()
+        path = os.path.join(self.root, self.paths[position])
+        state = os.stat(path)
         if not stat.S_ISREG(state.st_mode):
             raise OSError("not a regular file")  # a pipe or device may never end
         check_bytes(state.st_size)
-        return path.read_bytes()
+        with open(path, "rb", buffering=0) as file:
+            return file.read()
 
 
 def open_folder(root: Path, address: str) -> Dataset:

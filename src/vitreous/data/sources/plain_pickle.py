@@ -8,15 +8,11 @@ refused by name.
 import pickletools
 from collections.abc import Callable
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vitreous.errors import UserError
-
-# Far over any file that is read so (CIFAR-100's training images: 155 MB).
-_MOST_BYTES = 2**30
 
 _ARRAY, _TYPE, _CLASS, _ENCODE, _BYTES = "array", "dtype", "ndarray", "encode", "bytes"
 
@@ -52,18 +48,20 @@ _PUTS = ("PUT", "BINPUT", "LONG_BINPUT")
 _GETS = ("GET", "BINGET", "LONG_BINGET")
 
 
-def read_plain_pickle(path: Path) -> dict[str, Any]:
+def read_plain_pickle(data: bytes, name: str) -> dict[str, Any]:
     """Read a pickled dictionary of numbers, strings, lists and NumPy arrays.
 
     Python 2's strings come as bytes, keys as str.
+
+    Args:
+        data: The whole file.
+        name: What to call it in an error.
 
     Raises:
         UserError: The file is damaged, no dictionary, or holds anything else: that is not run.
     """
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise ValueError("over 1 GiB")
-        value = _Machine().run(path.read_bytes())
+        value = _Machine().run(data)
         if not isinstance(value, dict):
             raise ValueError("no dictionary")
         return {
@@ -75,7 +73,7 @@ def read_plain_pickle(path: Path) -> dict[str, Any]:
     except Exception as fault:
         # Damaged opcodes meet the stack in as many ways as there are exceptions.
         reason = " ".join(str(fault).split())[:120] or type(fault).__name__
-        raise UserError(f"{path}: cannot be read ({reason}): download it again") from fault
+        raise UserError(f"{name}: cannot be read ({reason}): download it again") from fault
 
 
 class _Array:

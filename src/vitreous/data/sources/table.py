@@ -8,7 +8,7 @@ table's folder and stay inside it; absolute ones may be anywhere. Labels are in 
 * `labels`: any number of names, as "cat;dog", "cat|dog" or a JSON list; an empty cell is none.
 * one column a class, of zeros and ones: every column but those above whose first cell is 0 or 1.
 
-With `path2`, `path3`..., or paths that end in `.npy`, channels are stacked
+With `path2`, `path3`..., or where files are `.npy` or TIFFs of several bands, channels are stacked
 (`vitreous.data.sources.channels`). Other columns are left alone.
 """
 
@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from vitreous.data.sample import PART_NAMES, Dataset, Labels
+from vitreous.data.sources.bands import TIFF_SUFFIXES, count_bands
 from vitreous.data.sources.channels import ARRAY_SUFFIX, stacked_dataset
 from vitreous.data.sources.encoded import listed_dataset
 from vitreous.data.sources.folder import FileStore
@@ -90,7 +91,7 @@ def open_table(path: Path, address: str) -> Dataset:
     if not class_names:
         raise UserError(f"{address}: no row has a label: fill the labels column in")
     root, part_of = path.parent.absolute(), np.array(listing.parts)
-    if len(listing.files) > 1 or any(name.endswith(ARRAY_SUFFIX) for name in listing.files[0]):
+    if len(listing.files) > 1 or _holds_channels(root, listing.files[0]):
         return stacked_dataset(
             address=address,
             root=root,
@@ -110,6 +111,17 @@ def open_table(path: Path, address: str) -> Dataset:
         store=FileStore(root, names),
         notes={},
     )
+
+
+def _holds_channels(root: Path, names: list[str]) -> bool:
+    """Whether images are arrays or TIFFs of bands, by their names and the first file of such."""
+    if any(name.endswith(ARRAY_SUFFIX) for name in names):
+        return True
+    first = next((name for name in names if name.lower().endswith(TIFF_SUFFIXES)), None)
+    try:
+        return first is not None and count_bands((root / first).read_bytes()) is not None
+    except OSError:
+        return False
 
 
 def _listing(path: Path, address: str) -> _Listing:

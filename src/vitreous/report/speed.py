@@ -1,0 +1,97 @@
+"""How fast models are: beside one another, and as the work grows."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
+
+from vitreous.report.curves import run_styles
+from vitreous.report.style import INK, MUTED, PANEL, PAPER, STYLE, titled_figure
+
+_ROW = 0.24  # inches
+
+
+@rc_context(STYLE)
+def speed_beside(
+    rows: Sequence[tuple[str, Mapping[str, float]]], subjects: Sequence[str]
+) -> Figure:
+    """Draw each case as a line with one dot a subject, at its share of the first one's speed.
+
+    Args:
+        rows: What each case is called, and images a second by subject; drawn top down. Those
+            without the first subject are left out.
+        subjects: Names in their order of colours; the first stands at 1.
+
+    Returns:
+        A figure as high as its rows need.
+    """
+    first = subjects[0]
+    shown = [(name, rates) for name, rates in rows if first in rates]
+    figure = titled_figure(f"Speed, {first} = 1", 1.5 * PANEL, 1.3 + _ROW * len(shown))
+    axes = figure.add_subplot(xlabel="images a second, as a share of ours")
+    axes.grid(axis="x")
+    axes.axvline(1, color=INK, linewidth=1)
+    for subject, style in zip(subjects, run_styles(), strict=False):
+        at = [(r[subject] / r[first], y) for y, (_, r) in enumerate(shown) if subject in r]
+        axes.plot(
+            [share for share, _ in at],
+            [place for _, place in at],
+            "o",
+            color=style["color"],
+            markeredgecolor=PAPER,
+            markersize=6.5,
+            label=subject,
+            clip_on=False,
+        )
+    axes.set_yticks(range(len(shown)), [name for name, _ in shown], color=INK)
+    axes.set_ylim(len(shown) - 0.5, -0.5)
+    axes.set_xlim(left=0)
+    figure.legend(loc="outside lower left", ncols=5)
+    return figure
+
+
+@rc_context(STYLE)
+def growth(panels: Sequence[Mapping[str, Any]], subjects: Sequence[str]) -> Figure:
+    """Draw seconds of a call against the work, both in powers of ten, one panel a curve.
+
+    Args:
+        panels: Each with `title`, `axis` (what differs), `at`, `labels`, `operations`, and
+            `seconds` by subject with None where there is none.
+        subjects: Names in their order of colours. Broken lines have the slope of the operations,
+            through the first subject's dearest case: what lies above them is less than the
+            machine's best.
+
+    Returns:
+        Panels one beside the other.
+    """
+    figure = titled_figure("Time of a call as the work grows", 0.8 * PANEL * len(panels), 3.4)
+    for number, panel in enumerate(panels, 1):
+        axes = figure.add_subplot(1, len(panels), number, xlabel=panel["axis"])
+        axes.set_title(panel["title"], fontsize=8, color=MUTED, loc="left")
+        axes.grid(axis="both")
+        at, operations = panel["at"], panel["operations"]
+        for subject, style in zip(subjects, run_styles(), strict=False):
+            seconds = panel["seconds"].get(subject, [])
+            points = [(x, y) for x, y in zip(at, seconds, strict=False) if y is not None]
+            if points:
+                label = subject if number == 1 else None
+                axes.plot(
+                    *zip(*points, strict=True), marker="o", markersize=4, label=label, **style
+                )
+            if subject == subjects[0] and points and seconds[-1] is not None:
+                scale = seconds[-1] / operations[-1]
+                straight = [scale * count for count in operations]
+                label = "in proportion to the operations" if number == 1 else None
+                axes.plot(at, straight, "--", color=MUTED, linewidth=1, label=label)
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.xaxis.set_major_locator(FixedLocator(at))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_xticks(at, panel["labels"], fontsize=8)
+        if number == 1:
+            axes.set_ylabel("seconds")
+    figure.legend(loc="outside lower left", ncols=6)
+    return figure

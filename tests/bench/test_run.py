@@ -1,0 +1,151 @@
+"""A case from request to page; processes that die; what is known is not repeated."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vitreous.bench import run as running
+from vitreous.bench import worker
+from vitreous.bench.case import Case
+from vitreous.bench.growth import curves, slope
+from vitreous.bench.run import Store, run_case
+from vitreous.bench.summary import summarise
+from vitreous.bench.table import markdown
+from vitreous.errors import UserError
+
+CASE = Case(work="inference", model="ViT-Ti/16", batch=2, image_size=32, threads=1)
+
+
+def result(
+    seconds: dict[str, list[float]], batch: int = 2, side: int = 32, **case: Any
+) -> dict[str, Any]:
+    """As a worker would have measured it."""
+    given = {"work": "inference", "model": "ViT-Ti/16", "batch": batch, "image_size": side} | case
+    subjects = {
+        name: {
+            "version": "1.0",
+            "precision": "float32",
+            "seconds": values,
+            "processor_seconds": values,
+            "peak_bytes": 2**20,
+        }
+        for name, values in seconds.items()
+    }
+    return {
+        "case": Case(**given).to_dict(),
+        "where": "a machine",
+        "software": "PyTorch",
+        "date": "2026-01-01",
+        "rounds": 3,
+        "parameters": 10**6,
+        "flops": 2 * side**2,
+        "pixels": side**2,
+        "bandwidth": 4e9,
+        "products": {"flops": 2 * side**2 * batch, "seconds": [0.5, 0.5, 0.5]},
+        "subjects": subjects | {"vit-pytorch": {"left_out": "not installed"}},
+    }
+
+
+def test_a_worker_measures() -> None:
+    measured = worker.measure(CASE, ["vitreous"], 2)
+    ours = measured["subjects"]["vitreous"]
+    assert len(ours["seconds"]) == len(ours["processor_seconds"]) == 2
+    assert ours["difference"] <= 1e-5
+    assert ours["held_bytes"] >= 4 * measured["parameters"]
+    assert len(measured["products"]["seconds"]) == 2
+    summary = summarise(measured)
+    assert summary.rates["vitreous"] > 0
+    assert summary.best_peer is None
+    assert 0 < summary.shares["vitreous"] < 1.5
+    assert "| ViT-Ti/16 | 32 | 2 | 1 |" in markdown([measured], "vitreous bench", [])
+
+
+def test_other_logits_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    true = worker.answer
+    monkeypatch.setattr(worker, "answer", lambda model, images: true(model, images) * 1.01)
+    measured = worker.measure(CASE, ["vitreous"], 1)
+    assert "gives other logits: 9.9e-03" in measured["subjects"]["vitreous"]["left_out"]
+
+
+def test_want_of_memory_is_one_subject_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(name: str, model: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9")
+
+    monkeypatch.setattr(worker, "build_subject", build)
+    assert worker.measure(CASE, ["timm"], 1)["subjects"] == {"timm": {"left_out": "out of memory"}}
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("os.kill(os.getpid(), signal.SIGKILL)", "killed, most likely for want of memory"),
+        ("raise ValueError('no such thing')", "ValueError: no such thing"),
+    ],
+)
+def test_a_process_that_dies(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, program: str, words: str
+) -> None:
+    script = tmp_path / "python"
+    code = "import os, signal, sys; print('bench: making timm ready', file=sys.stderr, flush=True)"
+    script.write_text(f"#!{sys.executable}\n{code}\n{program}\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(running.sys, "executable", str(script))
+    told: list[str] = []
+    failed = run_case(CASE, ["vitreous"], 1, told.append)
+    assert failed["failed"] == f"{words} (while making timm ready)"
+    assert told == ["making timm ready"]
+    page = markdown([failed], "vitreous bench", [])
+    assert f"- {CASE.key}: {words}" in page
+
+
+def test_what_is_known_is_not_repeated(tmp_path: Path) -> None:
+    store = Store(tmp_path / "results.json")
+    assert not store.has(CASE, ["vitreous"], 3)
+    known = result({"vitreous": [1.0] * 3, "timm": [2.0] * 3})
+    known |= {"where": running.machine("cpu", 1), "software": running.software()}
+    store.keep(CASE, known | {"case": CASE.to_dict()})
+    again = Store(tmp_path / "results.json")
+    assert again.has(CASE, ["vitreous", "timm"], 3)
+    assert not again.has(CASE, ["vitreous", "transformers"], 3)
+    assert not again.has(CASE, ["vitreous"], 4)
+    again.results[CASE.key]["software"] = "another commit"
+    assert not again.has(CASE, ["vitreous"], 3)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"cases": {"a": {"case": {"work": "sleep"}}}}'])
+def test_a_file_of_something_else(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "results.json"
+    file.write_text(text)
+    with pytest.raises(UserError, match=r"holds no results of bench|work 'sleep'"):
+        Store(file)
+
+
+def test_ratios_shares_and_the_best_peer() -> None:
+    summary = summarise(
+        result({"vitreous": [1.0, 2.0, 1.0], "timm": [1.5, 3.0, 1.5], "torchvision": [1.2] * 3})
+    )
+    assert summary.ratios["timm"].median == 1.5
+    assert summary.best_peer == "torchvision"
+    assert summary.ratios["torchvision"].median == 1.2
+    assert summary.rates["vitreous"] == 2.0
+    assert summary.shares["vitreous"] == 0.5
+    assert summary.reading["vitreous"] == 4e6 / 4e9
+    assert summary.left_out == {"vit-pytorch": "not installed"}
+
+
+def test_exponents() -> None:
+    assert slope([1, 2, 4], [3, 12, 48]) == pytest.approx(2)
+    assert slope([1, 2], [3, None]) is None
+    results = [result({"vitreous": [side**3.0] * 3}, side=side) for side in (16, 32, 64)]
+    (curve,) = curves([*results, {"failed": "killed"}])
+    assert curve.axis == "pixels"
+    assert curve.labels == ["16", "32", "64"]
+    assert curve.exponent("vitreous") == pytest.approx(1.5)
+    assert curve.arithmetic == pytest.approx(1)
+    page = markdown(results, "vitreous bench", ["growth.svg"])
+    assert "Exponent in pixels: vitreous 1.50; arithmetic 1.00." in page
+    assert "![growth](growth.svg)" in page
+    json.dumps(results)

@@ -1,0 +1,37 @@
+"""Speed beside one another, and as the work grows."""
+
+from vitreous.report.speed import growth, speed_beside
+from vitreous.report.svg import standalone_svg
+
+
+def test_one_dot_a_subject() -> None:
+    rows = [
+        ("first", {"ours": 10.0, "theirs": 5.0}),
+        ("without us", {"theirs": 5.0}),
+        ("second", {"ours": 4.0}),
+    ]
+    figure = speed_beside(rows, ["ours", "theirs"])
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["first", "second"]
+    dots = {line.get_label(): line.get_xdata().tolist() for line in axes.lines[1:]}
+    assert dots == {"ours": [1.0, 1.0], "theirs": [0.5]}
+    svg = standalone_svg(figure)
+    assert svg == standalone_svg(speed_beside(rows, ["ours", "theirs"]))
+    assert "<svg" in svg
+
+
+def test_growth_beside_the_arithmetic() -> None:
+    panel = {
+        "title": "ViT-B/16",
+        "axis": "image size",
+        "at": [1.0, 4.0, 16.0],
+        "labels": ["128", "256", "512"],
+        "operations": [1.0, 4.0, 16.0],
+        "seconds": {"ours": [0.5, 1.0, 4.0], "theirs": [1.0, None, 8.0]},
+    }
+    (axes,) = growth([panel], ["ours", "theirs", "nobody"]).axes
+    lines = {line.get_label(): line.get_ydata().tolist() for line in axes.lines}
+    assert lines["theirs"] == [1.0, 8.0]
+    assert lines["in proportion to the operations"] == [0.25, 1.0, 4.0]
+    assert "nobody" not in lines
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["128", "256", "512"]

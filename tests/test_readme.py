@@ -43,7 +43,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_commands(photos, capsys):
     train, evaluate, predict, compare, explain, *rest = commands()
     check, preview, twice, clean, without, tune, *rest = rest
-    pretrain, probe, vtab, finetune, distil, *rest = rest
+    pretrain, probe, finetune, distil, *rest = rest
     reproducible, reproduce, plan, convert, models, embed = rest
     assert main([*train[1:], *QUICK, *SMALL]) == 0
     assert main([*train[1:3], "--out", "runs/other", *QUICK, *SMALL, "--seed", "1"]) == 0
@@ -60,7 +60,6 @@ def test_the_commands(photos, capsys):
     assert main([*tune[1:], *QUICK]) == 0
     assert main([*pretrain[1:], *QUICK, *SMALL]) == 0
     assert main(probe[1:]) == 0
-    assert main(vtab[1:]) == 2  # the tasks are not here
     assert main([*finetune[1:], *QUICK]) == 0
     assert main([*distil[1:], *QUICK, *SMALL]) == 0
     assert main(reproducible[1:]) == 0

@@ -7,8 +7,8 @@ from vitreous.errors import UserError
 from vitreous.experiments.cache import TrialCache
 from vitreous.experiments.small import small_resnet, small_vit, training
 from vitreous.experiments.training import FewShotTrial, TrainingTrial
-from vitreous.model.cost import multiply_adds
 from vitreous.train import memory
+from vitreous.train.spent import operations_of_training
 
 
 def trial_of(tiny, **changes) -> TrainingTrial:
@@ -28,7 +28,7 @@ def finished(tmp_path_factory, tiny):
 def test_a_run_gives_its_accuracy_and_cost(finished, tiny) -> None:
     cache, trial, outcome = finished
     assert 0 <= outcome.values["accuracy"] <= 1
-    assert outcome.flops == 120 * 6 * multiply_adds(trial.config.model)
+    assert outcome.flops == 120 * operations_of_training(trial.config.model, (8, 8))
     assert outcome.seconds > 0
     assert len(outcome.facts["classes"]) == 10
     left = {path.name for path in (cache.place(trial) / "run").iterdir()}
@@ -54,6 +54,15 @@ def test_what_decides_the_result_is_in_the_digest_and_nothing_else(tiny) -> None
         trial_of(tiny, column="other"),
     ]
     assert len({trial.digest, *(one.digest for one in others)}) == 5
+
+
+def test_fields_at_their_defaults_do_not_name_a_trial(tiny) -> None:
+    config = trial_of(tiny).key["config"]
+    assert config["batch_size"] == 20
+    assert config["model"]["kind"] == "vit"
+    assert config["model"]["width"] == 16
+    assert "label_smoothing" not in config
+    assert "registers" not in config["model"]
 
 
 def test_a_run_that_was_stopped_goes_on(finished, tmp_path, tiny) -> None:

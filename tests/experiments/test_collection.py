@@ -56,6 +56,7 @@ def test_subsets_are_balanced_and_nested(tiny) -> None:
     held = first_of_each_class(tiny, 20, 3, validation=30).parts
     assert list(held["train"].names) == list(first.names)
     assert len(held["validation"].names) == 30
+    assert len(first_of_each_class(tiny, 20, 3, test_images=10).parts["test"].labels) == 10
     assert not set(held["validation"].names) & set(first.names)
 
 

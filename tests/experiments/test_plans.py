@@ -10,6 +10,7 @@ from vitreous.experiments.cache import in_order
 from vitreous.experiments.catalogue import NAMES, find_experiment
 from vitreous.experiments.collection import Collection
 from vitreous.experiments.experiment import Setting
+from vitreous.experiments.figure10 import SimilarityTrial, by_distance
 from vitreous.experiments.results import Outcome, Results
 from vitreous.experiments.training import TrainingTrial
 
@@ -47,6 +48,14 @@ def collection(tmp_path_factory):
     return collection
 
 
+def outcome_of(trial, draw) -> Outcome:
+    if isinstance(trial, SimilarityTrial):
+        similarity = draw.uniform(-1, 1, (3, 3, 3, 3))
+        return Outcome(by_distance(similarity), facts={"similarity": similarity.tolist()})
+    column = getattr(trial, "column", "accuracy")
+    return Outcome({column: float(draw.random())}, flops=trial.flops or 1.0)
+
+
 @pytest.mark.parametrize("scale", ["pocket", "lab"])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_plan_has_seeds_a_cell_and_a_verdict(name, scale, collection) -> None:
@@ -68,10 +77,7 @@ def test_a_plan_has_seeds_a_cell_and_a_verdict(name, scale, collection) -> None:
     results = Results(
         (
             trial.row,
-            Outcome(
-                {getattr(trial, "column", "accuracy"): float(draw.random())},
-                flops=trial.flops or 1.0,
-            ),
+            outcome_of(trial, draw),
         )
         for trial in planned
         if trial.row

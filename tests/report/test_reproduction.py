@@ -1,4 +1,6 @@
-from vitreous.report.reproduction import curves, dots
+import numpy as np
+
+from vitreous.report.reproduction import curves, dots, similarities
 
 
 def test_each_curve_has_its_points_and_bars() -> None:
@@ -20,3 +22,12 @@ def test_each_seed_is_a_dot() -> None:
     means = [line.get_xdata()[0] for line in axes.lines[::2]]
     assert means == [0.55, 0.75]
     assert [len(line.get_xdata()) for line in axes.lines[1::2]] == [2, 2]
+
+
+def test_one_grid_of_maps_a_model() -> None:
+    similarity = np.eye(9).reshape(3, 3, 3, 3)
+    figure = similarities("Figure", {"short": similarity, "long": -similarity})
+    figure.canvas.draw()
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert [title for title in titles if title] == ["short", "long"]
+    assert sum(bool(axes.images) for axes in figure.axes) == 2

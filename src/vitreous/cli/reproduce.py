@@ -192,12 +192,12 @@ def _list(json_file: str | None) -> int:
         for experiment in experiments
     ]
     if not write_json(json_file, listed):
+        width = max(len(name) for name in NAMES)
         print_table(
-            ["name", "", "pocket"],
+            ["", "pocket"],
             [
                 [
-                    one.name,
-                    f"{one.title} ({one.source})".ljust(72),
+                    f"{one.name:{width}}  {one.title} ({one.source.partition(';')[0]})",
                     f"{one.scales['pocket'].minutes:.0f} min" if "pocket" in one.scales else "-",
                 ]
                 for one in experiments

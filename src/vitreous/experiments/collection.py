@@ -144,7 +144,12 @@ class Collection:
 
 
 def first_of_each_class(
-    dataset: Dataset, images: int, seed: int, *, validation: int = 0
+    dataset: Dataset,
+    images: int,
+    seed: int,
+    *,
+    validation: int = 0,
+    test_images: int | None = None,
 ) -> Dataset:
     """A data set with fewer training images, an equal share of each class (as near as can be).
 
@@ -155,6 +160,7 @@ def first_of_each_class(
         images: Training images, all where there are no more.
         seed: Of the choice.
         validation: Images that the data set's other training images give to a validation part.
+        test_images: Test images, the same for all seeds; all where not given.
     """
     parts = dict(dataset.parts)
     train = dataset.parts["train"]
@@ -164,6 +170,9 @@ def first_of_each_class(
         parts["train"] = _chosen(train, order[:images])
     if validation:
         parts["validation"] = _chosen(train, order[images : images + validation])
+    test = dataset.parts.get("test")
+    if test_images is not None and isinstance(test, PixelPart):
+        parts["test"] = _chosen(test, _balanced(test.labels, 0)[:test_images])
     return replace(dataset, parts=parts)
 
 

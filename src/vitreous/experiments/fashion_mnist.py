@@ -27,7 +27,7 @@ def _trials(setting: Setting) -> Sequence[Trial]:
         model,
         images_seen=_EPOCHS * len(dataset.parts["train"].labels),
         optimizer=MUON,
-        augmentation=Augmentation(flip=0.5, translate=0.1, scale=0.1),
+        augmentation=Augmentation(flip=0.5),
         label_smoothing=0.1,
         average=0.998,
         # 25 patches in place of 49 while the coarse is learnt.

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -73,16 +73,23 @@ class TrainingTrial(Trial):
 
     @cached_property
     def flops(self) -> float:
-        """Three forward passes an image."""
+        """By arithmetic, as the run's own log has them."""
         config = self.resolved
         assert config.steps is not None
         stretches = phases(config.schedule, config.model.image_size, config.steps)
-        return Spent(config.model, stretches, config.batch_size).flops(config.steps)
+        spent = Spent(
+            config.model,
+            stretches,
+            config.batch_size,
+            tuning=config.tuning,
+            parallel=config.parallel,
+        )
+        return spent.flops(config.steps)
 
     @cached_property
     def key(self) -> dict[str, Any]:
         """The resolved config, the data's fingerprint, and what it starts from."""
-        config = self.resolved.to_dict()
+        config = decided(self.resolved)
         return {
             "kind": "training",
             "config": {name: value for name, value in config.items() if name not in _NO_MATTER},
@@ -121,6 +128,21 @@ class TrainingTrial(Trial):
         if len(report["classes"]) <= _MOST_CLASSES:
             facts["classes"] = report["classes"]
         return Outcome({self.column: report["accuracy"]}, seconds, self.flops, facts)
+
+
+def decided(section: Any) -> dict[str, Any]:
+    """The fields of a config that are not at their defaults, as plain values.
+
+    A field that a later version adds so leaves the names of finished trials as they were.
+    """
+    found = {}
+    for one in fields(section):
+        value = getattr(section, one.name)
+        if is_dataclass(value):
+            found[one.name] = decided(value)
+        elif value != one.default or one.name == "kind":
+            found[one.name] = value
+    return found
 
 
 _MOST_CLASSES = 20

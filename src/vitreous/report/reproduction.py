@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
+import numpy as np
+from jaxtyping import Float
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
 from vitreous.report.curves import run_styles
+from vitreous.report.inside import draw_similarity
 from vitreous.report.style import INK, MUTED, PANEL, STYLE, titled_figure
 
 Point = tuple[float, float, float]
@@ -81,6 +84,22 @@ def dots(
     axes.set_ylim(len(rows) - 0.5, -0.5)
     if percent:
         axes.xaxis.set_major_formatter(PercentFormatter(xmax=1, symbol=" %", is_latex=True))
+    return figure
+
+
+@rc_context(STYLE)
+def similarities(title: str, models: Mapping[str, Float[np.ndarray, "h w h w"]]) -> Figure:
+    """Draw the position similarity of several models side by side (Figure 10).
+
+    Args:
+        title: Of the figure.
+        models: Cosines by the model's name (see `vitreous.report.inside.position_similarity`).
+    """
+    figure = titled_figure(title, 0.8 * PANEL * len(models), 0.85 * PANEL)
+    panels = np.atleast_1d(figure.subplots(1, len(models)))
+    for axes, (name, similarity) in zip(panels, models.items(), strict=True):
+        draw_similarity(figure, axes, similarity)
+        axes.set_title(name, color=INK, loc="left", fontsize=10)
     return figure
 
 

@@ -40,7 +40,7 @@ def section(result: dict) -> str:
     ]
     lines += ["", "| | | here | spread | seeds |", "|---|---|---|---|---|"]
     lines += [
-        f"| {row['row']} | {row['column']} | {row['mean']:.4f} | {row['spread']:.4f} "
+        f"| {row['row']} | {row['column']} | {number(row['mean'])} | {number(row['spread'])} "
         f"| {len(row['values'])} |"
         for row in result["rows"]
         if "values" in row
@@ -54,6 +54,11 @@ def section(result: dict) -> str:
         f"{result['commit']}",
     ]
     return "\n".join(lines)
+
+
+def number(value: float) -> str:
+    """Shares with their digits, counts whole."""
+    return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.4f}"
 
 
 if __name__ == "__main__":

@@ -40,9 +40,7 @@ class MLP(nn.Module):
 
     def forward(self, x: Float[Tensor, "B S D"]) -> Float[Tensor, "B S D"]:
         """Each token by itself."""
-        hidden = self.dropout(self.moved(self.expand.activated(x, self.activation)))  # (B, S, F)
-        out: Tensor = self.contract(hidden)
-        return out
+        return self.read(self.neurons(x))
 
     def neurons(self, x: Float[Tensor, "B S D"]) -> Float[Tensor, "B S F"]:
         """Activations of the hidden layer."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from torch import Tensor, nn
 
 from vitreous.model.activation import ACTIVATIONS
@@ -42,12 +42,12 @@ class MLP(nn.Module):
         """Each token by itself."""
         return self.read(self.neurons(x))
 
-    def neurons(self, x: Float[Tensor, "B S D"]) -> Float[Tensor, "B S F"]:
-        """Activations of the hidden layer."""
+    def neurons(self, x: Float[Tensor, "B S D"]) -> Real[Tensor, "B S F"]:
+        """Activations of the hidden layer; bytes where its layers are integer (export/int8.py)."""
         hidden: Tensor = self.moved(self.expand.activated(x, self.activation))
         return hidden
 
-    def read(self, neurons: Float[Tensor, "B S F"]) -> Float[Tensor, "B S D"]:
+    def read(self, neurons: Real[Tensor, "B S F"]) -> Float[Tensor, "B S D"]:
         """What the second layer makes of them."""
         out: Tensor = self.contract(self.dropout(neurons))
         return out

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
@@ -16,7 +15,7 @@ from vitreous.experiments.experiment import Experiment, PaperRun, Scale, Setting
 from vitreous.experiments.finding import Finding, higher
 from vitreous.experiments.results import Outcome, Results
 from vitreous.experiments.small import ADAM, small_vit, training
-from vitreous.experiments.training import TrainingTrial
+from vitreous.experiments.training import AfterTraining, TrainingTrial
 from vitreous.experiments.trial import Trial
 
 if TYPE_CHECKING:
@@ -36,26 +35,10 @@ _SIZES = {"pocket": (10_000, 4, 64, 4), "lab": (100_000, 2, 192, 8)}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class SimilarityTrial(Trial):
-    """How alike the learned positions of patches are, by the cosine.
+class SimilarityTrial(AfterTraining):
+    """How alike the learned positions of patches are, by the cosine."""
 
-    Attributes:
-        row: Where its values stand.
-        seed: Of the training.
-        start: Whose positions.
-    """
-
-    start: TrainingTrial
-
-    @property
-    def needs(self) -> Sequence[Trial]:
-        """The training."""
-        return (self.start,)
-
-    @cached_property
-    def key(self) -> dict[str, Any]:
-        """The training decides all."""
-        return {"kind": "position similarity", "start": self.start.digest}
+    kind = "position similarity"
 
     def run(self, folder: Path, finished: Callable[[Trial], Path]) -> Outcome:
         """The mean cosine of patches side by side, in one row or column, and elsewhere."""

@@ -103,10 +103,7 @@ def _draw(results: Results) -> "Figure":
 
     return curves(
         "Figure 3: accuracy against size of the training set",
-        {
-            row: [(float(n), cell.mean, cell.spread) for n, cell in results.row(row).items()]
-            for row in results.rows
-        },
+        results.curves(),
         x="training images, Fashion-MNIST",
         y="test accuracy",
         logarithmic=True,

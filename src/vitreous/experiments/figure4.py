@@ -29,10 +29,7 @@ def _draw(results: Results) -> "Figure":
 
     return curves(
         "Figure 4: few-shot accuracy against size of the pretraining set",
-        {
-            row: [(float(n), cell.mean, cell.spread) for n, cell in results.row(row).items()]
-            for row in results.rows
-        },
+        results.curves(),
         x="pretraining images, Fashion-MNIST",
         y="linear 5-shot accuracy, digits",
         logarithmic=True,

@@ -3,16 +3,15 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vitreous.experiments.experiment import Experiment, Scale, Setting
 from vitreous.experiments.finding import Finding, higher
 from vitreous.experiments.results import Outcome, Results
 from vitreous.experiments.self_supervision import COLUMN, scratch
 from vitreous.experiments.small import MOMENTUM, small_resnet, training
-from vitreous.experiments.training import TrainingTrial
+from vitreous.experiments.training import AfterTraining, TrainingTrial
 from vitreous.experiments.trial import Trial
 
 if TYPE_CHECKING:
@@ -23,26 +22,10 @@ _SIZES = {"pocket": ((1, 1, 1), 8), "lab": ((2, 2, 2), 32)}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PerClassTrial(Trial):
-    """Accuracy of a trained model, and the F1 of each class, from its report.
+class PerClassTrial(AfterTraining):
+    """Accuracy of a trained model, and the F1 of each class, from its report."""
 
-    Attributes:
-        row: Where its values stand.
-        seed: Of the training.
-        start: Whose report.
-    """
-
-    start: TrainingTrial
-
-    @property
-    def needs(self) -> Sequence[Trial]:
-        """The training."""
-        return (self.start,)
-
-    @cached_property
-    def key(self) -> dict[str, Any]:
-        """The training decides all."""
-        return {"kind": "per class", "start": self.start.digest}
+    kind = "per class"
 
     def run(self, folder: Path, finished: Callable[[Trial], Path]) -> Outcome:
         """Read the report."""

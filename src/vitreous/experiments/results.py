@@ -89,3 +89,10 @@ class Results:
     def row(self, name: str) -> dict[str, Cell]:
         """The cells of a row by column, in order."""
         return {column: cell for (row, column), cell in self.cells.items() if row == name}
+
+    def curves(self) -> dict[str, list[tuple[float, float, float]]]:
+        """Each row as a curve over columns that are numbers: column, mean, spread."""
+        return {
+            row: [(float(x), cell.mean, cell.spread) for x, cell in self.row(row).items()]
+            for row in self.rows
+        }

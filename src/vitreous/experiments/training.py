@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from vitreous.data.sample import Dataset
 from vitreous.experiments.collection import fingerprint
@@ -158,7 +158,32 @@ def _curve(history: Sequence[Mapping[str, float]]) -> list[list[float]]:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class FewShotTrial(Trial):
+class AfterTraining(Trial):
+    """What is measured on a trained model.
+
+    Attributes:
+        row: Where its values stand.
+        seed: Of the training.
+        start: The training.
+        kind: Of measurement; a part of the trial's name in the cache.
+    """
+
+    kind: ClassVar[str]
+    start: TrainingTrial
+
+    @property
+    def needs(self) -> Sequence[Trial]:
+        """The training."""
+        return (self.start,)
+
+    @cached_property
+    def key(self) -> dict[str, Any]:
+        """The kind and the training, which decide all where there are no further fields."""
+        return {"kind": self.kind, "start": self.start.digest}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FewShotTrial(AfterTraining):
     """Linear few-shot accuracy of a trained model's frozen features (section 4.1, "Metrics").
 
     Attributes:
@@ -171,22 +196,17 @@ class FewShotTrial(Trial):
         draws: Of shots; the value is their mean.
     """
 
+    kind = "few-shot"
     column: str = "5-shot"
-    start: TrainingTrial
     dataset: Dataset
     shots: int = 5
     draws: int = 10
-
-    @property
-    def needs(self) -> Sequence[Trial]:
-        """The training."""
-        return (self.start,)
 
     @cached_property
     def key(self) -> dict[str, Any]:
         """The training, the data's fingerprint, shots and draws."""
         return {
-            "kind": "few-shot",
+            "kind": self.kind,
             "start": self.start.digest,
             "data": fingerprint(self.dataset),
             "shots": self.shots,

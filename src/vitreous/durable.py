@@ -1,8 +1,9 @@
-"""Files that are complete or absent: written aside, synced, renamed."""
+"""Files that are complete or absent, written aside, synced and renamed; and who may write them."""
 
+import fcntl
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vitreous.errors import UserError
@@ -48,6 +49,35 @@ def write_text(path: Path, text: str) -> None:
             raise UserError(f"cannot write {path}: {error.strerror or error}") from error
         return
     write_durably(path, lambda aside: _ignore(aside.write_text(text, encoding="utf-8")))
+
+
+@contextmanager
+def exclusive(path: Path) -> Iterator[str | None]:
+    """Try to be the only one who holds a lock file; it ends with the process, however that ends.
+
+    Yields:
+        None where it is ours; else who holds it, in words.
+
+    Raises:
+        UserError: No right to write there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise UserError(f"cannot write {path.parent}: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield os.read(descriptor, 99).decode(errors="replace") or "another process"
+            return
+        os.truncate(descriptor, 0)
+        with suppress(OSError):  # a name to tell others: a full disk may lack it
+            os.write(descriptor, f"process {os.getpid()} on {os.uname().nodename}".encode())
+        yield None
+    finally:
+        os.close(descriptor)
 
 
 def _ignore(_: object) -> None:

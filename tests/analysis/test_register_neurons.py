@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import vitreous
+from needs import needs_vnni
 from planted import LAYER, NEURON, bright_images, bright_pixels, planted
 from vitreous.analysis.register_neurons import find_remedy, with_test_time_register
 from vitreous.errors import UserError
@@ -79,7 +80,7 @@ def test_neurons_that_there_are_not(neurons: tuple[tuple[int, int], ...]) -> Non
         replace(planted().config, register_neurons=((0, 0),))
 
 
-@pytest.mark.parametrize("precision", ["float32", "int8"])
+@pytest.mark.parametrize("precision", ["float32", pytest.param("int8", marks=needs_vnni)])
 def test_a_remedied_model_is_optimised_as_any(precision: str) -> None:
     """The activation is moved between the packed layers too."""
     found = find_remedy(planted(), bright_images())

@@ -22,6 +22,8 @@ def test_the_list(capsys) -> None:
         (["tableau8"], "did you mean table8"),
         (["table8", "--scale", "large"], "choose pocket, lab or paper"),
         (["table8", "--seeds", "0"], "--seeds is 0"),
+        (["table8", "--jobs", "0"], "--jobs is 0"),
+        (["figure12", "--jobs", "2"], "measures speed: run it with --jobs 1"),
         (["table8", "--data", "nowhere"], "Fashion-MNIST is not in nowhere"),
     ],
 )

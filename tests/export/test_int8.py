@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
+from needs import needs_vnni
 from vitreous.export.int8 import Int8Dense, Range, quantised_rows
 
 
@@ -25,6 +26,7 @@ def test_numbers_outside_go_to_the_ends() -> None:
     assert levels.tolist() == [0, 255]
 
 
+@needs_vnni
 @torch.no_grad()
 def test_product_of_levels() -> None:
     torch.manual_seed(0)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import vitreous
+from needs import needs_vnni
 from vitreous.data.batch import normalise
 from vitreous.data.preprocessing import Preprocessing
 from vitreous.errors import UserError
@@ -91,6 +92,7 @@ def test_bfloat16_stays_near(shape: str) -> None:
     assert 0 < fast.agreement.features < 0.05
 
 
+@needs_vnni
 @pytest.mark.parametrize("shape", ["token", "mean", "map", "relu", "swiglu", "layer scale"])
 def test_int8_stays_near(shape: str) -> None:
     model = build(**SHAPES[shape])
@@ -101,6 +103,23 @@ def test_int8_stays_near(shape: str) -> None:
     assert 1e-4 < error < 0.1
     kinds = {type(module).__name__ for module in fast.modules()}
     assert "Int8Dense" in kinds
+
+
+def test_bfloat16_where_the_kernel_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch's own products then, slow, but no crash."""
+    monkeypatch.setattr("vitreous.export.pack.kernel_has", lambda dtype: False)
+    monkeypatch.setattr("vitreous.model.dense._MEASURED", False)
+    model = build()
+    fast = model.optimize(bytes_for(model), precision="bfloat16", device="cpu")
+    assert "PackedDense" not in {type(module).__name__ for module in fast.modules()}
+    assert fast.precision == "bfloat16"
+
+
+def test_int8_where_the_processor_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cpu._is_vnni_supported", lambda: False)
+    model = build()
+    with pytest.raises(UserError, match=r"no integer products of its own .*: choose auto"):
+        model.optimize(bytes_for(model), precision="int8", device="cpu")
 
 
 def test_int8_of_what_has_none() -> None:

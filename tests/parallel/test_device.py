@@ -64,7 +64,22 @@ def test_it_measures_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_measure_is_a_ratio_of_this_machine() -> None:
-    assert 0.01 < module._bfloat16_speed_ratio() < 100
+    assert 0.001 < module._bfloat16_speed_ratio() < 100
+
+
+@pytest.mark.parametrize(("small", "sizes"), [(0.02, [256]), (0.9, [256, 512])])
+def test_bfloat16_without_a_kernel_is_not_measured_at_length(
+    monkeypatch: pytest.MonkeyPatch, small: float, sizes: list[int]
+) -> None:
+    asked = []
+
+    def ratio(rows: int, width: int, rounds: int) -> float:
+        asked.append(width)
+        return small if width == 256 else 2.0
+
+    monkeypatch.setattr(module, "_ratio_of_products", ratio)
+    assert module._bfloat16_speed_ratio() == (small if small < 0.5 else 2.0)
+    assert asked == sizes
 
 
 @pytest.mark.parametrize(("supported", "precision"), [(True, "bfloat16"), (False, "float32")])

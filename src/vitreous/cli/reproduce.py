@@ -8,7 +8,8 @@
 The scale pocket is for two CPU cores, lab for one GPU; paper prints what a cluster would run, and
 trains nothing. --data is the folder that holds the data sets; the message names those that are
 missing. Finished trials are kept: a stopped experiment goes on with the same command, and what
-another one has trained already is not trained again.
+another one has trained already is not trained again. Commands that share a cache share the work,
+and --jobs runs several trials at once.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -46,6 +47,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--cache", metavar="DIR", help="finished trials of all experiments; OUT/trials if not given"
     )
+    parser.add_argument(
+        "--jobs",
+        metavar="INT",
+        type=int,
+        help="trials at once; usually one a core of a CPU, and one where speed is measured",
+    )
     add_json_argument(parser)
 
 
@@ -58,6 +65,8 @@ def run(arguments: Namespace) -> int:
     experiment = find_experiment(arguments.name)
     if arguments.seeds is not None and arguments.seeds < 1:
         raise UserError(f"--seeds is {arguments.seeds}: give at least 1")
+    if arguments.jobs is not None and arguments.jobs < 1:
+        raise UserError(f"--jobs is {arguments.jobs}: give at least 1")
     if arguments.scale == "paper":
         return _plan(experiment, arguments.json)
     if arguments.scale not in ("pocket", "lab"):
@@ -72,6 +81,7 @@ def _run(experiment: "Experiment", scale: "ScaleName", arguments: Namespace) -> 
     from vitreous.experiments.collection import Collection
     from vitreous.experiments.experiment import Setting
     from vitreous.experiments.reproduce import reproduce
+    from vitreous.experiments.sharing import usual_jobs
     from vitreous.train.stop import StoppedError
 
     console = Console(stderr=True)
@@ -83,8 +93,11 @@ def _run(experiment: "Experiment", scale: "ScaleName", arguments: Namespace) -> 
         weights=None if arguments.weights is None else Path(arguments.weights),
     )
     cache = TrialCache(Path(arguments.cache) if arguments.cache else out / "trials")
+    jobs = arguments.jobs or usual_jobs(experiment, setting)
+    if jobs > 1 and experiment.timed:
+        raise UserError(f"{experiment.name} measures speed: run it with --jobs 1")
     try:
-        done = reproduce(experiment, setting, out, cache, console)
+        done = reproduce(experiment, setting, out, cache, console, jobs)
     except StoppedError as stopped:
         console.print(
             f"stopped; finished trials are in {cache.folder}: the same command goes on",

@@ -3,10 +3,11 @@
 import json
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from vitreous.durable import write_text
+from vitreous.durable import exclusive, write_text
 from vitreous.errors import UserError
 from vitreous.experiments.results import Outcome
 from vitreous.experiments.trial import Trial
@@ -41,6 +42,12 @@ class TrialCache:
             return None
         except (OSError, ValueError, TypeError) as error:
             raise UserError(f"{file} cannot be read ({error}): delete it, and run again") from error
+
+    @contextmanager
+    def claimed(self, trial: Trial) -> Iterator[bool]:
+        """Keep other processes from running a trial; says whether it is free for this one."""
+        with exclusive(self.place(trial) / ".claim") as holder:
+            yield holder is None
 
     def run(self, trial: Trial) -> Outcome:
         """Run a trial whose needs are finished, and remember its outcome.

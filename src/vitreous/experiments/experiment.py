@@ -91,6 +91,7 @@ class Experiment:
         findings: What the results say of the paper's claims; pure.
         draw: The figure, drawn like the paper's, from the same results.
         paper: The runs of the paper itself, for `--scale paper`.
+        timed: Whether speed is what it measures: nothing may run beside it.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Experiment:
     findings: Callable[[Results], Sequence[Finding]]
     draw: "Callable[[Results], Figure] | None" = None
     paper: Callable[[], Sequence[PaperRun]] | None = None
+    timed: bool = False
 
     def scale(self, name: str) -> Scale:
         """How it is run at a scale.

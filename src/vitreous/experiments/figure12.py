@@ -203,4 +203,5 @@ EXPERIMENT = Experiment(
     trials=_trials,
     findings=_findings,
     draw=_draw,
+    timed=True,
 )

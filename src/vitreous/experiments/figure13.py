@@ -79,4 +79,5 @@ EXPERIMENT = Experiment(
     },
     trials=_trials,
     findings=_findings,
+    timed=True,
 )

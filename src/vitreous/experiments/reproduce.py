@@ -5,6 +5,7 @@ import os
 import platform
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,8 @@ from vitreous.errors import UserError
 from vitreous.experiments.cache import TrialCache, in_order
 from vitreous.experiments.experiment import Experiment, Setting
 from vitreous.experiments.finding import Finding, overall
-from vitreous.experiments.results import Results
+from vitreous.experiments.results import Outcome, Results
+from vitreous.experiments.sharing import helpers, run_shared
 from vitreous.experiments.trial import Trial
 
 if TYPE_CHECKING:
@@ -80,7 +82,12 @@ class Reproduction:
 
 
 def reproduce(
-    experiment: Experiment, setting: Setting, out: Path, cache: TrialCache, console: "Console"
+    experiment: Experiment,
+    setting: Setting,
+    out: Path,
+    cache: TrialCache,
+    console: "Console",
+    jobs: int = 1,
 ) -> Reproduction:
     """Run what is not in the cache yet, judge, and write `NAME.json` and the figure.
 
@@ -90,6 +97,8 @@ def reproduce(
         out: Folder of the results.
         cache: Of finished trials.
         console: One line a trial.
+        jobs: Trials at once, each in a process with its share of the cores; more than one for
+            experiments of the catalogue only.
 
     Raises:
         UserError: The machine or the data cannot do it; nothing was run.
@@ -103,7 +112,8 @@ def reproduce(
     waiting = [trial for trial in trials if cache.read(trial) is None]
     for trial in waiting:
         trial.check()
-    _run_all(trials, waiting, cache, console)
+    with helpers(min(jobs, len(waiting)) - 1 if waiting else 0, experiment, setting, cache):
+        _run_all(trials, waiting, cache, console)
     results = Results((trial.row, cache.whole(trial)) for trial in planned if trial.row)
     outcomes = [cache.read(trial) for trial in trials]
     done = Reproduction(
@@ -123,27 +133,32 @@ def reproduce(
 def _run_all(
     trials: Sequence[Trial], waiting: Sequence[Trial], cache: TrialCache, console: "Console"
 ) -> None:
-    """One after the other; the time that is left is told by the operations done so far."""
+    """A line for each; the time that is left is told by the operations done so far."""
     left = sum(trial.flops for trial in waiting)
-    done = spent = 0.0
-    known = len(trials) - len(waiting)
-    if known:
-        console.print(f"{known} of {len(trials)} trials are in {cache.folder} already")
-    for place, trial in enumerate(waiting, known + 1):
-        begin = time.perf_counter()
-        with console.status(f"{place}/{len(trials)}  {_named(trial)}"):
-            outcome = cache.run(trial)
-        took = time.perf_counter() - begin
-        left -= trial.flops
-        if trial.flops:
-            done, spent = done + trial.flops, spent + took
+    done = 0.0
+    place = len(trials) - len(waiting)
+    if place:
+        console.print(f"{place} of {len(trials)} trials are in {cache.folder} already")
+    begin = time.perf_counter()
+
+    def begun(trial: Trial) -> AbstractContextManager[object]:
+        return console.status(f"{place + 1}/{len(trials)}  {_named(trial)}")
+
+    def finished(trial: Trial, outcome: Outcome) -> None:
+        nonlocal left, done, place
+        left, done, place = left - trial.flops, done + trial.flops, place + 1
         values = ", ".join(f"{column} {value:.4g}" for column, value in outcome.values.items())
-        rest = f"; about {_words(spent * left / done)} left" if done and left > 0 else ""
+        rest = ""
+        if done and left > 0:
+            rest = f"; about {_words((time.perf_counter() - begin) * left / done)} left"
+        took = _words(outcome.seconds)
         console.print(
-            f"{place}/{len(trials)}  {_named(trial)}: {values or 'done'} in {_words(took)}{rest}",
+            f"{place}/{len(trials)}  {_named(trial)}: {values or 'done'} in {took}{rest}",
             highlight=False,
             soft_wrap=True,
         )
+
+    run_shared(waiting, cache, begun, finished)
 
 
 def _named(trial: Trial) -> str:

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vitreous.model.attention import Attention
-from vitreous.model.dense import Dense, fused_linear, kernel_name
+from vitreous.model.dense import Dense, fused_linear, kernel_has, kernel_name
 from vitreous.model.encoder import MLP
 
 
@@ -35,7 +35,9 @@ class PackedDense(nn.Module):
 
 @torch.no_grad()
 def pack(blocks: nn.ModuleList, rows: int, *, whole_last: bool) -> None:
-    """Pack the linear layers of encoder blocks, in place; those of other kinds stay.
+    """Pack the linear layers of encoder blocks, in place.
+
+    Those of other kinds stay, and so do those of a precision that the kernel lacks here.
 
     Args:
         blocks: Of a frozen model.
@@ -53,5 +55,5 @@ def pack(blocks: nn.ModuleList, rows: int, *, whole_last: bool) -> None:
                 names = ("expand", "contract")
             for name in names:
                 linear = getattr(module, name)
-                if isinstance(linear, Dense):
+                if isinstance(linear, Dense) and kernel_has(linear.weight.dtype):
                     setattr(module, name, PackedDense(linear, rows))

@@ -104,6 +104,14 @@ def _kernel_takes(x: Tensor, weight: Tensor) -> bool:
     )
 
 
+def kernel_has(dtype: torch.dtype) -> bool:
+    """Whether oneDNN multiplies numbers of this type on this processor at all."""
+    if not torch.backends.mkldnn.is_available():
+        return False
+    has: bool = dtype != torch.bfloat16 or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return has
+
+
 def _product_dtype(x: Tensor) -> torch.dtype:
     return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
 

@@ -1,17 +1,15 @@
 """The run folder: what was asked, what was split, and who may write there."""
 
 import dataclasses
-import fcntl
 import json
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from vitreous.data.sample import Dataset
 from vitreous.data.split import split_record
-from vitreous.durable import write_text
+from vitreous.durable import exclusive, write_text
 from vitreous.errors import UserError
 from vitreous.train.best import BestWeights
 from vitreous.train.checkpoint import Checkpoints
@@ -69,26 +67,13 @@ class RunFolder:
         Raises:
             UserError: Another run is writing here.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
-            raise UserError(f"cannot write {self.path}: {error.strerror}") from error
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                holder = os.read(descriptor, 99).decode(errors="replace") or "another process"
+        with exclusive(self._lock) as holder:
+            if holder:
                 raise UserError(
                     f"--out {self.path} is being written by {holder}: wait for it, or choose "
                     "another"
-                ) from error
-            os.truncate(descriptor, 0)
-            with suppress(OSError):  # a name for the message above: a full disk may lack it
-                os.write(descriptor, f"process {os.getpid()} on {os.uname().nodename}".encode())
+                )
             yield
-        finally:
-            os.close(descriptor)
 
     def begin(self, config: TrainConfig, dataset: Dataset) -> None:
         """Write down which image is in which part, and the resolved config, which comes last."""

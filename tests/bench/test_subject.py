@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from needs import needs_vnni
 from vitreous.bench.case import Case
 from vitreous.bench.roster import OURS, PEERS, build_subject
 from vitreous.bench.subject import LeftOutError, randomise
@@ -77,6 +78,7 @@ def test_ours_is_optimised_where_others_are_compiled(model) -> None:
     assert job.held() > 0
 
 
+@needs_vnni
 def test_int8_is_ours_alone(subject) -> None:
     case = Case(work="inference", model="small", precision="int8", batch=3)
     try:

@@ -8,9 +8,11 @@ from vitreous.parallel.device import Precision
 
 Work = Literal["inference", "training", "default"]
 Mode = Literal["eager", "compiled"]
-Numbers = Literal["float32", "bfloat16", "int8"]
+Numbers = Literal["float32", "bfloat16", "int8", "float8"]
 PRECISIONS: tuple[Numbers, ...] = get_args(Numbers)
 MODES: tuple[Mode, ...] = get_args(Mode)
+QUANTISED: tuple[Numbers, ...] = ("int8", "float8")
+"""For inference, by `vitreous.optimize`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +24,8 @@ class Case:
             pass as each package runs it when nothing is asked for, whatever its precision.
         model: A name, or the path of a checkpoint.
         precision: Of the products. For inference the weights are of it too; a training step has
-            float32 weights under autocast. `int8` is for inference, and ours alone: the others
-            run in bfloat16 beside it.
+            float32 weights under autocast. `int8` and `float8` are for inference, and ours alone:
+            the others run in bfloat16 beside them.
         mode: `compiled` is `torch.compile(model)` for the others; for ours `vitreous.optimize` in
             inference, whatever it does on the device, and compiled blocks in training.
         batch: B, images.
@@ -54,14 +56,17 @@ class Case:
                 raise UserError(f"{name} is {getattr(self, name)}: give at least {least}")
         if self.image_size is not None and self.image_size < 1:
             raise UserError(f"image_size is {self.image_size}: give at least 1")
-
-        if self.precision == "int8" and self.work == "training":
-            raise UserError("precision 'int8' is for inference: give another for training")
+        if self.precision in QUANTISED and self.work == "training":
+            raise UserError(
+                f"precision {self.precision!r} is for inference: give another for training"
+            )
 
     @property
     def floating(self) -> Precision:
-        """The precision of who has no integer products."""
-        return "bfloat16" if self.precision == "int8" else self.precision
+        """The precision of who is not quantised."""
+        if self.precision == "int8" or self.precision == "float8":
+            return "bfloat16"
+        return self.precision
 
     @property
     def key(self) -> str:

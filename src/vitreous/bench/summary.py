@@ -11,7 +11,7 @@ from vitreous.bench.roster import OURS
 
 # Forward, and twice as much on the way back.
 _STEP_OPERATIONS = 3
-_BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
+_BYTES = {"float32": 4, "bfloat16": 2, "int8": 1, "float8": 1}
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,9 @@ Cells are images a second, medians of interleaved rounds; all subjects of a line
 - **Reading** (ours / best peer): the least time to read the weights from memory, as a share.
 - **Memory** (ours / best peer): weights, what the optimiser keeps, and the peak of a call.
 
-All have the same weights, and the same logits to 1e-4 (float32), 5e-2 (bfloat16) or 0.2 (int8) of
-the largest, which is checked before the clock runs. Beside our int8 the others run in bfloat16.
+All have the same weights, and the same logits to 1e-4 (float32), 5e-2 (bfloat16) or 0.2 (int8,
+float8) of the largest, which is checked before the clock runs. Beside these two of ours the others
+run in bfloat16.
 vit-pytorch alone has an architecture of its own (no biases for queries, keys and values; two more
 layer norms): its weights are those of a model of ours of
 that architecture. Compiled: the others by `torch.compile(model)`; ours is `vitreous.optimize` in

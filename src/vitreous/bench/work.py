@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
-from vitreous.bench.case import Case
+from vitreous.bench.case import QUANTISED, Case
 from vitreous.bench.memory import bytes_of
 from vitreous.bench.subject import Subject
 from vitreous.data.augmentation import Augmentation
@@ -73,7 +73,7 @@ def prepare(
 def _inference(
     subject: Subject, model: nn.Module, case: Case, pixels: Tensor, images: Tensor
 ) -> Job:
-    if isinstance(model, Classifier) and (case.mode == "compiled" or case.precision == "int8"):
+    if isinstance(model, Classifier) and (case.mode == "compiled" or case.precision in QUANTISED):
         fast = optimize(model, pixels, device=case.device, precision=case.precision)
         return Job(lambda: cast(Tensor, fast(pixels)), lambda: _held(fast), case.precision)
     dtype = getattr(torch, case.floating)

@@ -40,7 +40,7 @@ MARK = "bench: "
 PRODUCTS = "bare products"
 """The name under which the machine's matrix rate takes its turn among the subjects."""
 
-_TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-2, "int8": 0.2}
+_TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-2, "int8": 0.2, "float8": 0.2}
 """Largest difference of logits, as a share of the largest logit."""
 
 _LEAST_SECONDS = 0.1  # of a round: below it the clock and other programs say too much

@@ -38,7 +38,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     lists = {
         "task": "inference, training, default, growth",
-        "precision": "float32, bfloat16; int8 for inference",
+        "precision": "float32, bfloat16; int8, float8 for inference",
         "mode": "eager, compiled",
         "batch": "images at once: 1,8,64",
         "subjects": "who takes part: vitreous,timm",

@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float, Int8, Real
 from torch import Tensor, nn
 
-from vitreous.model.dense import Dense, kernel_name
+from vitreous.export.calibrate import activation_ranges, put_layer
+from vitreous.model.dense import kernel_name
 from vitreous.model.encoder import MLP
 from vitreous.model.vit import VisionTransformer
 
@@ -101,33 +102,16 @@ def quantise(model: VisionTransformer, run: Callable[[], object], rows: int) -> 
     """Put integer layers in place of the encoder's linear ones.
 
     Weights have a level size per row, activations one per layer, from the least to the largest
-    number seen. The packed queries, keys and values of a last block that makes one token are read
-    in slices and stay as they are.
+    number seen. A layer that was not called stays as it is.
 
     Args:
         model: Frozen, float32, on a CPU.
         run: Runs it over images that are like those to come.
         rows: Tokens of a batch, for which weights are laid out.
     """
-    extremes: dict[Dense, tuple[float, float]] = {}
-
-    def look(layer: Dense, given: tuple[Tensor]) -> None:
-        low, high = (float(end) for end in torch.aminmax(given[0]))
-        before = extremes.get(layer, (low, high))
-        extremes[layer] = min(low, before[0]), max(high, before[1])
-
-    layers = {n: m for n, m in model.encoder.named_modules() if isinstance(m, Dense)}
-    hooks = [layer.register_forward_pre_hook(look) for layer in layers.values()]
-    try:
-        run()
-    finally:
-        for hook in hooks:
-            hook.remove()
-    for name, layer in layers.items():
-        if layer in extremes:
-            parent, _, child = name.rpartition(".")
-            given = Range.of(*extremes[layer])
-            setattr(model.encoder.get_submodule(parent), child, Int8Dense(layer, given, rows))
+    for name, seen in activation_ranges(model, run).items():
+        given = Range.of(seen.low, seen.high)
+        put_layer(model, name, Int8Dense(seen.layer, given, rows))
     for module in model.encoder.modules():
         # Between the two layers of an MLP the numbers never leave the kernel but as bytes, unless
         # some of them go to a register on the way.

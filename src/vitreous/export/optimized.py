@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from vitreous.data.batch import normalise
 from vitreous.errors import UserError
+from vitreous.export.float8 import quantise_float8
 from vitreous.export.fold import Unchanged, fold_normalisation, fold_standardisation
 from vitreous.export.int8 import quantise
 from vitreous.export.pack import pack
@@ -22,7 +23,10 @@ from vitreous.weights.passport import Passport, passport_of
 _LOG = logging.getLogger("vitreous")
 
 # How far features may be from the plain model's: |difference| / |features|, per image.
-TOLERANCE = {"float32": 1e-4, "bfloat16": 0.05, "int8": 0.2}
+TOLERANCE = {"float32": 1e-4, "bfloat16": 0.05, "int8": 0.2, "float8": 0.2}
+
+# The precision of what is not quantised.
+_AROUND = {"int8": "float32", "float8": "bfloat16"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Optimized(nn.Module):
 
     Attributes:
         engine: Device and precision, and why.
-        precision: Of the encoder's products: the engine's, or `int8`.
+        precision: Of the encoder's products: the engine's, `int8` or `float8`.
         agreement: With the model it was made from.
         passport: Of that model.
     """
@@ -119,14 +123,15 @@ def optimize(
     Frozen; the normalisation of its passport folded into the patch embedding; the encoder in the
     precision that is fastest here, embedding and head in float32; on a CPU the weights packed as
     its kernel reads them, on a GPU the model compiled, and small batches replayed as CUDA graphs.
-    Warm when it comes back, and checked against the plain model in float32. `int8` costs accuracy,
-    which `agreement` shows: give it images of the kind that will come, some tens of them.
+    Warm when it comes back, and checked against the plain model in float32. `int8` and `float8`
+    cost accuracy, which `agreement` shows: give images of the kind that will come, some tens.
 
     Args:
         model: Is left as it is.
         images: uint8 (B, C, H, W), examples of what will come; answers are compared on these.
         device: `auto` (a GPU where there is one), or a name torch knows.
-        precision: `auto`, `float32`, `bfloat16`; or `int8`, a Vision Transformer's on a CPU.
+        precision: `auto`, `float32`, `bfloat16`; or, of a Vision Transformer, `int8` on a CPU and
+            `float8` on a GPU of Ada's or Hopper's kind or later.
         compiled: Whether torch.compile runs; by default on a GPU.
 
     Raises:
@@ -137,9 +142,11 @@ def optimize(
             f"optimize takes uint8 images (B, C, H, W) and got {str(images.dtype)[6:]} "
             f"{tuple(images.shape)}: give pixels as decoded, one or more"
         )
-    engine = choose_engine(device, "float32" if precision == "int8" else precision)
+    engine = choose_engine(device, _AROUND.get(precision, precision))
     if precision == "int8":
         _check_int8(model, engine, compiled)
+    elif precision == "float8":
+        _check_float8(model, engine)
     passport = passport_of(model)
     rule = passport.preprocessing
     ready = copy.deepcopy(model).eval().requires_grad_(False)
@@ -150,6 +157,10 @@ def optimize(
         _cast_encoder(ready)
     fast.to(engine.device)
     on_gpu = engine.device.type == "cuda"
+    if precision == "float8":
+        assert isinstance(ready, VisionTransformer)
+        quantise_float8(ready, lambda: fast(images))
+        fast.precision = "float8"
     if on_gpu if compiled is None else compiled:
         import torch._inductor.config as inductor  # slow to import
 
@@ -180,6 +191,16 @@ def _check_int8(model: Classifier, engine: Engine, compiled: bool | None) -> Non
     if not torch.cpu._is_vnni_supported():
         raise UserError(
             "precision int8: this CPU has no integer products of its own (VNNI): choose auto"
+        )
+
+
+def _check_float8(model: Classifier, engine: Engine) -> None:
+    if not isinstance(model, VisionTransformer):
+        raise UserError("precision float8 is for Vision Transformers: choose auto or bfloat16")
+    if engine.device.type != "cuda" or torch.cuda.get_device_capability(engine.device) < (8, 9):
+        raise UserError(
+            "precision float8 needs a GPU that multiplies such numbers (compute capability 8.9 or "
+            "later): choose auto"
         )
 
 

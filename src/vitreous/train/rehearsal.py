@@ -19,6 +19,8 @@ from vitreous.train.schedule import learning_rate_factor
 
 _STEPS = 10
 _MOST_SECONDS = 60.0
+# Pieces grow until a step takes so long that larger ones would hardly be faster by the image.
+_FIRST_PIECE, _GROWTH, _LONG_STEP = 8, 4, 1.0
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Rehearsal:
         learning: Those of them that the run moves, adapters included.
         memory: What a step holds at its height, by arithmetic.
         measured_steps: How many were taken to measure the time.
-        images_per_second: The median of them; the first one is left out.
+        images_per_second: The median of them.
         flops: Of the whole run.
         seconds: Of the whole run, validations left out.
     """
@@ -61,7 +63,7 @@ class Rehearsal:
 def rehearse(config: TrainConfig, dataset: Dataset, console: Console) -> Rehearsal:
     """Prepare a run, take up to ten of its steps within a minute, and throw all away.
 
-    Where a batch does not fit into memory at once, steps of one piece of it are measured.
+    The steps are of one piece of a batch that takes long or does not fit into memory at once.
 
     Args:
         config: As it was asked for.
@@ -78,13 +80,21 @@ def rehearse(config: TrainConfig, dataset: Dataset, console: Console) -> Rehears
     model = initial_model(config, dataset.class_names)
     parameters = sum(p.numel() for p in model.parameters())
     learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    piece = replace(config, batch_size=min(config.batch_size, config.micro_batch))
     objective = build_objective(config, dataset, engine)
-    placement = place(objective.learner(model), objective, piece, "one", engine)
-    folder = RunFolder(Path("rehearsal"))
-    loop = Loop(piece, dataset, placement, objective, folder, engine, console)
-    seconds = loop.rehearse(min(_STEPS, config.steps), _MOST_SECONDS)
-    typical = statistics.median(seconds[1:] or seconds)
+    placement = place(objective.learner(model), objective, config, "one", engine)
+    most = min(config.batch_size, config.micro_batch)
+    size = min(_FIRST_PIECE, most)
+    while True:
+        piece = replace(config, batch_size=size, micro_batch=size)
+        folder = RunFolder(Path("rehearsal"))
+        loop = Loop(piece, dataset, placement, objective, folder, engine, console)
+        # The first step makes the optimiser's averages, and warms what is compiled.
+        warm = loop.rehearse(min(2, config.steps), _MOST_SECONDS)[-1]
+        if size == most or warm > _LONG_STEP:
+            break
+        size = min(_GROWTH * size, most)
+    seconds = loop.rehearse(min(_STEPS, config.steps), _MOST_SECONDS - warm) or [warm]
+    typical = statistics.median(seconds)
     # The first steps may be at a smaller size than later ones: time goes by operations.
     per_operation = typical / loop.spent.flops(1)
     flops = loop.spent.flops(config.steps) * config.batch_size / piece.batch_size

@@ -7,6 +7,18 @@ from vitreous.bench.plan import Plan, config_of, estimate
 from vitreous.errors import UserError
 
 
+@pytest.fixture(autouse=True)
+def _bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vitreous.bench.plan.kernel_has", lambda dtype: True)
+
+
+def test_bfloat16_is_left_out_where_a_cpu_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vitreous.bench.plan.kernel_has", lambda dtype: False)
+    assert {case.precision for case in Plan().cases()} == {"float32"}
+    assert "bfloat16" in {case.precision for case in Plan(device="cuda").cases()}
+    assert {case.precision for case in Plan(precisions=("bfloat16",)).cases()} >= {"bfloat16"}
+
+
 def test_quick() -> None:
     cases = Plan(quick=True).cases()
     assert {case.model for case in cases} == {"ViT-B/16"}

@@ -2,7 +2,9 @@ import os
 
 import pytest
 
+from vitreous.train import rehearsal
 from vitreous.train.config import ScheduleConfig
+from vitreous.train.loop import Loop
 from vitreous.train.rehearsal import rehearse
 from vitreous.train.spent import operations_of_training
 
@@ -20,6 +22,25 @@ def test_a_plan_is_made_of_ten_steps_and_leaves_nothing(
     assert plan.seconds == pytest.approx(100 * 40 / plan.images_per_second, rel=1e-6)
     assert plan.parameters == plan.learning > 0
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(("long", "sizes"), [(0.0, [8]), (99.0, [8, 16])])
+def test_pieces_grow_until_a_step_takes_long(
+    make_config, digits, console, monkeypatch, long, sizes
+):
+    built = []
+
+    class Noted(Loop):
+        def __init__(self, config, *rest):
+            built.append(config.batch_size)
+            super().__init__(config, *rest)
+
+    monkeypatch.setattr(rehearsal, "Loop", Noted)
+    monkeypatch.setattr(rehearsal, "_LONG_STEP", long)
+    plan = rehearse(make_config(steps=100), digits, console)
+    assert built == sizes
+    assert plan.measured_steps == 10
+    assert plan.seconds == pytest.approx(100 * 40 / plan.images_per_second, rel=1e-6)
 
 
 def test_later_sizes_cost_more_than_what_was_measured(make_config, digits, console):

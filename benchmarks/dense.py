@@ -22,7 +22,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.manual_seed(0)
     print(where())
-    for dtype in (torch.float32, torch.bfloat16):
+    for dtype in filter(dense.kernel_has, (torch.float32, torch.bfloat16)):
         model = create_model(options.model).eval().to(dtype)
         torch.nn.init.normal_(model.head.weight, std=0.01)
         for batch in (1, 8):
@@ -33,7 +33,7 @@ def main() -> None:
                 return model(images)
 
             def pytorch(kernel=kernel) -> torch.Tensor:
-                with patch.object(dense, "_MEASURED", False):
+                with patch.object(dense, "_LEAST_SIDE", None):
                     return kernel()
 
             apart = float((kernel() - pytorch()).abs().max())

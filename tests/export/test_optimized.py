@@ -73,7 +73,7 @@ def test_int8_stays_near(shape: str) -> None:
 def test_bfloat16_where_the_kernel_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """PyTorch's own products then, slow, but no crash."""
     monkeypatch.setattr("vitreous.export.pack.kernel_has", lambda dtype: False)
-    monkeypatch.setattr("vitreous.model.dense._MEASURED", False)
+    monkeypatch.setattr("vitreous.model.dense.kernel_has", lambda dtype: False)
     model = build()
     fast = model.optimize(bytes_for(model), precision="bfloat16", device="cpu")
     assert "PackedDense" not in {type(module).__name__ for module in fast.modules()}

@@ -13,9 +13,14 @@ from vitreous.model.activation import ACTIVATIONS
 from vitreous.model.dense import Dense, dense
 
 needs_kernel = pytest.mark.skipif(
-    not room._MEASURED,
-    reason="this processor's linear layers are PyTorch's own",
+    not torch.backends.mkldnn.is_available(), reason="PyTorch was built without oneDNN"
 )
+
+
+@pytest.fixture(autouse=True)
+def _everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel for layers of any side, as on a processor with AVX-512."""
+    monkeypatch.setattr(room, "_LEAST_SIDE", 0)
 
 
 @pytest.fixture
@@ -65,6 +70,19 @@ def test_activation_runs_inside_the_kernel(layer: Dense) -> None:
     x = torch.randn(3, 24)
     with patch.object(F, "gelu", side_effect=AssertionError("a pass of its own")):
         assert _runs(layer, x, nn.GELU()) == 1
+
+
+@needs_kernel
+@pytest.mark.parametrize(("least", "runs"), [(0, 1), (24, 1), (25, 0), (None, 0)])
+def test_layers_are_large_enough_for_this_processor(
+    layer: Dense, monkeypatch: pytest.MonkeyPatch, least: int | None, runs: int
+) -> None:
+    monkeypatch.setattr(room, "_LEAST_SIDE", least)
+    x = torch.randn(3, 24)
+    with torch.inference_mode():
+        assert _runs(layer, x, nn.GELU()) == runs
+    trained = 1 if least == 0 else 0  # there and back it pays with AVX-512 alone
+    assert _runs(layer, x, nn.GELU()) == trained
 
 
 @needs_kernel

@@ -1,5 +1,6 @@
 """Linear layers by oneDNN's kernel, the activation inside it, where that is the fastest way."""
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -9,9 +10,12 @@ from torch.nn import functional as F
 
 # (name, algorithm) as the kernel calls them.
 _NOTHING = ("none", "")
-# Other processors may do without bfloat16 in this kernel, or better without the kernel.
-_MEASURED = torch.backends.mkldnn.is_available() and (
-    torch.backends.cpu.get_cpu_capability() == "AVX512"
+# Weights whose smaller side is at least this are faster by the kernel (benchmarks/dense.md); None
+# where nothing was measured: it may lack bfloat16 there, or be the slower way.
+_LEAST_SIDE = (
+    {"AVX512": 0, "AVX2": 768}.get(torch.backends.cpu.get_cpu_capability())
+    if torch.backends.mkldnn.is_available()
+    else None
 )
 
 
@@ -28,7 +32,7 @@ def dense(
         return F.linear(x, weight, bias)
     if not torch.is_grad_enabled():
         return fused_linear(x, weight, bias)
-    if _product_dtype(x) != torch.float32:  # nothing to gain
+    if _product_dtype(x) != torch.float32 or _LEAST_SIDE:  # nothing to gain, there and back
         return F.linear(x, weight, bias)
     out: Tensor = _DenseWithGradient.apply(x, weight, bias)  # type: ignore[no-untyped-call]
     return out
@@ -89,14 +93,15 @@ def kernel_name(activation: nn.Module) -> tuple[str, str] | None:
 def _kernel_takes(x: Tensor, weight: Tensor) -> bool:
     """Whether nothing but numbers and gradients is asked: no trace, no mode that looks on."""
     return (
-        _MEASURED
+        _LEAST_SIDE is not None
         and x.device.type == "cpu"
+        and min(weight.shape) >= _LEAST_SIDE
         and torch._C._get_mkldnn_enabled()
         and not torch.compiler.is_compiling()
         and torch._C._get_tracing_state() is None
         and type(x) is Tensor
         and type(weight) in (Tensor, nn.Parameter)
-        and _product_dtype(x) in (torch.float32, torch.bfloat16)
+        and kernel_has(_product_dtype(x))
         and (torch.is_autocast_enabled("cpu") or x.dtype == weight.dtype)
         and x.numel() > 0
         and torch._C._len_torch_dispatch_stack() == 0
@@ -104,12 +109,14 @@ def _kernel_takes(x: Tensor, weight: Tensor) -> bool:
     )
 
 
+@cache
 def kernel_has(dtype: torch.dtype) -> bool:
     """Whether oneDNN multiplies numbers of this type on this processor at all."""
     if not torch.backends.mkldnn.is_available():
         return False
-    has: bool = dtype != torch.bfloat16 or torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return has
+    if dtype == torch.bfloat16:
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return dtype == torch.float32
 
 
 def _product_dtype(x: Tensor) -> torch.dtype:

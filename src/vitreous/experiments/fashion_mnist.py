@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _BAR = 0.925
-_EPOCHS = 14
+_EPOCHS = 12
 
 
 def _trials(setting: Setting) -> Sequence[Trial]:
     dataset = setting.data.pixels("fashion-mnist", 28)
-    model = small_vit(dataset, 4, 96, 4)
+    # Half of the patches a time: with twice the images for the work, it learns more (README).
+    model = small_vit(
+        dataset, 4, 96, 4, heads=3, class_token=False, pooling="mean", patch_dropout=0.5
+    )
     config = training(
         dataset,
         model,
@@ -30,8 +33,7 @@ def _trials(setting: Setting) -> Sequence[Trial]:
         augmentation=Augmentation(flip=0.5),
         label_smoothing=0.1,
         average=0.998,
-        # 25 patches in place of 49 while the coarse is learnt.
-        schedule=ScheduleConfig(warmup=0.05, sides=(20, 28), side_starts=(0.0, 0.6)),
+        schedule=ScheduleConfig(warmup=0.05),
     )
     return [
         TrainingTrial(row="ViT", seed=seed, config=config, dataset=dataset)

@@ -2,6 +2,7 @@ import json
 import os
 
 import pytest
+from PIL import Image
 
 from vitreous.cli.main import main
 
@@ -52,6 +53,25 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(capsys, tmp_path, monkeypa
     plan = json.loads(capsys.readouterr().out)
     assert plan["config"]["steps"] == 3
     assert os.listdir(tmp_path) == []
+
+
+def test_images_of_one_class_are_for_recipes_without_labels(capsys, tmp_path):
+    """The recipe says that labels are not read, or the begun run does; no option need."""
+    photos = tmp_path / "photos" / "all"
+    photos.mkdir(parents=True)
+    for number in range(8):
+        Image.new("RGB", (20, 20), (30 * number, 99, 200)).save(photos / f"{number}.png")
+    line = ["train", str(photos.parent), "--out", str(tmp_path / "run")]
+    assert main(line) == 2
+    assert "only one class (all)" in capsys.readouterr().err
+    small = ["--model.patch", "8", "--model.image_size", "16", "--batch_size", "4"]
+    recipe = ["--recipe", "paper-masked-patch", "--preprocessing.size", "16"]
+    assert main([*line, *recipe, *TINY, *small]) == 0
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["objective"]["kind"] == "masked_patch"
+    capsys.readouterr()
+    assert main([*line, "--resume"]) == 0
+    assert "only one class" not in capsys.readouterr().err
 
 
 def test_a_sweep_from_the_command_line(capsys, tmp_path):

@@ -99,14 +99,13 @@ def _run(arguments: Namespace, here: "Ranks") -> int:
     """The same on every rank; the first one speaks."""
     from rich.console import Console
 
-    from vitreous.data.open import open_dataset
+    from vitreous.data.open import check_labelled, open_dataset
     from vitreous.parallel.collect import decide
     from vitreous.train.run import train
     from vitreous.train.run_folder import RunFolder
     from vitreous.train.stop import StoppedError
 
-    labelled = arguments.objective not in ("masked_patch", "mae")
-    dataset = open_dataset(arguments.data, for_training=labelled)
+    dataset = open_dataset(arguments.data, for_training=False)
     alone = not arguments.sweep and not arguments.dry_run
     folder = RunFolder(arguments.out or "")
     resume = arguments.resume or here.restarts > 0
@@ -120,9 +119,12 @@ def _run(arguments: Namespace, here: "Ranks") -> int:
 
     def make_config() -> dict[str, Any]:
         if alone and folder.check_free(resume=resume):
-            return _begun_config(arguments, folder, excluded).to_dict()
-        made = recipe_config(arguments, dataset)
-        return replace(made, excluded=excluded or ()).to_dict()
+            made = _begun_config(arguments, folder, excluded)
+        else:
+            made = replace(recipe_config(arguments, dataset), excluded=excluded or ())
+        if made.objective.supervised:
+            check_labelled(dataset)
+        return made.to_dict()
 
     config = TrainConfig.from_dict(decide(make_config))
     if arguments.dry_run:

@@ -72,8 +72,7 @@ def open_dataset(address: str | Path, *, for_training: bool = True) -> Dataset:
             or one of them; a .parquet file or a folder of them; a Hugging Face data set on disk,
             or on the hub as `hf:OWNER/NAME`; ImageNet, CIFAR, Oxford Pets or Flowers as they are
             downloaded; a folder with VTAB-1k's lists (train800.txt, val200.txt, test.txt).
-        for_training: Refuse what nobody can train or measure on: a single class, or a class that
-            another part has and training lacks.
+        for_training: Refuse what `check_labelled` does.
 
     Returns:
         The data set. Its parts are as stored: one that comes as a whole is the train part (see
@@ -88,17 +87,25 @@ def open_dataset(address: str | Path, *, for_training: bool = True) -> Dataset:
         raise UserError(
             f"{address}: cannot be read ({fault.strerror or fault}): check its permissions"
         ) from fault
-    if not for_training:
-        return dataset
+    if for_training:
+        check_labelled(dataset)
+    return dataset
+
+
+def check_labelled(dataset: Dataset) -> None:
+    """Refuse a data set whose labels nobody can train or measure on.
+
+    Raises:
+        UserError: It has a single class, or training lacks one that another part has.
+    """
     check_trained(
-        str(address), dataset.class_names, {n: part.labels for n, part in dataset.parts.items()}
+        dataset.address, dataset.class_names, {n: part.labels for n, part in dataset.parts.items()}
     )
     if dataset.num_classes < 2:
         raise UserError(
-            f"{address}: only one class ({dataset.class_names[0]}): a classifier needs at least "
-            "two class folders"
+            f"{dataset.address}: only one class ({dataset.class_names[0]}): a classifier needs at "
+            "least two class folders"
         )
-    return dataset
 
 
 def _open(address: str | Path) -> Dataset:

@@ -81,6 +81,12 @@ def _findings(results: Results) -> Sequence[Finding]:
     return [same, higher(claim, results["mean", mean], results["mean", token])]
 
 
+def _point(points: Sequence[Sequence[float]]) -> tuple[float, float, float]:
+    """Epoch, and the mean and spread of accuracies, of one validation of each seed."""
+    accuracies = Cell(tuple(accuracy for _, accuracy in points))
+    return points[0][0], accuracies.mean, accuracies.spread
+
+
 def _draw(results: Results) -> "Figure":
     from vitreous.report.reproduction import curves
 
@@ -88,10 +94,7 @@ def _draw(results: Results) -> "Figure":
     for (row, rate), cell in results.cells.items():
         runs = [facts["curve"] for facts in cell.facts if facts.get("curve")]
         if runs:
-            middle = [
-                (points[0][0], sum(point[1] for point in points) / len(points), 0.0)
-                for points in zip(*runs, strict=True)
-            ]
+            middle = [_point(points) for points in zip(*runs, strict=True)]
         else:
             middle = [(0.0, cell.mean, cell.spread)]
         series[f"{row}, {rate}"] = middle

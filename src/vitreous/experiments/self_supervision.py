@@ -1,7 +1,6 @@
 """Section 4.6: pretraining with and without labels, against random weights."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vitreous.data.augmentation import Augmentation
@@ -92,21 +91,12 @@ def _draw(results: Results) -> "Figure":
 
 
 def _paper() -> Sequence[PaperRun]:
-    from vitreous.train.recipes.pretraining import paper_jft
+    from vitreous.train.recipes.pretraining import paper_jft, paper_masked_patch
 
-    run = paper_run(JFT, "ViT-B/16", paper_jft, label="masked patches, 1M steps")
-    config = with_objective(run.config, "masked_patch")
-    masked = replace(
-        config,
-        steps=1_000_000,
-        epochs=None,
-        loss="softmax",
-        initial_bias=0.0,
-        optimizer=replace(config.optimizer, learning_rate=2e-4),
-        schedule=replace(config.schedule, shape="cosine", warmup=0.01, final=0.0),
-    )
-    supervised = paper_run(JFT, "ViT-B/16", paper_jft, label="supervised, 7 epochs")
-    return [supervised, replace(run, config=masked)]
+    return [
+        paper_run(JFT, "ViT-B/16", paper_jft, label="supervised, 7 epochs"),
+        paper_run(JFT, "ViT-B/16", paper_masked_patch, label="masked patches, 1M steps"),
+    ]
 
 
 EXPERIMENT = Experiment(

@@ -156,6 +156,19 @@ def test_imagenet_rows_of_table_3():
     assert small.with_length(1_281_167).steps == pytest.approx(93_800, rel=1e-3)
 
 
+def test_masked_patches_are_the_papers_appendix():
+    config = made("paper-masked-patch", 303_000_000)
+    assert config.objective.kind == "masked_patch"
+    objective = config.objective
+    assert (objective.share, objective.masked, objective.swapped) == (0.5, 0.8, 0.1)
+    assert objective.target == "colour"
+    assert config.model.num_classes == 0
+    assert (config.steps, config.batch_size) == (1_000_000, 4096)
+    assert config.optimizer.learning_rate == 2e-4
+    assert config.schedule.warmup * config.steps == 10_000
+    assert learning_rate_factor(config.schedule, config.steps, config.steps) == 0
+
+
 def test_a_model_that_table_3_lacks_is_named():
     with pytest.raises(UserError, match="no JFT row for ViT-S/16"):
         made("paper-jft", model="ViT-S/16")

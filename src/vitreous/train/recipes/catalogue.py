@@ -11,7 +11,12 @@ from vitreous.train.recipes.facts import Recipe
 from vitreous.train.recipes.finetuning import finetune, finetune_512, lora
 from vitreous.train.recipes.flowers import five_flowers
 from vitreous.train.recipes.mae import mae_finetune
-from vitreous.train.recipes.pretraining import paper_imagenet, paper_imagenet21k, paper_jft
+from vitreous.train.recipes.pretraining import (
+    paper_imagenet,
+    paper_imagenet21k,
+    paper_jft,
+    paper_masked_patch,
+)
 from vitreous.train.recipes.scratch import scratch
 from vitreous.train.recipes.vtab import vtab
 
@@ -23,6 +28,7 @@ RECIPES: dict[str, Recipe] = {
     "paper-jft": paper_jft,
     "paper-imagenet21k": paper_imagenet21k,
     "paper-imagenet": paper_imagenet,
+    "paper-masked-patch": paper_masked_patch,
     "vtab": vtab,
     "augreg": augreg,
     "deit3": deit3,

@@ -82,7 +82,7 @@ EXPERIMENT = Experiment(
     form={"": ".3f", "accuracy": ".1%"},
     scales={
         "pocket": Scale(
-            what="test accuracy and F1 by class at 32 pixels, 20 epochs from random weights; ViT "
+            what="test accuracy and F1 by class at 32 pixels, 16 epochs from random weights; ViT "
             "of 4 blocks of width 64 (Adam), ResNet of 3 units from width 8 (SGD)",
             minutes=6,
         ),

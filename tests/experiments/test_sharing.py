@@ -1,7 +1,6 @@
 """Processes that share one plan: each trial is run once, and nothing of a dead one is lost."""
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -67,7 +66,7 @@ def test_what_stops_a_trial_stops_the_work(tmp_path, drawn) -> None:
 
 
 def test_how_many_at_once(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    monkeypatch.setattr("torch.get_num_threads", lambda: 4)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     data = Collection(tmp_path)
     plain = Setting(scale="pocket", seeds=1, data=data)

@@ -24,7 +24,7 @@ def usual_jobs(experiment: Experiment, setting: Setting) -> int:
 
     if experiment.timed or setting.weights or torch.cuda.is_available():
         return 1
-    return min(os.cpu_count() or 1, _MOST_JOBS)
+    return min(torch.get_num_threads(), _MOST_JOBS)
 
 
 def run_shared(
@@ -89,8 +89,8 @@ def helpers(
         return
     import torch
 
-    threads = max((os.cpu_count() or 1) // (count + 1), 1)
     before = torch.get_num_threads()
+    threads = max(before // (count + 1), 1)
     torch.set_num_threads(threads)
     context = get_context("spawn")  # a fork would copy locks that PyTorch's threads hold
     asked = (experiment.name, setting.scale, setting.seeds, setting.data.folder, setting.weights)

@@ -46,7 +46,7 @@ def test_any_number_of_ranks_any_way_and_back(launch, tmp_path, optimizer):
         joined.append(again.finish())
     expected = one.history("loss")
     assert list(expected) == list(range(1, STEPS + 1))
-    assert expected[STEPS] < expected[1] - 0.05
+    assert expected[STEPS] < expected[1] - 0.02
     for run in (ddp, fsdp, *joined):
         assert run.history("loss") == pytest.approx(expected, abs=1e-5)
         assert run.history("validation_loss") == pytest.approx(

@@ -9,6 +9,7 @@ from vitreous.experiments.small import small_resnet, small_vit, training
 from vitreous.experiments.training import FewShotTrial, TrainingTrial
 from vitreous.model.cost import multiply_adds
 from vitreous.train import memory
+from vitreous.train.objectives import with_objective
 
 
 def trial_of(tiny, **changes) -> TrainingTrial:
@@ -77,6 +78,19 @@ def test_few_shot_and_fine_tuning_start_from_the_trained_weights(finished, tiny)
     assert 0 <= cache.run(tuned).values["accuracy"] <= 1
     config = (cache.place(tuned) / "run" / "config.json").read_text()
     assert trial.digest in config
+
+
+@pytest.mark.parametrize("objective", ["masked_patch", "mae"])
+def test_pretraining_without_labels_has_no_value_of_its_own(tmp_path, tiny, objective) -> None:
+    model = small_vit(tiny, patch=2, width=16, depth=1, class_token=False, pooling="mean")
+    config = training(tiny, model, images_seen=60, batch_size=20)
+    start = trial_of(tiny, row="", config=with_objective(config, objective))
+    cache = TrialCache(tmp_path)
+    outcome = cache.run(start)
+    assert outcome.values == {}
+    assert outcome.flops > 0
+    tuned = trial_of(tiny, config=config, start=start)
+    assert 0 <= cache.run(tuned).values["accuracy"] <= 1
 
 
 def test_what_does_not_fit_is_refused_before_it_is_run(tiny, monkeypatch) -> None:

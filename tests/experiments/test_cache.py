@@ -38,3 +38,9 @@ def test_a_damaged_outcome_is_named(tmp_path, drawn) -> None:
     (cache.place(trial) / "outcome.json").write_text("{")
     with pytest.raises(UserError, match=r"outcome.json cannot be read .* delete it"):
         cache.read(trial)
+
+
+def test_a_file_in_the_way_is_not_taken_for_a_damaged_outcome(tmp_path, drawn) -> None:
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(UserError, match=r"out/trials cannot be a folder: a file is in the way"):
+        TrialCache(tmp_path / "out" / "trials").read(drawn(row="a"))

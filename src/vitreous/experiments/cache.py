@@ -33,13 +33,15 @@ class TrialCache:
         """The outcome of a finished trial.
 
         Raises:
-            UserError: The file was damaged.
+            UserError: The file was damaged, or the cache's folder is a file.
         """
         file = self.place(trial) / "outcome.json"
         try:
             return Outcome(**json.loads(file.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None
+        except NotADirectoryError as error:
+            raise UserError(f"{self.folder} cannot be a folder: a file is in the way") from error
         except (OSError, ValueError, TypeError) as error:
             raise UserError(f"{file} cannot be read ({error}): delete it, and run again") from error
 

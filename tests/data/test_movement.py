@@ -32,6 +32,19 @@ def test_a_quarter_turn_keeps_squares_square_on_any_shape() -> None:
     close(turned[:, :, :, 2:8], middle.rot90(1, (2, 3)))
 
 
+def test_what_is_only_shifted_goes_by_whole_pixels() -> None:
+    close(
+        move(IMAGES, affine(dx=1.8 * 2 / 10, dy=-0.7 * 2 / 6)),
+        move(IMAGES, affine(dx=0.4, dy=-1 / 3)),
+    )
+
+
+def test_what_is_turned_too_is_not_rounded() -> None:
+    near = move(IMAGES, affine(angle=1e-4, dx=1.5 * 2 / 10))
+    between = (IMAGES[..., 1:-1] + IMAGES[..., 2:]) / 2
+    torch.testing.assert_close(near[..., :8], between, atol=1e-3, rtol=0)
+
+
 def test_a_shift_by_two_columns_repeats_the_border() -> None:
     shifted = move(IMAGES, affine(dx=2 * 2 / 10))
     close(shifted[..., :8], IMAGES[..., 2:])

@@ -74,9 +74,11 @@ def no_process_is_left() -> Iterator[None]:
     assert not multiprocessing.active_children()
 
 
-def test_processes_and_threads_give_the_same_batches() -> None:
+@pytest.mark.parametrize("cache_bytes", [0, 1 << 20])
+def test_processes_and_threads_give_the_same_batches(cache_bytes: int) -> None:
     store = Partly(jpeg(), (5, 6))
-    both = [loader(store, kind) for kind in ("threads", "processes")]
+    kinds = ("threads", "processes")
+    both = [loader(store, kind, cache_bytes=cache_bytes) for kind in kinds]
     pairs = zip(*(one.batches(2, 8) for one in both), strict=True)
     for threads, processes in pairs:
         assert processes.images.is_shared()

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.optim import Muon
 
-from vitreous.train.muon import Float32Muon, orthogonal
+from vitreous.train.muon import BatchedMuon, orthogonal
 
 COEFFICIENTS = (3.4445, -4.775, 2.0315)
 
@@ -21,6 +21,39 @@ def test_singular_values_come_near_one_and_vectors_stay(rows, columns, seed):
     assert off.abs().max() < 1e-3
 
 
+@pytest.mark.parametrize("shape", [(3, 4, 9), (2, 9, 4)])
+def test_several_at_once_are_each_by_itself(shape):
+    matrices = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    apart = torch.stack([orthogonal(matrix, COEFFICIENTS, 5) for matrix in matrices])
+    torch.testing.assert_close(orthogonal(matrices, COEFFICIENTS, 5), apart)
+
+
+def test_stacked_or_not_they_move_alike(monkeypatch):
+    """As on a GPU, where those of a shape go together."""
+
+    def trained():
+        torch.manual_seed(0)
+        matrices = [torch.nn.Parameter(torch.randn(s)) for s in ((3, 5), (5, 3), (3, 5), (3, 5))]
+        optimizer = BatchedMuon(matrices, lr=0.1, adjust_lr_fn="match_rms_adamw")
+        for _ in range(3):
+            for matrix in matrices:
+                matrix.grad = torch.randn(matrix.shape)
+            optimizer.step()
+        return matrices
+
+    apart = trained()
+    monkeypatch.setattr(
+        "vitreous.train.muon._of_one_shape",
+        lambda matrices: [[matrices[0], matrices[2], matrices[3]], [matrices[1]]],
+    )
+    torch.testing.assert_close(trained(), apart)
+
+
+def test_in_bfloat16_it_is_pytorchs():
+    ours = moved(lambda *a, **k: BatchedMuon(*a, dtype=torch.bfloat16, **k))[0]
+    torch.testing.assert_close(ours, moved(Muon)[0], atol=2e-3, rtol=0)
+
+
 def moved(optimizer_type, gradient_noise=0.0):
     torch.manual_seed(0)
     weight = torch.nn.Parameter(torch.randn(12, 20))
@@ -34,7 +67,7 @@ def moved(optimizer_type, gradient_noise=0.0):
 
 
 def test_it_is_pytorchs_muon_but_for_rounding():
-    (ours, state), (theirs, their_state) = moved(Float32Muon), moved(Muon)
+    (ours, state), (theirs, their_state) = moved(BatchedMuon), moved(Muon)
     start = moved(lambda weights, **_: torch.optim.SGD(weights, lr=0.0))[0]
     assert (ours - theirs).norm() < 0.02 * (theirs - start).norm()
     assert state["param_groups"] == their_state["param_groups"]
@@ -42,13 +75,13 @@ def test_it_is_pytorchs_muon_but_for_rounding():
 
 
 def test_the_last_bits_of_gradients_stay_last_bits():
-    exact = moved(Float32Muon)[0]
-    assert float((moved(Float32Muon, 1e-7)[0] - exact).abs().max()) < 1e-5
+    exact = moved(BatchedMuon)[0]
+    assert float((moved(BatchedMuon, 1e-7)[0] - exact).abs().max()) < 1e-5
 
 
 def test_without_a_gradient_nothing_moves():
     weight = torch.nn.Parameter(torch.ones(2, 3))
-    Float32Muon([weight]).step()
+    BatchedMuon([weight]).step()
     assert torch.equal(weight, torch.ones(2, 3))
 
 

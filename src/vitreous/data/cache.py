@@ -20,7 +20,8 @@ _SAMPLE = 16
 class PixelCache:
     """Reads a part at reduced scale and remembers the pixels, up to a number of bytes.
 
-    Safe from several threads: at worst an image is decoded twice, and kept once.
+    Safe from several threads: at worst an image is decoded twice, and kept once. A pickled copy
+    keeps nothing: each of many processes would come to hold the whole part.
 
     Args:
         part: What is read.
@@ -35,6 +36,9 @@ class PixelCache:
         self.capacity = self.room = capacity
         self._kept: dict[int, UInt8[np.ndarray, "H W C"]] = {}
         self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[type["PixelCache"], tuple[Part, int, int]]:
+        return PixelCache, (self.part, self.min_side, 0)
 
     @cached_property
     def holds_all(self) -> bool:

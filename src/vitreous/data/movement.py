@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
@@ -27,12 +28,19 @@ def move(
 ) -> Float[Tensor, "B C H W"]:
     """Resample each image by its own affine map, bilinear; outside, the border goes on.
 
+    What is only shifted goes by whole pixels, and stays as sharp as it is.
+
     Args:
         images: Pixels.
         movement: Output to input coordinates, where [-1, 1] spans either side; rotation and scale
             are meant for a square, and hold their angles on any other shape.
     """
     H, W = images.shape[2:]
+    pixel = movement.new_tensor([2 / W, 2 / H])
+    turned, shift = movement.split((2, 1), dim=2)
+    shifted_only = (turned == torch.eye(2, device=movement.device)).all((1, 2))[:, None, None]
+    whole = ((shift.mT / pixel).round() * pixel).mT
+    movement = torch.cat([turned, torch.where(shifted_only, whole, shift)], 2)
     square = movement.new_tensor([[1, H / W, 1], [W / H, 1, 1]])
     grid = F.affine_grid(movement * square, list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)

@@ -27,32 +27,43 @@ class Normalise(nn.Module):
         return pixels.float() * self.scale - self.shift
 
 
-class Unchanged(nn.Module):
-    """Pixels in [0, 255] as numbers: what a folded embedding reads."""
+class Folded(nn.Module):
+    """Pixels in [0, 255], less a middle, as numbers: what a folded embedding reads."""
+
+    def __init__(self, middle: int, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.middle, self.dtype = middle, dtype
 
     def forward(self, pixels: Real[Tensor, "B C H W"]) -> Real[Tensor, "B C H W"]:
-        """Float32."""
-        return pixels.float()
+        """Exact in any type that holds whole numbers up to 256, as bfloat16 does."""
+        numbers = pixels.to(self.dtype)
+        return numbers - self.middle if self.middle else numbers
 
 
 @torch.no_grad()
 def fold_normalisation(
-    model: nn.Module, mean: Sequence[float], std: Sequence[float]
-) -> Normalise | Unchanged:
+    model: nn.Module,
+    mean: Sequence[float],
+    std: Sequence[float],
+    dtype: torch.dtype = torch.float32,
+) -> Normalise | Folded:
     """Change a model's patch embedding, in place, so that it reads bytes where it can.
 
-    w . ((x / 255 - m) / s) + b = (w / 255 s) . x + (b - sum(w m / s)). A convolution that pads
-    cannot: its border is zero behind the normalisation, not before it. Nor can a layer norm of the
-    pixels. In float64.
+    w . ((x / 255 - m) / s) + b = (w / 255 s) . (x - c) + (b - sum(w (m - c / 255) / s)). A
+    convolution that pads cannot: its border is zero behind the normalisation, not before it. Nor
+    can a layer norm of the pixels. Computed in float64.
 
     Args:
         model: Any classifier.
         mean: Of each channel, of pixels in [0, 1].
         std: Likewise.
+        dtype: Of the embedding afterwards, where it can be folded. In bfloat16 the pixels are
+            counted from 128 (c), so that sums stay as small as those of normalised ones.
 
     Returns:
         What stands before the model.
     """
+    middle = 128 if dtype == torch.bfloat16 else 0
     if (
         not isinstance(model, VisionTransformer)
         or not isinstance(model.stem, nn.Identity)
@@ -65,12 +76,12 @@ def fold_normalisation(
         torch.tensor(v, dtype=torch.float64, device=kernel.device).view(-1, 1, 1)
         for v in (mean, std)
     )
-    bias = -(kernel * (m / s)).sum((1, 2, 3))
+    bias = -(kernel * ((m - middle / 255) / s)).sum((1, 2, 3))
     if patch.bias is not None:
         bias += patch.bias.double()
-    patch.weight.copy_(kernel / (255 * s))
-    patch.bias = nn.Parameter(bias.to(patch.weight.dtype), requires_grad=False)
-    return Unchanged()
+    patch.weight = nn.Parameter((kernel / (255 * s)).to(dtype), requires_grad=False)
+    patch.bias = nn.Parameter(bias.to(dtype), requires_grad=False)
+    return Folded(middle, dtype)
 
 
 @torch.no_grad()

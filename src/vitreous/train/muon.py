@@ -1,23 +1,43 @@
-"""Muon whose orthogonalisation keeps float32, for runs that are to be repeated exactly."""
+"""Muon in the precision that a run asks for, and on a GPU all matrices of a shape at once."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Muon
 
+from vitreous.parallel.collect import shard
 
-class Float32Muon(Muon):
-    """PyTorch's Muon with its Newton-Schulz iteration in float32 in place of bfloat16.
 
-    Bfloat16 turns the last bit of a gradient, which depends on how a batch is cut into pieces and
-    ranks, into a whole bit of bfloat16 of an update. The same state and options as PyTorch's, with
-    updates scaled to the size of AdamW's and Nesterov's momentum.
+class BatchedMuon(Muon):
+    """PyTorch's Muon, its Newton-Schulz iteration in `dtype`, over all matrices of a shape at once.
+
+    In bfloat16 the last bit of a gradient, which depends on how a batch is cut into pieces and
+    ranks, becomes a whole bit of bfloat16 of an update: runs that are to be repeated exactly take
+    float32. Matrices of one shape are stacked on a GPU, where one by one they are a thousand small
+    kernels a step. The same state and options as PyTorch's, with updates scaled to the size of
+    AdamW's and Nesterov's momentum.
 
     Source: Jordan et al. 2024, "Muon", kellerjordan.github.io/posts/muon; Liu et al. 2025, arXiv
     2502.16982, section 2.2.
+
+    Args:
+        params: Matrices, or groups of them.
+        dtype: Of the iteration.
+        **options: Of PyTorch's.
     """
+
+    def __init__(
+        self,
+        params: Iterable[nn.Parameter] | Iterable[dict[str, Any]],
+        *,
+        dtype: torch.dtype = torch.float32,
+        **options: Any,
+    ) -> None:
+        super().__init__(params, **options)
+        self._dtype = dtype
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -28,20 +48,40 @@ class Float32Muon(Muon):
         """
         assert closure is None
         for group in self.param_groups:
-            for matrix in group["params"]:
-                if matrix.grad is None:
-                    continue
-                state = self.state[matrix]
-                if not state:
-                    state["momentum_buffer"] = torch.zeros_like(matrix)
-                average = state["momentum_buffer"].lerp_(matrix.grad, 1 - group["momentum"])
-                update = orthogonal(
-                    matrix.grad.lerp(average, group["momentum"]),
-                    group["ns_coefficients"],
-                    group["ns_steps"],
-                )
-                matrix.mul_(1 - group["lr"] * group["weight_decay"])
-                matrix.add_(update, alpha=-group["lr"] * 0.2 * math.sqrt(max(matrix.shape)))
+            moving = [matrix for matrix in group["params"] if matrix.grad is not None]
+            for matrices in _of_one_shape(moving):
+                self._move(matrices, group)
+
+    def _move(self, matrices: Sequence[Tensor], group: dict[str, Any]) -> None:
+        updates = []
+        for matrix in matrices:
+            assert matrix.grad is not None
+            state = self.state[matrix]
+            if not state:
+                state["momentum_buffer"] = torch.zeros_like(matrix)
+            average = state["momentum_buffer"].lerp_(matrix.grad, 1 - group["momentum"])
+            updates.append(matrix.grad.lerp(average, group["momentum"]).to(self._dtype))
+        one = len(updates) == 1
+        made = orthogonal(
+            updates[0] if one else torch.stack(updates),
+            group["ns_coefficients"],
+            group["ns_steps"],
+        )
+        size = 0.2 * math.sqrt(max(matrices[0].shape))
+        for matrix, update in zip(matrices, [made] if one else made, strict=True):
+            matrix.mul_(1 - group["lr"] * group["weight_decay"])
+            matrix.add_(update, alpha=-group["lr"] * size)
+
+
+def _of_one_shape(matrices: Sequence[Tensor]) -> Iterator[Sequence[Tensor]]:
+    """Those that go together: on a GPU, whole ones of a shape; every other by itself."""
+    together: dict[torch.Size, list[Tensor]] = {}
+    for matrix in matrices:
+        if matrix.device.type == "cuda" and shard(matrix) is matrix:
+            together.setdefault(matrix.shape, []).append(matrix)
+        else:
+            yield [matrix]
+    yield from together.values()
 
 
 def orthogonal(matrix: Tensor, coefficients: tuple[float, float, float], steps: int) -> Tensor:
@@ -50,14 +90,17 @@ def orthogonal(matrix: Tensor, coefficients: tuple[float, float, float], steps: 
     Each step is x <- a x + b (x x^T) x + c (x x^T)^2 x, a quintic of the singular values.
 
     Args:
-        matrix: (m, n), whose own singular vectors U and V stay.
+        matrix: (m, n), or several, (M, m, n), whose own singular vectors U and V stay.
         coefficients: a, b and c.
         steps: How many.
     """
     a, b, c = coefficients
-    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    x = wide / wide.norm().clamp(min=1e-7)  # no singular value is above 1
+    wide = matrix if matrix.shape[-2] <= matrix.shape[-1] else matrix.mT
+    alone = wide.ndim == 2
+    norm = wide.norm() if alone else wide.norm(dim=(-2, -1), keepdim=True)
+    x = wide / norm.clamp(min=1e-7)  # no singular value is above 1
+    add = torch.addmm if alone else torch.baddbmm
     for _ in range(steps):
-        gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x if wide is matrix else x.T
+        gram = x @ x.mT
+        x = add(x, add(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x if wide is matrix else x.mT

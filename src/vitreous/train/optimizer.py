@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
+import torch
 from torch import nn
-from torch.optim import SGD, AdamW, Muon, Optimizer
+from torch.optim import SGD, AdamW, Optimizer
 
 from vitreous.errors import UserError
 from vitreous.objective.contract import backbone_of
@@ -11,7 +12,7 @@ from vitreous.parallel.collect import shard
 from vitreous.parallel.device import Precision
 from vitreous.train.config import OptimizerConfig
 from vitreous.train.layers import last_layer, layer_of
-from vitreous.train.muon import Float32Muon
+from vitreous.train.muon import BatchedMuon
 
 _Named = Sequence[tuple[str, nn.Parameter]]
 
@@ -54,8 +55,9 @@ def build_optimizers(
         )
     chosen = {name for name, _ in hidden}
     rest = [(name, p) for name, p in named if name not in chosen]
-    muon = (Float32Muon if precision == "float32" else Muon)(
+    muon = BatchedMuon(
         _groups(hidden, model, config, config.learning_rate),
+        dtype=getattr(torch, precision),
         momentum=config.momentum,
         weight_decay=config.weight_decay,
         adjust_lr_fn="match_rms_adamw",

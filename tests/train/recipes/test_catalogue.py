@@ -73,10 +73,21 @@ def test_glyphs_are_never_mirrored():
     assert find_recipe("scratch")(facts()).augmentation.flip == 0.5
 
 
+@pytest.mark.parametrize("depth", [0.0, 0.1])
+@pytest.mark.parametrize("size", [None, (32, 32)])
 @pytest.mark.parametrize("gpu", [False, True])
-def test_scratch_takes_the_model_that_was_asked_for(gpu):
-    model = variant_config("ViT-S/16", num_classes=5)
-    assert find_recipe("scratch")(facts(model=model, gpu=gpu)).model == model
+def test_scratch_takes_the_model_that_was_asked_for(gpu, size, depth):
+    model = variant_config("ViT-S/16", num_classes=5, stochastic_depth=depth)
+    assert find_recipe("scratch")(facts(model=model, gpu=gpu, image_size=size)).model == model
+
+
+@pytest.mark.parametrize(("side", "patch"), [(32, 4), (28, 4), (64, 8)])
+def test_small_photos_on_a_gpu_are_eight_by_eight_patches(side, patch):
+    config = find_recipe("scratch")(facts(gpu=True, image_size=(side, side), num_images=50_000))
+    assert config.model.patch == patch
+    assert config.model.grid == (8, 8)
+    assert config.epochs == 200
+    assert config.parallel.compile
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -103,7 +103,7 @@ def measure(case: Case, names: list[str], rounds: int) -> dict[str, Any]:
     for name in names:
         tell(f"making {name} ready")
         try:
-            jobs[name], said = _ready(name, model, case, pixels, images, reference)
+            jobs[name], said = make_ready(name, model, case, pixels, images, reference)
         except LeftOutError as reason:
             said = {"left_out": str(reason)}
         except (UserError, RuntimeError, MemoryError, torch.OutOfMemoryError) as error:
@@ -154,7 +154,7 @@ def answer(model: Classifier, images: Float[Tensor, "B C H W"]) -> Float[Tensor,
     return logits
 
 
-def _ready(
+def make_ready(
     name: str, model: Classifier, case: Case, pixels: Tensor, images: Tensor, reference: Tensor
 ) -> tuple[Job, dict[str, Any]]:
     """Build a subject, compare it with ours, and put it to its work once.

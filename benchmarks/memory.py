@@ -26,7 +26,7 @@ from vitreous.objective.contract import Task
 from vitreous.parallel.device import choose_engine
 from vitreous.train.config import OptimizerConfig
 from vitreous.train.optimizer import build_optimizers
-from vitreous.train.step import accumulate, check_and_clip
+from vitreous.train.step import accumulate, move
 
 TIMM = {"ViT-Ti/16": "vit_tiny_patch16_224", "ViT-B/16": "vit_base_patch16_224"}
 CLASSES = 1000
@@ -108,11 +108,7 @@ def _ours(name: str, precision: str) -> Step:
 
     def step(images: Tensor, labels: Tensor) -> None:
         task = Task(images, F.one_hot(labels, CLASSES).float())
-        accumulate(model, objective, task, engine, len(images))
-        check_and_clip(model, 1.0)
-        for optimizer in optimizers:
-            optimizer.step()
-            optimizer.zero_grad()
+        move(model, optimizers, accumulate(model, objective, task, engine, len(images)), 1.0)
 
     return step
 

@@ -22,7 +22,7 @@ from vitreous.parallel.device import Engine, choose_engine
 from vitreous.parallel.strategy import compile_blocks
 from vitreous.train.config import OptimizerConfig
 from vitreous.train.optimizer import build_optimizers
-from vitreous.train.step import accumulate, check_and_clip
+from vitreous.train.step import accumulate, move
 from vitreous.weights.passport import passport_of
 
 # Of every subject's step: AdamW as most recipes for ViTs have it, at a rate that moves little.
@@ -133,12 +133,8 @@ def _our_step(
     objective = Classification(model.config.num_classes, rule, Augmentation())
 
     def step() -> Tensor:
-        loss, _ = accumulate(model, objective, task, engine, len(task.images))
-        check_and_clip(model, _OPTIMIZER.clip)
-        for optimizer in optimizers:
-            optimizer.step()
-            optimizer.zero_grad()
-        return torch.tensor(loss)
+        sums = accumulate(model, objective, task, engine, len(task.images))
+        return torch.tensor(move(model, optimizers, sums, _OPTIMIZER.clip).loss)
 
     return step
 

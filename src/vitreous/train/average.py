@@ -21,12 +21,16 @@ class WeightAverage:
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
         self.model = copy.deepcopy(model).requires_grad_(False).eval()
+        self._of: nn.Module | None = None
+        self._pairs: tuple[list[Tensor], list[Tensor]] = ([], [])
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
         """Take in the weights after step `step`, counted from 0."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(_shards(self.model), _shards(model), 1 - decay)
+        if model is not self._of:  # walking over modules takes a millisecond
+            self._of, self._pairs = model, (_shards(self.model), _shards(model))
+        torch._foreach_lerp_(*self._pairs, 1 - decay)
 
 
 def _shards(model: nn.Module) -> list[Tensor]:

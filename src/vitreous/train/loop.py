@@ -35,7 +35,7 @@ from vitreous.train.run_folder import RunFolder
 from vitreous.train.schedule import learning_rate_factor, phases
 from vitreous.train.spent import Spent
 from vitreous.train.state import TrainingState
-from vitreous.train.step import NonFiniteError, StepResult, accumulate, check_and_clip
+from vitreous.train.step import NonFiniteError, StepResult, Sums, accumulate, move
 from vitreous.train.stop import StoppedError, StopRequest
 from vitreous.train.tracker import Tracker, open_tracker
 
@@ -213,24 +213,22 @@ class Loop:
         factor = learning_rate_factor(config.schedule, state.step, self.steps)
         set_learning_rate(state.optimizers, factor * state.backoff.factor)
         draw = np.random.default_rng((config.seed, state.step, _MIXING))
-        state.model.train()
+        if not state.model.training:
+            state.model.train()
         task = self.objective.prepare(batch.to(self.engine.device), draw)
         try:
-            loss, measures = self._accumulate(task)
-            norm = check_and_clip(state.model, config.optimizer.clip)
+            sums = self._accumulate(task)
+            result = move(state.model, state.optimizers, sums, config.optimizer.clip)
         except NonFiniteError as error:
             self._skip(self._name_layer(error, task))
             return None
-        for optimizer in state.optimizers:
-            optimizer.step()
-            optimizer.zero_grad()
         if state.average is not None:
             state.average.update(state.model, state.step)
         state.step += 1
         state.backoff.went_well()
-        return StepResult(loss, measures, norm)
+        return result
 
-    def _accumulate(self, task: Task) -> tuple[float, dict[str, float]]:
+    def _accumulate(self, task: Task) -> Sums:
         """Gradients of a batch, in smaller pieces where the GPU's memory turns out too small."""
         while True:
             self._seed_dropout()

@@ -27,7 +27,13 @@ class BatchedMuon(Muon):
         params: Matrices, or groups of them.
         dtype: Of the iteration.
         **options: Of PyTorch's.
+
+    Attributes:
+        found_inf: On the matrices' device; where it is 1, nothing moves in a step, as PyTorch's
+            fused optimisers have it. None is 0.
     """
+
+    found_inf: Tensor | None = None
 
     def __init__(
         self,
@@ -52,28 +58,45 @@ class BatchedMuon(Muon):
             for matrices in _of_one_shape(moving):
                 self._move(matrices, group)
 
-    def _move(self, matrices: Sequence[Tensor], group: dict[str, Any]) -> None:
-        updates = []
-        for matrix in matrices:
-            assert matrix.grad is not None
-            state = self.state[matrix]
-            if not state:
-                state["momentum_buffer"] = torch.zeros_like(matrix)
-            average = state["momentum_buffer"].lerp_(matrix.grad, 1 - group["momentum"])
-            updates.append(matrix.grad.lerp(average, group["momentum"]).to(self._dtype))
-        one = len(updates) == 1
-        made = orthogonal(
-            updates[0] if one else torch.stack(updates),
+    def _move(self, matrices: list[Tensor], group: dict[str, Any]) -> None:
+        averages = [self._average(matrix) for matrix in matrices]
+        gradients = _together([matrix.grad for matrix in matrices if matrix.grad is not None])
+        rate, momentum = group["lr"], group["momentum"]
+        decay: Tensor | float = rate * group["weight_decay"]
+        if self.found_inf is not None:
+            broken = self.found_inf.bool()
+            gradients = torch.where(broken, _together(averages), gradients)
+            decay = decay * ~broken
+        torch._foreach_lerp_(averages, _apart(gradients, matrices), 1 - momentum)
+        updates = orthogonal(
+            gradients.lerp(_together(averages), momentum).to(self._dtype),
             group["ns_coefficients"],
             group["ns_steps"],
-        )
+        ).to(gradients.dtype)
+        if self.found_inf is not None:
+            updates = updates.masked_fill(broken, 0)
+        torch._foreach_mul_(matrices, 1 - decay)
         size = 0.2 * math.sqrt(max(matrices[0].shape))
-        for matrix, update in zip(matrices, [made] if one else made, strict=True):
-            matrix.mul_(1 - group["lr"] * group["weight_decay"])
-            matrix.add_(update, alpha=-group["lr"] * size)
+        torch._foreach_add_(matrices, _apart(updates, matrices), alpha=-rate * size)
+
+    def _average(self, matrix: Tensor) -> Tensor:
+        """Of its gradients."""
+        state = self.state[matrix]
+        if not state:
+            state["momentum_buffer"] = torch.zeros_like(matrix)
+        average: Tensor = state["momentum_buffer"]
+        return average
 
 
-def _of_one_shape(matrices: Sequence[Tensor]) -> Iterator[Sequence[Tensor]]:
+def _together(matrices: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(matrices)) if len(matrices) > 1 else matrices[0]
+
+
+def _apart(stacked: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
+    return list(stacked.unbind()) if len(like) > 1 else [stacked]
+
+
+def _of_one_shape(matrices: Sequence[Tensor]) -> Iterator[list[Tensor]]:
     """Those that go together: on a GPU, whole ones of a shape; every other by itself."""
     together: dict[torch.Size, list[Tensor]] = {}
     for matrix in matrices:

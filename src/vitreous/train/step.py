@@ -1,15 +1,19 @@
-"""Before the optimiser moves: accumulate, check, clip."""
+"""One step of training: accumulate gradients, check and clip them, move the weights."""
 
+import math
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
 
 from vitreous.objective.contract import Objective, Task
 from vitreous.parallel.collect import gather_texts, shard, total, whole, world_size
 from vitreous.parallel.device import Engine
 from vitreous.parallel.strategy import unsynced
+from vitreous.train.muon import BatchedMuon
 
 
 @dataclass(frozen=True)
@@ -31,54 +35,111 @@ class NonFiniteError(ArithmeticError):
     """The loss or a gradient is not finite; the weights have not moved."""
 
 
+Sums = dict[str, Tensor]
+"""Loss and named measures of a batch on this rank, scalars on the device."""
+
+
 def accumulate(
     model: nn.Module, objective: Objective, task: Task, engine: Engine, micro_batch: int
-) -> tuple[float, dict[str, float]]:
+) -> Sums:
     """Forward and backward over a batch in pieces; gradients add up to the whole batch's mean.
 
-    Over several ranks, each with a task of the same length, all get the mean over all of them;
-    they exchange gradients once.
+    Over several ranks, each with a task of the same length, gradients become the mean over all of
+    them; they are exchanged once. Nothing is waited for.
 
     Returns:
-        Loss and measures, means over the batch.
-
-    Raises:
-        NonFiniteError: The loss is not finite, on whichever rank; nothing has moved.
+        `loss` and the measures, means over this rank's task.
     """
     pieces = task.slices(micro_batch)
-    sums: dict[str, Tensor | float] = {"loss": 0.0}
+    sums: Sums = {}
     for number, piece in enumerate(pieces, 1):
         share = len(piece.images) / len(task.images)
         with unsynced(model) if number < len(pieces) else nullcontext():
             with engine.autocast():
                 outcome = objective.measure(model, piece)
             (outcome.loss * share).backward()
-        sums["loss"] += outcome.loss.detach() * share
-        for name, value in outcome.measures.items():
-            sums[name] = sums.get(name, 0.0) + value * share
-    # One wait for the device.
-    numbers = torch.stack([torch.as_tensor(value) for value in sums.values()]).tolist()
-    loss, *means = (number / world_size() for number in total(numbers))
-    if loss != loss or loss in (float("inf"), float("-inf")):
-        raise NonFiniteError(f"the loss is {loss}")
-    return loss, dict(zip(list(sums)[1:], means, strict=True))
+        found = {"loss": outcome.loss.detach()} | outcome.measures
+        for name, value in found.items():
+            sums[name] = sums[name] + value * share if name in sums else value * share
+    return sums
 
 
-def check_and_clip(model: nn.Module, limit: float) -> float:
-    """The global gradient norm; gradients are scaled down to `limit` where that is not 0.
+def move(model: nn.Module, optimizers: Sequence[Optimizer], sums: Sums, limit: float) -> StepResult:
+    """Check loss and gradients, clip these to `limit` where that is not 0, and move the weights.
+
+    All gradients are gone afterwards. Where the loss or a gradient is not finite, on whichever
+    rank, neither weights nor optimisers have moved. One GPU alone is asked once a step, when all
+    of it is under way: its optimisers look at a flag of its own, and it need not stand still while
+    the host decides.
+
+    Args:
+        model: Whose gradients they are.
+        optimizers: Of its parameters.
+        sums: Of the whole batch, as `accumulate` gives them.
+        limit: Of the global norm.
+
+    Returns:
+        Means over all ranks, and the norm before clipping.
 
     Raises:
-        NonFiniteError: A gradient is not finite; names the parameter where that began.
+        NonFiniteError: The loss, or a gradient: names the parameter where that began.
     """
-    parameters = [p for p in model.parameters() if p.grad is not None]
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    norm = torch.nn.utils.get_total_norm(gradients)
-    number = float(whole(norm))
-    if number != number or number == float("inf"):
-        raise NonFiniteError(_broken_gradient(model))
+    moving = [
+        parameter
+        for optimizer in optimizers
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+        if parameter.grad is not None
+    ]
+    norm = whole(torch.nn.utils.get_total_norm([p.grad for p in moving if p.grad is not None]))
+    if _look_for_themselves(optimizers, norm):
+        broken = ~(torch.isfinite(norm) & torch.isfinite(sums["loss"]))
+        # What is broken stays as it is, to be named.
+        _clip_and_step(moving, optimizers, limit, norm.masked_fill(broken, 0), broken.float())
+        result = _checked(model, sums, norm)
+    else:
+        result = _checked(model, sums, norm)
+        _clip_and_step(moving, optimizers, limit, norm, None)
+    for optimizer in optimizers:
+        optimizer.zero_grad()
+    return result
+
+
+def _look_for_themselves(optimizers: Sequence[Optimizer], norm: Tensor) -> bool:
+    """Whether they take a flag that keeps them from moving; SGD's first step has none to heed."""
+    able = all(isinstance(optimizer, AdamW | BatchedMuon) for optimizer in optimizers)
+    return able and norm.device.type == "cuda" and world_size() == 1
+
+
+def _clip_and_step(
+    moving: Sequence[nn.Parameter],
+    optimizers: Sequence[Optimizer],
+    limit: float,
+    norm: Tensor,
+    broken: Tensor | None,
+) -> None:
     if limit > 0:
-        torch.nn.utils.clip_grads_with_norm_(parameters, limit, norm)
-    return number
+        torch.nn.utils.clip_grads_with_norm_(moving, limit, norm)
+    for optimizer in optimizers:
+        # The name by which PyTorch's GradScaler tells them.
+        optimizer.found_inf = broken  # type: ignore[attr-defined]
+        optimizer.step()
+
+
+def _checked(model: nn.Module, sums: Sums, norm: Tensor) -> StepResult:
+    """All numbers, in one wait for the device.
+
+    Raises:
+        NonFiniteError: Some are not.
+    """
+    values = [value.to(norm.device, torch.float32) for value in sums.values()]
+    *own, gradient_norm = torch.stack([*values, norm.float()]).tolist()
+    loss, *means = (number / world_size() for number in total(own))
+    if not math.isfinite(loss):
+        raise NonFiniteError(f"the loss is {loss}")
+    if not math.isfinite(gradient_norm):
+        raise NonFiniteError(_broken_gradient(model))
+    return StepResult(loss, dict(zip(list(sums)[1:], means, strict=True)), gradient_norm)
 
 
 def _broken_gradient(model: nn.Module) -> str:

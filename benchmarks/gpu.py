@@ -8,6 +8,7 @@ they compile side by side, and then take turns (A B A B) with nothing else runni
 
 import argparse
 import json
+import select
 import statistics
 import subprocess
 import sys
@@ -71,9 +72,12 @@ class Entry:
             return {"left_out": "its process has ended"}
         return self.hear()
 
-    def hear(self) -> dict[str, Any]:
-        """One line from the process."""
+    def hear(self, patience: float = 60.0) -> dict[str, Any]:
+        """One line from the process, which is ended if none comes for so many seconds."""
         assert self.process.stdout is not None
+        if not select.select([self.process.stdout], [], [], max(patience, 0))[0]:
+            self.process.kill()
+            return {"left_out": "took too long"}
         line = self.process.stdout.readline()
         return json.loads(line) if line.strip() else {"left_out": "its process has ended"}
 
@@ -117,8 +121,9 @@ def _made(case: Case, name: str) -> Any:
     shape = (case.batch, 3, *model.config.image_size)
     pixels = torch.randint(0, 256, shape, dtype=torch.uint8)
     images = normalise(pixels, passport_of(model).preprocessing)
-    reference = answer(model, images)
     on_gpu = (pixels.to(case.device), images.to(case.device))
+    reference = answer(model.to(case.device), on_gpu[1]).cpu()
+    model.cpu()
     job, said = make_ready(name, model, case, *on_gpu, reference)
     return job.run, said
 
@@ -160,11 +165,13 @@ def _profile(run: Any) -> dict[str, str]:
     return {"table": "\n".join([f"{whole / 1e3:9.3f} ms in kernels", *rows, ""])}
 
 
-def measure(entries: Sequence[Entry], rounds: int, folder: Path, profiled: bool) -> None:
-    """Wait for all, let those of a case take turns, write what was seen."""
+def measure(
+    entries: Sequence[Entry], rounds: int, folder: Path, profiled: bool, patience: float = 600.0
+) -> None:
+    """Wait for all, let those of a group take turns, write what was seen."""
     begin = time.perf_counter()
     for entry in entries:
-        entry.said = entry.hear()
+        entry.said = entry.hear(patience - (time.perf_counter() - begin))
         state = entry.said.get("left_out", "ready")
         print(
             f"{time.perf_counter() - begin:5.0f} s  {entry.case.key}  {entry.subject}: {state}",
@@ -238,6 +245,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=256, help="images, inference")
     parser.add_argument("--training-batch", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--patience", type=float, default=600.0, help="seconds to be ready")
     parser.add_argument("--profile", action="store_true")
     options = parser.parse_args()
     if options.child:
@@ -257,7 +265,7 @@ def main() -> None:
             )
             others = [] if work == "float8" else [*options.peers, PRODUCTS]
             entries += [start(case, subject) for subject in ["vitreous", *others]]
-    measure(entries, options.rounds, options.out, options.profile)
+    measure(entries, options.rounds, options.out, options.profile, options.patience)
 
 
 if __name__ == "__main__":

@@ -170,8 +170,9 @@ def make_ready(
     difference = None
     if case.work == "training":
         # A step gives no logits: what it trains is compared before.
-        with torch.inference_mode():
-            logits = subject.answer(subject.model.eval(), images[:_COMPARED].cpu())
+        plainly = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+        with torch.inference_mode(), plainly:
+            logits = subject.answer(subject.model.to(case.device).eval(), images[:_COMPARED])
         difference = _compare(logits, expected, "float32")
     job = prepare(subject, case, pixels, images, reference.shape[1])
     built = time.perf_counter()

@@ -64,7 +64,7 @@ class Optimized(nn.Module):
         self.engine, self.passport = engine, passport
         self.precision: str = engine.precision
         self.agreement: Agreement | None = None
-        self._embed: Callable[[Tensor], Tensor] = model.embed
+        self._embed: Callable[[Tensor], Tensor] = self._from_pixels
 
     @torch.inference_mode()
     def forward(self, images: Real[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
@@ -89,11 +89,14 @@ class Optimized(nn.Module):
                 f"an optimised model takes uint8 pixels and got {str(images.dtype)[6:]}: "
                 "it normalises by itself"
             )
-        x = self.pixels(images.to(self.engine.device))
+        return self._embed(images.to(self.engine.device))
+
+    def _from_pixels(self, images: UInt8[Tensor, "B C H W"]) -> Float[Tensor, "B R"]:
+        x = self.pixels(images)
         if isinstance(self.pixels, Folded):
-            return self._embed(x).float()
+            return self.model.embed(x).float()
         with self.engine.autocast():  # convolutions stand before the encoder, or are all
-            return self._embed(x).float()
+            return self.model.embed(x).float()
 
 
 class _Cast(nn.Module):
@@ -172,7 +175,9 @@ def optimize(
         graphs = on_gpu and len(images) <= 8
         # Frozen, Inductor packs weights too.
         with inductor.patch(freezing=not on_gpu):
-            fast._embed = torch.compile(ready.embed, mode="reduce-overhead" if graphs else None)
+            fast._embed = torch.compile(
+                fast._from_pixels, mode="reduce-overhead" if graphs else None
+            )
             fast(images)
     elif isinstance(ready, VisionTransformer) and not on_gpu:
         h, w = ready.config.grid_of((images.shape[2], images.shape[3]))

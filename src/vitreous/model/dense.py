@@ -8,6 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vitreous.model.gelu_linear import gelu_linear, gelu_linear_takes
+
 # (name, algorithm) as the kernel calls them.
 _NOTHING = ("none", "")
 # Weights whose smaller side is at least this are faster by the kernel (benchmarks/dense.md); None
@@ -69,10 +71,13 @@ class Dense(nn.Linear):
         return dense(x, self.weight, self.bias)
 
     def activated(self, x: Float[Tensor, "*S D"], activation: nn.Module) -> Float[Tensor, "*S E"]:
-        """Rows x to activation(x W^T + b), in one pass where the kernel knows the activation.
+        """Rows x to activation(x W^T + b), in one pass where a kernel knows the activation.
 
         Who hooks either module sees it called.
         """
+        if gelu_linear_takes(x, self, activation):
+            if torch.compiler.is_compiling() or not (_hooked(self) or _hooked(activation)):
+                return gelu_linear(x, self.weight, self.bias)
         name = kernel_name(activation)
         plain = name and not torch.is_grad_enabled() and _kernel_takes(x, self.weight)
         if name and plain and not (_hooked(self) or _hooked(activation)):

@@ -29,11 +29,13 @@ class BatchedMuon(Muon):
         **options: Of PyTorch's.
 
     Attributes:
-        found_inf: On the matrices' device; where it is 1, nothing moves in a step, as PyTorch's
-            fused optimisers have it. None is 0.
+        found_inf: As PyTorch's fused optimisers have it, on the matrices' device: where it is 1,
+            nothing moves in a step. None is 0.
+        grad_scale: Likewise, what gradients are divided by. None is 1.
     """
 
     found_inf: Tensor | None = None
+    grad_scale: Tensor | None = None
 
     def __init__(
         self,
@@ -62,6 +64,8 @@ class BatchedMuon(Muon):
         averages = [self._average(matrix) for matrix in matrices]
         gradients = _together([matrix.grad for matrix in matrices if matrix.grad is not None])
         rate, momentum = group["lr"], group["momentum"]
+        if self.grad_scale is not None:
+            gradients = gradients / self.grad_scale
         decay: Tensor | float = rate * group["weight_decay"]
         if self.found_inf is not None:
             broken = self.found_inf.bool()

@@ -93,13 +93,14 @@ def move(model: nn.Module, optimizers: Sequence[Optimizer], sums: Sums, limit: f
     ]
     norm = whole(torch.nn.utils.get_total_norm([p.grad for p in moving if p.grad is not None]))
     if _look_for_themselves(optimizers, norm):
-        broken = ~(torch.isfinite(norm) & torch.isfinite(sums["loss"]))
-        # What is broken stays as it is, to be named.
-        _clip_and_step(moving, optimizers, limit, norm.masked_fill(broken, 0), broken.float())
+        _step_flagged(optimizers, limit, norm, torch.isfinite(norm) & torch.isfinite(sums["loss"]))
         result = _checked(model, sums, norm)
     else:
         result = _checked(model, sums, norm)
-        _clip_and_step(moving, optimizers, limit, norm, None)
+        if limit > 0:
+            torch.nn.utils.clip_grads_with_norm_(moving, limit, norm)
+        for optimizer in optimizers:
+            optimizer.step()
     for optimizer in optimizers:
         optimizer.zero_grad()
     return result
@@ -111,19 +112,19 @@ def _look_for_themselves(optimizers: Sequence[Optimizer], norm: Tensor) -> bool:
     return able and norm.device.type == "cuda" and world_size() == 1
 
 
-def _clip_and_step(
-    moving: Sequence[nn.Parameter],
-    optimizers: Sequence[Optimizer],
-    limit: float,
-    norm: Tensor,
-    broken: Tensor | None,
+def _step_flagged(
+    optimizers: Sequence[Optimizer], limit: float, norm: Tensor, finite: Tensor
 ) -> None:
-    if limit > 0:
-        torch.nn.utils.clip_grads_with_norm_(moving, limit, norm)
+    """Move where all is finite, by the names under which PyTorch's GradScaler tells optimisers.
+
+    They clip on the way: gradients are divided by `grad_scale`.
+    """
+    scale = ((norm + 1e-6) / limit).clamp(min=1) if limit > 0 else torch.ones_like(norm)
+    told = {"found_inf": (~finite).float(), "grad_scale": scale.where(finite, 1)}
     for optimizer in optimizers:
-        # The name by which PyTorch's GradScaler tells them.
-        optimizer.found_inf = broken  # type: ignore[attr-defined]
+        vars(optimizer).update(told)
         optimizer.step()
+        vars(optimizer).update(dict.fromkeys(told))
 
 
 def _checked(model: nn.Module, sums: Sums, norm: Tensor) -> StepResult:

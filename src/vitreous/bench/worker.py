@@ -171,8 +171,9 @@ def make_ready(
     if case.work == "training":
         # A step gives no logits: what it trains is compared before.
         plainly = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+        moved = subject.model.to(case.device).eval()  # not in inference mode: it will train
         with torch.inference_mode(), plainly:
-            logits = subject.answer(subject.model.to(case.device).eval(), images[:_COMPARED])
+            logits = subject.answer(moved, images[:_COMPARED])
         difference = _compare(logits, expected, "float32")
     job = prepare(subject, case, pixels, images, reference.shape[1])
     built = time.perf_counter()

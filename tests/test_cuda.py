@@ -1,6 +1,7 @@
 """What only a GPU can show; skipped without one."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,6 @@ SHAPES = {
     "relative": {"position": "relative"},
     "hybrid": {"stem": (1, 1), "stem_width": 32, "image_size": (32, 32), "patch": 8},
 }
-WIDE = {"width": 128, "heads": 4, "mlp_width": 256}
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -34,28 +34,40 @@ def test_an_optimised_model_answers_as_the_plain_one(shape: str, precision: str)
     torch.testing.assert_close(found, expected, rtol=near, atol=near * float(expected.abs().max()))
 
 
-@pytest.mark.parametrize("count", [3, 16])
-def test_compiled_and_replayed_it_takes_other_batches_too(count: int) -> None:
-    model = build(**WIDE)
-    images = bytes_for(model, count)
-    expected = plain(model, images)
-    fast = model.optimize(images, device="cuda")
-    assert fast.precision == "bfloat16"
-    for some in (count, 1, count):
-        found = fast(images[:some]).cpu()
-        torch.testing.assert_close(
-            found, expected[:some], rtol=0.05, atol=0.05 * float(expected.abs().max())
-        )
+def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """In a process of its own: the compiler cannot see through the checks of shapes in tests."""
+    command = [sys.executable, "-c", code, *arguments]
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    environment = os.environ | {"PYTHONPATH": path}
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+COMPILED = """
+import sys, torch
+from small_models import build, bytes_for, plain
+count, precision, near = int(sys.argv[1]), sys.argv[2], float(sys.argv[3])
+model = build(width=128, heads=4, mlp_width=256)
+images = bytes_for(model, count)
+expected = plain(model, images)
+fast = model.optimize(images, device="cuda", precision=precision)
+assert fast.precision == ("bfloat16" if precision == "auto" else precision)
+for some in (count, 1, count):
+    apart = (fast(images[:some]).cpu() - expected[:some]).norm() / expected[:some].norm()
+    assert 0 < apart < near, apart
+"""
+
+
+@pytest.mark.parametrize("count", [3, 16], ids=["replayed", "compiled"])
+def test_compiled_it_stays_near_and_takes_other_batches_too(count: int) -> None:
+    done = run(COMPILED, str(count), "auto", "0.03")
+    assert done.returncode == 0, done.stderr
 
 
 def test_float8_stays_near() -> None:
     if torch.cuda.get_device_capability() < (8, 9):
         pytest.skip("needs a GPU of Ada's or Hopper's kind")
-    model = build(**WIDE)
-    images = bytes_for(model, 16)
-    fast = model.optimize(images, device="cuda", precision="float8")
-    assert fast.precision == "float8"
-    assert 0 < fast.agreement.features < 0.2
+    done = run(COMPILED, "16", "float8", "0.2")
+    assert done.returncode == 0, done.stderr
 
 
 def test_matrices_of_a_shape_move_together_as_each_would() -> None:
@@ -76,24 +88,23 @@ def test_matrices_of_a_shape_move_together_as_each_would() -> None:
     torch.testing.assert_close(moved("cuda"), moved("cpu"), rtol=1e-3, atol=1e-3)
 
 
-def train(run: Path, *options: str, code: str = "") -> subprocess.CompletedProcess[str]:
+def train(folder: Path, *options: str, code: str = "") -> subprocess.CompletedProcess[str]:
     main = f"import torch; {code}; from vitreous.cli.main import main; import sys; sys.exit(main())"
-    command = [sys.executable, "-c", main, "train", "digits", "--out", str(run), *options]
-    return subprocess.run(command, capture_output=True, text=True)
+    return run(main, "train", "digits", "--out", str(folder), *options)
 
 
-def lines(run: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+def lines(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
 @pytest.mark.slow
-def test_a_run_learns_and_goes_on(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    first = train(run, "--epochs", "12")
-    assert first.returncode == 0, first.stderr
-    config = json.loads((run / "config.json").read_text())
+def test_a_run_learns(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    done = train(folder, "--epochs", "12")
+    assert done.returncode == 0, done.stderr
+    config = json.loads((folder / "config.json").read_text())
     assert (config["device"], config["precision"]) == ("cuda", "bfloat16")
-    measured = [line for line in lines(run) if "validation_accuracy" in line]
+    measured = [line for line in lines(folder) if "validation_accuracy" in line]
     assert measured[-1]["validation_accuracy"] > 0.8
 
 

@@ -54,6 +54,10 @@ assert fast.precision == ("bfloat16" if precision == "auto" else precision)
 for some in (count, 1, count):
     apart = (fast(images[:some]).cpu() - expected[:some]).norm() / expected[:some].norm()
     assert 0 < apart < near, apart
+kept = fast.embed(images)
+before = kept.clone()
+fast.embed(images.flip(0))
+assert torch.equal(kept, before)
 """
 
 

@@ -65,6 +65,7 @@ class Optimized(nn.Module):
         self.precision: str = engine.precision
         self.agreement: Agreement | None = None
         self._embed: Callable[[Tensor], Tensor] = self._from_pixels
+        self._replayed = False
 
     @torch.inference_mode()
     def forward(self, images: Real[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
@@ -89,7 +90,9 @@ class Optimized(nn.Module):
                 f"an optimised model takes uint8 pixels and got {str(images.dtype)[6:]}: "
                 "it normalises by itself"
             )
-        return self._embed(images.to(self.engine.device))
+        features = self._embed(images.to(self.engine.device))
+        # A graph writes to the same place each time.
+        return features.clone() if self._replayed else features
 
     def _from_pixels(self, images: UInt8[Tensor, "B C H W"]) -> Float[Tensor, "B R"]:
         x = self.pixels(images)
@@ -172,7 +175,7 @@ def optimize(
         import torch._inductor.config as inductor  # slow to import
 
         # Few images leave a GPU waiting for the next kernel: replayed as a graph, they do not.
-        graphs = on_gpu and len(images) <= 8
+        fast._replayed = graphs = on_gpu and len(images) <= 8
         # Frozen, Inductor packs weights too.
         with inductor.patch(freezing=not on_gpu):
             fast._embed = torch.compile(

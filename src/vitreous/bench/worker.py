@@ -149,7 +149,7 @@ def build_model(case: Case) -> Classifier:
 
 @torch.inference_mode()
 def answer(model: Classifier, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "b K"]:
-    """Plain float32 logits of the first few images, on the CPU."""
+    """Plain float32 logits of the first few images, where model and images are."""
     logits: Tensor = model(images[:_COMPARED])
     return logits
 
@@ -170,9 +170,9 @@ def make_ready(
     difference = None
     if case.work == "training":
         # A step gives no logits: what it trains is compared before.
-        plainly = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+        in_float32 = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
         moved = subject.model.to(case.device).eval()  # not in inference mode: it will train
-        with torch.inference_mode(), plainly:
+        with torch.inference_mode(), in_float32:
             logits = subject.answer(moved, images[:_COMPARED])
         difference = _compare(logits, expected, "float32")
     job = prepare(subject, case, pixels, images, reference.shape[1])

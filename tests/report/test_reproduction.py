@@ -31,3 +31,12 @@ def test_one_grid_of_maps_a_model() -> None:
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert [title for title in titles if title] == ["short", "long"]
     assert sum(bool(axes.images) for axes in figure.axes) == 2
+
+
+def test_labels_of_close_values_do_not_meet() -> None:
+    figure = dots("three seeds", {"ViT": (0.9206, 0.9214)}, x="test accuracy")
+    figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
+    lefts = sorted((box.x0, box.x1) for box in boxes)
+    assert len(lefts) > 2
+    assert all(end < start for (_, end), (start, _) in zip(lefts, lefts[1:], strict=False))

@@ -82,6 +82,7 @@ def dots(
         axes.plot(values, [place] * len(values), "o", color=MUTED, alpha=0.7, markersize=5)
     axes.set_yticks(range(len(rows)), list(rows), color=INK)
     axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.locator_params(axis="x", nbins=6)  # of values that are close, each takes more room
     if percent:
         axes.xaxis.set_major_formatter(PercentFormatter(xmax=1, symbol=" %", is_latex=True))
     return figure

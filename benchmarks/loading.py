@@ -22,6 +22,7 @@ from vitreous.bench.machine import where
 from vitreous.data.augmentation import Augmentation
 from vitreous.data.batch import normalise
 from vitreous.data.crop import RandomCrop
+from vitreous.data.draws import Draws
 from vitreous.data.faults import Faults
 from vitreous.data.loader import TrainingLoader
 from vitreous.data.open import open_dataset
@@ -79,7 +80,7 @@ class Ordinary(Dataset[torch.Tensor]):
 
     def __getitem__(self, index: int) -> torch.Tensor:
         draw = np.random.default_rng((0, index))
-        crop = RandomCrop.drawn(AUGMENTATION, draw)
+        (crop,) = RandomCrop.drawn(AUGMENTATION, Draws(0, np.array([index])))
         with Image.open(self.paths[index % len(self.paths)]) as file:
             image = file.convert("RGB")
         top, left, height, width = crop(image.height, image.width)

@@ -3,13 +3,13 @@ import pytest
 import torch
 
 from vitreous.data.augmentation import Augmentation
+from vitreous.data.draws import Draws
 from vitreous.data.erasing import draw_erasing, erase
 
 
 def test_boxes_lie_inside_and_are_as_large_and_as_many_as_asked() -> None:
     asked = Augmentation(erase=0.4, erase_area=(0.05, 0.2))
-    draw = np.random.default_rng(0)
-    boxes = np.array([draw_erasing(asked, (60, 80), draw) for _ in range(2000)])
+    boxes = draw_erasing(asked, (60, 80), Draws(0, np.arange(2000)))
     some = boxes[boxes[:, 2] > 0]
     assert len(some) == pytest.approx(800, abs=100)
     top, left, height, width = some.T
@@ -25,13 +25,20 @@ def test_boxes_lie_inside_and_are_as_large_and_as_many_as_asked() -> None:
     assert ratios.min() == pytest.approx(0.3, rel=0.15)
 
 
-def test_the_same_number_of_draws_whatever_happens() -> None:
-    after = set()
-    for chance in (0.0, 1.0):
-        draw = np.random.default_rng(5)
-        draw_erasing(Augmentation(erase=chance), (32, 32), draw)
-        after.add(draw.random())
-    assert len(after) == 1
+def test_the_chance_takes_no_part_in_where_boxes_lie() -> None:
+    some, all_ = (
+        draw_erasing(Augmentation(erase=chance), (32, 32), Draws(5, np.arange(100)))
+        for chance in (0.5, 1.0)
+    )
+    erased = some[:, 2] > 0
+    assert 20 < erased.sum() < 80
+    assert np.array_equal(some[erased], all_[erased])
+    assert (all_[:, 2] > 0).all()
+
+
+def test_where_no_box_fits_nothing_is_erased() -> None:
+    boxes = draw_erasing(Augmentation(erase=1.0), (1, 1), Draws(0, np.arange(10)))
+    assert not boxes.any()
 
 
 def test_only_the_box_changes_and_becomes_normal_noise() -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from vitreous.data.augmentation import Augmentation
+from vitreous.data.draws import Draws
 from vitreous.data.movement import draw_movement, move
 
 IMAGES = torch.rand(2, 3, 6, 10, generator=torch.Generator().manual_seed(0))
@@ -58,8 +59,7 @@ def test_each_image_has_its_own() -> None:
 
 def test_draws_stay_in_their_ranges_and_reach_far() -> None:
     augmentation = Augmentation(rotate=30, scale=0.2, translate=0.1)
-    draw = np.random.default_rng(0)
-    drawn = np.stack([draw_movement(augmentation, draw) for _ in range(500)])
+    drawn = draw_movement(augmentation, Draws(0, np.arange(500)))
     angles = np.degrees(np.arctan2(drawn[:, 1, 0], drawn[:, 0, 0]))
     sizes = 1 / np.hypot(drawn[:, 1, 0], drawn[:, 0, 0])
     shifts = drawn[:, :, 2] / 2
@@ -70,5 +70,5 @@ def test_draws_stay_in_their_ranges_and_reach_far() -> None:
 
 
 def test_nothing_asked_is_the_identity() -> None:
-    still = draw_movement(Augmentation(), np.random.default_rng(0))
-    np.testing.assert_array_equal(still, np.eye(2, 3))
+    still = draw_movement(Augmentation(), Draws(0, np.arange(3)))
+    np.testing.assert_array_equal(still, np.broadcast_to(np.eye(2, 3), (3, 2, 3)))

@@ -4,16 +4,15 @@ from collections import Counter
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image, ImageEnhance, ImageOps
 
-from vitreous.data import policy
 from vitreous.data.augmentation import Augmentation
-from vitreous.data.policy import RAND, WIDE, apply_policy, operations
+from vitreous.data.draws import Draws
+from vitreous.data.policy import RAND, WIDE, Ranges, apply_policy, draw_policy, operations
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (48, 64, 3)).astype(np.uint8)
 PHOTO = Image.fromarray(PIXELS)
-TENSOR = torch.from_numpy(PIXELS).permute(2, 0, 1)
+PLANES = PIXELS.transpose(2, 0, 1)
 NARROW, BROAD = operations(RAND), operations(WIDE)
 
 
@@ -84,68 +83,64 @@ def test_every_operation_keeps_the_image_at_no_strength(name: str, channels: int
             assert np.abs(array(out) - array(image)).max() <= 1
 
 
+def applied(asked: Augmentation, draws: Draws, image: np.ndarray = PLANES) -> list[np.ndarray]:
+    return [apply_policy(image, asked.policy, chosen) for chosen in draw_policy(asked, draws)]
+
+
 @pytest.mark.parametrize("kind", ["randaugment", "trivialaugment", "threeaugment"])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_the_generator_decides_everything(kind: str, channels: int) -> None:
-    asked, image = Augmentation(policy=kind), TENSOR[:channels]
-    results = [apply_policy(image, asked, np.random.default_rng(seed)) for seed in (1, 1, 2, 3, 4)]
-    assert all(result.shape == image.shape and result.dtype == torch.uint8 for result in results)
-    assert results[0].equal(results[1])
-    assert not all(result.equal(results[0]) for result in results)
-    assert image.equal(torch.from_numpy(PIXELS).permute(2, 0, 1)[:channels])
+def test_the_draws_decide_everything(kind: str, channels: int) -> None:
+    asked, image = Augmentation(policy=kind), PLANES[:channels]
+    before = image.copy()
+    results = applied(asked, Draws(0, np.array([1, 1, 2, 3, 4])), image)
+    assert all(result.shape == image.shape and result.dtype == np.uint8 for result in results)
+    assert np.array_equal(results[0], results[1])
+    assert not all(np.array_equal(result, results[0]) for result in results)
+    assert np.array_equal(image, before)
 
 
 def test_off_is_off() -> None:
-    assert apply_policy(TENSOR, Augmentation(), np.random.default_rng(0)) is TENSOR
+    (same,) = applied(Augmentation(), Draws(0))
+    assert same is PLANES
 
 
-def counted(monkeypatch: pytest.MonkeyPatch, table: str) -> list[tuple[int, float]]:
-    calls: list[tuple[int, float]] = []
-    operations = getattr(policy, table)
-    spies = [
-        lambda image, s, number=number: calls.append((number, s)) or image
-        for number in range(len(operations))
-    ]
-    monkeypatch.setattr(policy, table, spies)
-    return calls
-
-
-def test_randaugment_draws_operations_evenly_at_one_magnitude(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    calls = counted(monkeypatch, "_RAND_OPERATIONS")
+def test_randaugment_draws_operations_evenly_at_one_magnitude() -> None:
     asked = Augmentation(policy="randaugment", operations=3, magnitude=5)
-    draw = np.random.default_rng(0)
-    for _ in range(500):
-        apply_policy(TENSOR, asked, draw)
+    chosen = draw_policy(asked, Draws(0, np.arange(500)))
+    calls = [call for own in chosen for call in own]
     counts = Counter(number for number, _ in calls)
     assert sum(counts.values()) == 1500
-    assert len(counts) == 14
+    assert set(counts) == set(range(14))
     assert min(counts.values()) > 70
     assert Counter(abs(s) for _, s in calls) == {0.5: 1500}
     assert sum(s > 0 for _, s in calls) == pytest.approx(750, abs=80)
 
 
-def test_trivialaugment_draws_one_operation_at_any_strength(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    calls = counted(monkeypatch, "_WIDE_OPERATIONS")
-    draw = np.random.default_rng(0)
-    for _ in range(600):
-        apply_policy(TENSOR, Augmentation(policy="trivialaugment"), draw)
-    assert len(calls) == 600
-    strengths = {round(abs(s) * 30) for _, s in calls}
-    assert strengths == set(range(31))
+def test_trivialaugment_draws_one_operation_at_any_strength() -> None:
+    asked = Augmentation(policy="trivialaugment")
+    chosen = draw_policy(asked, Draws(0, np.arange(600)))
+    assert {len(own) for own in chosen} == {1}
+    assert {number for ((number, _),) in chosen} == set(range(14))
+    assert {round(abs(s) * 30) for ((_, s),) in chosen} == set(range(31))
+
+
+@pytest.mark.parametrize(
+    ("kind", "ranges"), [("randaugment", RAND), ("trivialaugment", WIDE)], ids=["rand", "trivial"]
+)
+def test_operations_are_the_policys_own_and_follow_one_another(kind: str, ranges: Ranges) -> None:
+    own = list(operations(ranges).values())
+    rotate, brightness = 3, 8
+    twice = apply_policy(PLANES, kind, [(rotate, 0.5), (brightness, -0.7)])
+    expected = own[brightness](own[rotate](PHOTO, 0.5), -0.7)
+    assert np.array_equal(twice.transpose(1, 2, 0), array(expected))
 
 
 def test_threeaugment_is_grey_inverted_highlights_or_blur() -> None:
     grey = PHOTO.convert("L").convert("RGB")
     solarized = ImageOps.solarize(PHOTO, 128)
     kinds = Counter()
-    for seed in range(300):
-        draw = np.random.default_rng(seed)
-        out = apply_policy(TENSOR, Augmentation(policy="threeaugment"), draw)
-        pixels = out.permute(1, 2, 0).numpy()
+    for out in applied(Augmentation(policy="threeaugment"), Draws(0, np.arange(300))):
+        pixels = out.transpose(1, 2, 0)
         if np.array_equal(pixels, array(grey)):
             kinds["grey"] += 1
         elif np.array_equal(pixels, array(solarized)):

@@ -107,7 +107,7 @@ def test_reduced_scales_are_within_a_grey_level_on_average(shared_data: Path) ->
                 factors.add(factor)
                 box = tuple(factor * n for n in region._scaled(wanted, factor, 1500, 2000))
                 reduced = decode_region(data, "a", 3, lambda *_, box=wanted: box, rule.size)
-                ours = resize_crop(reduced, rule, mirrored=False).permute(1, 2, 0).numpy()
+                ours = resize_crop(reduced, rule.size, rule.interpolation).permute(1, 2, 0).numpy()
                 theirs = Image.fromarray(cut(exact, box)).resize(
                     (224, 224), Image.Resampling.BICUBIC
                 )

@@ -9,6 +9,7 @@ from PIL import Image
 
 from vitreous.data.augmentation import Augmentation
 from vitreous.data.crop import RandomCrop, cut
+from vitreous.data.draws import Draws
 from vitreous.data.preprocessing import Fit, Interpolation, Preprocessing
 from vitreous.data.transform import fit_for_test, random_window, resize_crop
 
@@ -128,10 +129,16 @@ def test_pixels_may_be_read_only_or_a_view() -> None:
         assert fit_for_test(other, rule((8, 8))).equal(expected)
 
 
+def crop_boxes(H: int, W: int, augmentation: Augmentation, count: int = 2000) -> np.ndarray:
+    crops = RandomCrop.drawn(augmentation, Draws(0, np.arange(count)))
+    return np.array([crop(H, W) for crop in crops])
+
+
 def crop_box(
-    H: int, W: int, augmentation: Augmentation, draw: np.random.Generator
+    H: int, W: int, augmentation: Augmentation, seed: int = 0
 ) -> tuple[int, int, int, int]:
-    return RandomCrop.drawn(augmentation, draw)(H, W)
+    (crop,) = RandomCrop.drawn(augmentation, Draws(seed))
+    return crop(H, W)
 
 
 CROPS = Augmentation(crop_area=(0.3, 0.8), crop_ratio=(0.5, 2.0))
@@ -139,15 +146,14 @@ CROPS = Augmentation(crop_area=(0.3, 0.8), crop_ratio=(0.5, 2.0))
 
 @given(SIDES, SIDES, st.integers(0, 1000))
 def test_a_crop_lies_in_its_image(H: int, W: int, seed: int) -> None:
-    draw = np.random.default_rng(seed)
-    top, left, height, width = crop_box(H, W, CROPS, draw)
+    top, left, height, width = crop_box(H, W, CROPS, seed)
     assert 0 <= top < top + height <= H
     assert 0 <= left < left + width <= W
 
 
 @given(st.integers(60, 120), st.integers(60, 120), st.integers(0, 1000))
 def test_area_and_ratio_are_in_their_ranges(H: int, W: int, seed: int) -> None:
-    _, _, height, width = crop_box(H, W, CROPS, np.random.default_rng(seed))
+    _, _, height, width = crop_box(H, W, CROPS, seed)
     # Sides are rounded to pixels: half of one either way.
     assert (height + 0.5) * (width + 0.5) >= 0.3 * H * W
     assert (height - 0.5) * (width - 0.5) <= 0.8 * H * W
@@ -156,9 +162,7 @@ def test_area_and_ratio_are_in_their_ranges(H: int, W: int, seed: int) -> None:
 
 
 def test_crops_reach_everywhere() -> None:
-    draw = np.random.default_rng(0)
-    boxes = np.array([crop_box(40, 60, CROPS, draw) for _ in range(2000)])
-    top, left, height, width = boxes.T
+    top, left, height, width = crop_boxes(40, 60, CROPS).T
     assert top.min() == left.min() == 0
     assert (top + height).max() == 40
     assert (left + width).max() == 60
@@ -168,9 +172,8 @@ def test_crops_reach_everywhere() -> None:
 
 
 def test_area_and_ratio_are_drawn_evenly() -> None:
-    draw = np.random.default_rng(0)
     asked = Augmentation(crop_area=(0.1, 0.4), crop_ratio=(0.5, 2.0))
-    boxes = np.array([crop_box(300, 300, asked, draw) for _ in range(2000)])
+    boxes = crop_boxes(300, 300, asked)
     areas, ratios = boxes[:, 2] * boxes[:, 3] / 300**2, np.log2(boxes[:, 3] / boxes[:, 2])
     for values, low, high in ((areas, 0.1, 0.4), (ratios, -1, 1)):
         counts, _ = np.histogram(values, 5, (low, high))
@@ -182,31 +185,19 @@ def test_area_and_ratio_are_drawn_evenly() -> None:
     [(1, 4000, (0, 1999, 1, 2)), (4000, 1, (1999, 0, 2, 1)), (2, 400, (0, 198, 2, 4))],
 )
 def test_a_strip_gives_its_centre(H: int, W: int, box: tuple[int, int, int, int]) -> None:
-    assert crop_box(H, W, CROPS, np.random.default_rng(0)) == box
+    assert crop_box(H, W, CROPS) == box
 
 
-@pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("shape", [(1, 4000), (4000, 1), (1, 1), (500, 3), (16, 12)])
-def test_training_crops_of_any_shape(shape: tuple[int, int], mirrored: bool) -> None:
-    pixels = photo(*shape)
-    out = resize_crop(
-        cut(pixels, crop_box(*shape, CROPS, np.random.default_rng(0))),
-        rule((16, 12)),
-        mirrored=mirrored,
-    )
-    assert out.shape == (3, 16, 12)
-
-
-def test_a_mirror_image() -> None:
-    pixels, asked = photo(30, 50), rule((8, 8))
-    plain, mirrored = (resize_crop(pixels, asked, mirrored=flag) for flag in (False, True))
-    assert mirrored.equal(plain.flip(2))
+def test_training_crops_of_any_shape(shape: tuple[int, int]) -> None:
+    pixels = cut(photo(*shape), crop_box(*shape, CROPS))
+    assert resize_crop(pixels, (16, 12), "bicubic").shape == (3, 16, 12)
 
 
 @pytest.mark.parametrize("shape", [(375, 500), (500, 375), (241, 210), (100, 90)])
 def test_the_fast_resize_is_pillows_but_for_a_few_pixels(shape: tuple[int, int]) -> None:
     pixels = photo(*shape)
-    ours = resize_crop(pixels, rule((224, 224)), mirrored=False).numpy().astype(int)
+    ours = resize_crop(pixels, (224, 224), "bicubic").numpy().astype(int)
     apart = np.abs(ours - pillow(pixels, rule((224, 224), "squash")))
     assert apart.mean() < 0.5
     assert (apart > 1).mean() < 0.05
@@ -215,10 +206,10 @@ def test_the_fast_resize_is_pillows_but_for_a_few_pixels(shape: tuple[int, int])
 @pytest.mark.parametrize("shape", [(40, 60), (10, 90)])
 def test_a_window_is_a_piece_of_the_whole_image(shape: tuple[int, int]) -> None:
     pixels, asked = photo(*shape), rule((16, 12))
-    whole = resize_crop(pixels, rule((20, 15)), mirrored=False)
+    whole = resize_crop(pixels, (20, 15), "bicubic")
     corners = set()
-    for seed in range(60):
-        window = random_window(pixels, asked, 1.25, np.random.default_rng(seed))
+    for down, right in Draws(0, np.arange(60)).random(2).tolist():
+        window = random_window(pixels, asked, 1.25, (down, right))
         found = [
             (top, left)
             for top in range(5)

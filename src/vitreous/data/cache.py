@@ -5,7 +5,7 @@ import threading
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 
 from vitreous.data.sample import Part
 from vitreous.errors import BadImageError
@@ -70,6 +70,15 @@ class PixelCache:
                     self.room -= pixels.nbytes
                     self._kept[index] = pixels
         return pixels
+
+    def gather(self, indices: Int64[np.ndarray, " b"]) -> UInt8[np.ndarray, "b H W C"] | None:
+        """Copies of some images (see `vitreous.data.sample.GatherPart`)."""
+        images = list(map(self._kept.get, indices.tolist()))
+        first = images[0] if images else None
+        if first is None:
+            return None
+        alike = [image for image in images if image is not None and image.shape == first.shape]
+        return np.stack(alike) if len(alike) == len(images) else None
 
 
 def free_memory() -> int:

@@ -2,18 +2,20 @@
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from torch import Tensor
 
 from vitreous.data.augmentation import Augmentation
+from vitreous.data.draws import Draws
 
 
-def draw_colour(augmentation: Augmentation, draw: np.random.Generator) -> Float[np.ndarray, " F"]:
-    """One sample's factors of brightness, contrast and saturation; and its turn, if hues turn."""
+def draw_colour(augmentation: Augmentation, draws: Draws) -> Float32[np.ndarray, "B F"]:
+    """Each sample's factors of brightness, contrast, saturation; and its turn, if hues turn."""
     ranges = np.array([augmentation.brightness, augmentation.contrast, augmentation.saturation])
-    factors = np.maximum(1 + draw.uniform(-1, 1, size=3) * ranges, 0)
+    factors = np.maximum(1 + draws.uniform(-1, 1, 3) * ranges, 0)
     if augmentation.hue:
-        factors = np.append(factors, draw.uniform(-augmentation.hue, augmentation.hue))
+        turns = draws.uniform(-augmentation.hue, augmentation.hue, 1)
+        factors = np.concatenate([factors, turns], axis=1)
     return factors.astype(np.float32)
 
 

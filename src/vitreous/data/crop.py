@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vitreous.data.augmentation import Augmentation
+from vitreous.data.draws import Draws
 
 Box = tuple[int, int, int, int]
 """Top, left, height and width, pixels."""
@@ -38,13 +39,16 @@ class RandomCrop:
     limits: tuple[float, float]
 
     @classmethod
-    def drawn(cls, augmentation: Augmentation, draw: np.random.Generator) -> "RandomCrop":
-        """Draw one; always the same number of draws is taken."""
-        areas = draw.uniform(*augmentation.crop_area, size=_TRIES)
+    def drawn(cls, augmentation: Augmentation, draws: Draws) -> list["RandomCrop"]:
+        """Draw one a sample."""
+        areas = draws.uniform(*augmentation.crop_area, _TRIES)
         low, high = augmentation.crop_ratio
-        ratios = np.exp(draw.uniform(math.log(low), math.log(high), size=_TRIES))
-        down, right = draw.random(2).tolist()
-        return cls(tuple(areas.tolist()), tuple(ratios.tolist()), (down, right), (low, high))
+        ratios = np.exp(draws.uniform(math.log(low), math.log(high), _TRIES))
+        rows = zip(areas.tolist(), ratios.tolist(), draws.random(2).tolist(), strict=True)
+        return [
+            cls(tuple(areas), tuple(ratios), (down, right), (low, high))
+            for areas, ratios, (down, right) in rows
+        ]
 
     def __call__(self, H: int, W: int) -> Box:
         """The box in an image of that size."""

@@ -8,32 +8,31 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from vitreous.data.augmentation import Augmentation
-from vitreous.data.crop import Box
+from vitreous.data.draws import Draws
 
 _TRIES = 10
 _RATIO = (0.3, 1 / 0.3)
 
 
 def draw_erasing(
-    augmentation: Augmentation, size: tuple[int, int], draw: np.random.Generator
-) -> Box:
-    """One sample's box; of no height where nothing is erased.
-
-    Always the same number of draws is taken.
+    augmentation: Augmentation, size: tuple[int, int], draws: Draws
+) -> Int64[np.ndarray, "B 4"]:
+    """Each sample's top, left, height and width of its box; zeros where nothing is erased.
 
     Source: Zhong et al. 2017, arXiv 1708.04896, algorithm 1, with the ratio drawn on a log scale
     as in DeiT.
     """
     H, W = size
-    asked = draw.random() < augmentation.erase
-    areas = draw.uniform(*augmentation.erase_area, size=_TRIES) * (H * W)
-    ratios = np.exp(draw.uniform(math.log(_RATIO[0]), math.log(_RATIO[1]), size=_TRIES))
-    down, right = draw.random(2).tolist()
-    for area, ratio in zip(areas.tolist(), ratios.tolist(), strict=True):
-        height, width = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
-        if asked and 0 < height < H and 0 < width < W:
-            return int(down * (H - height + 1)), int(right * (W - width + 1)), height, width
-    return 0, 0, 0, 0
+    asked, down, right = draws.random(3).T
+    areas = draws.uniform(*augmentation.erase_area, _TRIES) * (H * W)
+    ratios = np.exp(draws.uniform(math.log(_RATIO[0]), math.log(_RATIO[1]), _TRIES))
+    heights, widths = np.rint(np.sqrt(areas * ratios)), np.rint(np.sqrt(areas / ratios))
+    fits = (heights > 0) & (heights < H) & (widths > 0) & (widths < W)
+    erased = (asked < augmentation.erase) & fits.any(1)
+    first = np.arange(len(fits)), fits.argmax(1)
+    height, width = heights[first], widths[first]
+    boxes = np.stack([down * (H - height + 1), right * (W - width + 1), height, width], axis=1)
+    return np.where(erased[:, None], boxes, 0).astype(np.int64)
 
 
 def erase(

@@ -1,34 +1,19 @@
 """From a part of a data set to batches: ordered by arithmetic, read ahead, exact over ranks."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-
-import numpy as np
-import torch
-from jaxtyping import UInt8
-from torch import Tensor
+from collections.abc import Iterator
+from dataclasses import replace
 
 from vitreous.data.augmentation import Augmentation
 from vitreous.data.batch import Batch
 from vitreous.data.cache import CAPACITY, PixelCache
-from vitreous.data.colour import draw_colour
-from vitreous.data.crop import RandomCrop, cut
-from vitreous.data.erasing import draw_erasing
 from vitreous.data.faults import Faults
-from vitreous.data.movement import draw_movement
 from vitreous.data.order import Order
-from vitreous.data.policy import apply_policy
 from vitreous.data.preprocessing import Preprocessing
 from vitreous.data.read_ahead import read_ahead
-from vitreous.data.sample import Part, decodes, read_crop
-from vitreous.data.transform import fit_for_test, random_window, resize_crop
+from vitreous.data.reader import DECODE_MARGIN, EvaluationReader, TrainingImages, TrainingReader
+from vitreous.data.sample import Part, decodes
 from vitreous.data.workers import Workers
-from vitreous.errors import BadImageError, UserError
-
-# What is cached, and what is read without a crop, keeps this many times the model's side.
-_DECODE_MARGIN = 1.5
-# Other images that are tried in the place of one that cannot be read.
-_TRIES = 64
+from vitreous.errors import UserError
 
 
 class TrainingLoader:
@@ -89,8 +74,8 @@ class TrainingLoader:
         self._order = Order(len(part.labels), seed)
         self.share = batch_size // world_size
         self._rank, self._world_size, self._batch_size = rank, world_size, batch_size
-        cache = PixelCache(part, int(_DECODE_MARGIN * max(rule.size)), cache_bytes)
-        self._images = _TrainingImages(
+        cache = PixelCache(part, int(DECODE_MARGIN * max(rule.size)), cache_bytes)
+        self._images = TrainingImages(
             part,
             augmentation,
             seed,
@@ -111,7 +96,7 @@ class TrainingLoader:
             UserError: Too many images cannot be read, or a reader died or hangs.
         """
         rule = self.rule if size is None else replace(self.rule, size=size)
-        reader = _TrainingReader(
+        reader = TrainingReader(
             self._images, self._order, rule, self._batch_size, self._rank, self._world_size
         )
         # Processes cannot share a cache of this one's.
@@ -162,9 +147,7 @@ class EvaluationLoader:
         return -(-len(self.part.labels) // (self.batch_size * self.world_size))
 
     def __iter__(self) -> Iterator[Batch]:
-        reader = _EvaluationReader(
-            self.part, self.rule, self.batch_size, self.rank, self.world_size
-        )
+        reader = EvaluationReader(self.part, self.rule, self.batch_size, self.rank, self.world_size)
         kind = self.workers.chosen(
             images=len(self) * self.batch_size,
             decodes=decodes(self.part),
@@ -195,177 +178,3 @@ def check_shares(batch_size: int, world_size: int) -> None:
             f"batch_size {batch_size} cannot be shared evenly by {world_size} processes: "
             f"give {f'{near} or ' if near else ''}{near + world_size}"
         )
-
-
-@dataclass(frozen=True)
-class _TrainingImages:
-    """What is read of a part in training, whatever the size; kept from phase to phase."""
-
-    part: Part
-    augmentation: Augmentation
-    seed: int
-    cache: PixelCache | None
-
-    def draw(self, epoch: int, index: int, copy: int) -> np.random.Generator:
-        """A sample's own source of randomness."""
-        return np.random.default_rng((self.seed, epoch, index, copy)[: 4 if copy else 3])
-
-    def read(self, index: int, crop: RandomCrop, rule: Preprocessing) -> UInt8[np.ndarray, "H W C"]:
-        """The crop's pixels, or the whole image's where nothing is cropped."""
-        if self.cache is not None:
-            pixels = self.cache.read(index)
-            return cut(pixels, crop(*pixels.shape[:2])) if self.augmentation.crops else pixels
-        if self.augmentation.crops:
-            return read_crop(self.part, index, crop, rule.size)
-        return self.part.read(index, int(_DECODE_MARGIN * max(rule.size)))
-
-
-@dataclass(frozen=True)
-class _TrainingReader:
-    """Makes training batches of one size (see `vitreous.data.read_ahead.Reader`)."""
-
-    images: _TrainingImages
-    order: Order
-    rule: Preprocessing
-    batch_size: int
-    rank: int
-    world_size: int
-
-    def __len__(self) -> int:
-        return self.batch_size // self.world_size
-
-    @property
-    def batch_bytes(self) -> int:
-        """Of the pixels of one batch."""
-        return len(self) * self.rule.channels * self.rule.size[0] * self.rule.size[1]
-
-    def samples(self, step: int) -> list[tuple[int, int, int]]:
-        """(epoch, index, copy) of each row."""
-        first = step * self.batch_size + self.rank * len(self)
-        repeats = self.images.augmentation.repeats
-        return [
-            (*self.order[at // repeats], at % repeats) for at in range(first, first + len(self))
-        ]
-
-    def blank(self, *, shared: bool = False, pinned: bool = False) -> Batch:
-        """A batch to be filled."""
-        augmentation, size = self.images.augmentation, len(self)
-        batch = _blank(self.images.part, self.rule, size, shared=shared, pinned=pinned)
-        return replace(
-            batch,
-            movement=torch.zeros(size, 2, 3) if augmentation.moves else None,
-            colour=torch.zeros(size, 4 if augmentation.hue else 3)
-            if augmentation.recolours
-            else None,
-            erased=torch.zeros(size, 4, dtype=torch.int64) if augmentation.erase else None,
-        )
-
-    def fill(self, batch: Batch, row: int, sample: tuple[int, int, int]) -> list[BadImageError]:
-        """Read and augment one image, or another in its place."""
-        epoch, index, copy = sample
-        augmentation = self.images.augmentation
-        draw = self.images.draw(epoch, index, copy)
-        crop = RandomCrop.drawn(augmentation, draw)
-        mirrored = bool(draw.random() < augmentation.flip)
-        errors = list[BadImageError]()
-        for _ in range(_TRIES):
-            try:
-                pixels = self.images.read(index, crop, self.rule)
-                break
-            except BadImageError as error:
-                errors.append(error)
-                index = int(draw.integers(len(self.images.part.labels)))
-        else:
-            return errors
-        if batch.movement is not None:
-            batch.movement[row] = torch.from_numpy(draw_movement(augmentation, draw))
-        if batch.colour is not None:
-            batch.colour[row] = torch.from_numpy(draw_colour(augmentation, draw))
-        if batch.erased is not None:
-            batch.erased[row] = torch.tensor(draw_erasing(augmentation, self.rule.size, draw))
-        image = self._fit(pixels, mirrored, draw)
-        _put(batch, row, apply_policy(image, augmentation, draw), index, self.images.part)
-        return errors
-
-    def _fit(
-        self, pixels: UInt8[np.ndarray, "H W C"], mirrored: bool, draw: np.random.Generator
-    ) -> UInt8[Tensor, "C H2 W2"]:
-        augmentation = self.images.augmentation
-        if augmentation.crops:
-            return resize_crop(pixels, self.rule, mirrored=mirrored)
-        if augmentation.window > 1:
-            image = random_window(pixels, self.rule, augmentation.window, draw)
-        else:
-            image = fit_for_test(pixels, self.rule)
-        return image.flip(2) if mirrored else image
-
-
-@dataclass(frozen=True)
-class _EvaluationReader:
-    """Makes evaluation batches (see `vitreous.data.read_ahead.Reader`)."""
-
-    part: Part
-    rule: Preprocessing
-    batch_size: int
-    rank: int
-    world_size: int
-
-    @property
-    def batch_bytes(self) -> int:
-        """Of the pixels of one batch."""
-        return self.batch_size * self.rule.channels * self.rule.size[0] * self.rule.size[1]
-
-    def samples(self, step: int) -> Sequence[int]:
-        """Positions in the part; fewer than rows in the last batch."""
-        first = step * self.batch_size * self.world_size
-        stop = min(first + self.batch_size * self.world_size, len(self.part.labels))
-        return range(first + self.rank, stop, self.world_size)
-
-    def blank(self, *, shared: bool = False, pinned: bool = False) -> Batch:
-        """A batch to be filled."""
-        return _blank(self.part, self.rule, self.batch_size, shared=shared, pinned=pinned)
-
-    def fill(self, batch: Batch, row: int, sample: int) -> list[BadImageError]:
-        """Read one image; its row stays masked where it cannot be read."""
-        try:
-            image = fit_for_test(self.part.read(sample), self.rule)
-        except BadImageError as error:
-            batch.index[row] = sample
-            batch.labels.numpy()[row] = self.part.labels[sample]
-            return [error]
-        _put(batch, row, image, sample, self.part)
-        return []
-
-
-def _blank(part: Part, rule: Preprocessing, size: int, *, shared: bool, pinned: bool) -> Batch:
-    """A batch of which every row only fills it up.
-
-    An ordinary one also where the consumer has asked for inference mode: others must write to it.
-    """
-    with torch.inference_mode(False):
-        return _allocate(part, rule, size, shared=shared, pinned=pinned)
-
-
-def _allocate(part: Part, rule: Preprocessing, size: int, *, shared: bool, pinned: bool) -> Batch:
-    shape = (size, rule.channels, *rule.size)
-    if shared:
-        # What PyTorch's own collation does in a worker: else the batch is copied once more.
-        storage = torch.UntypedStorage._new_shared(int(np.prod(shape)))
-        images = torch.empty(0, dtype=torch.uint8).set_(storage).view(shape)
-    else:
-        images = torch.zeros(shape, dtype=torch.uint8, pin_memory=pinned)
-    kind = torch.uint8 if part.labels.ndim == 2 else torch.int64  # multi-hot rows, or indices
-    return Batch(
-        images=images,
-        labels=torch.zeros(size, *part.labels.shape[1:], dtype=kind),
-        index=torch.full((size,), -1),
-        mask=torch.zeros(size, dtype=torch.bool),
-    )
-
-
-def _put(batch: Batch, row: int, image: UInt8[Tensor, "C H W"], index: int, part: Part) -> None:
-    batch.images[row] = image
-    # NumPy's views are written to in a tenth of the time.
-    batch.labels.numpy()[row] = part.labels[index]
-    batch.index.numpy()[row] = index
-    batch.mask.numpy()[row] = True

@@ -1,26 +1,25 @@
 """Rotation, scale and shift of whole batches on the device."""
 
-import math
-
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from torch import Tensor
 from torch.nn import functional as F
 
 from vitreous.data.augmentation import Augmentation
+from vitreous.data.draws import Draws
 
 
-def draw_movement(
-    augmentation: Augmentation, draw: np.random.Generator
-) -> Float[np.ndarray, "2 3"]:
-    """One sample's rotation, scale and shift, as the matrix that `move` takes."""
-    angle = math.radians(draw.uniform(-1, 1) * augmentation.rotate)
-    scale = 1 / (1 + draw.uniform(-1, 1) * augmentation.scale)
+def draw_movement(augmentation: Augmentation, draws: Draws) -> Float32[np.ndarray, "B 2 3"]:
+    """Each sample's rotation, scale and shift, as the matrix that `move` takes."""
+    turn, growth = draws.uniform(-1, 1, 2).T
+    scale = 1 / (1 + growth * augmentation.scale)
+    angle = np.radians(turn * augmentation.rotate)
     # A shift by the whole side is 2 in coordinates of [-1, 1].
-    dx, dy = draw.uniform(-2, 2, size=2) * augmentation.translate
-    cos, sin = scale * math.cos(angle), scale * math.sin(angle)
-    return np.array([[cos, -sin, dx], [sin, cos, dy]], dtype=np.float32)
+    dx, dy = (draws.uniform(-2, 2, 2) * augmentation.translate).T
+    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    rows = np.array([[cos, -sin, dx], [sin, cos, dy]], dtype=np.float32)
+    return np.moveaxis(rows, 2, 0)
 
 
 def move(

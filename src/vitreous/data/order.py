@@ -32,13 +32,17 @@ class Order:
     def __reduce__(self) -> tuple[type["Order"], tuple[int, int]]:
         return Order, (self.total, self.seed)
 
-    def __getitem__(self, position: int) -> tuple[int, int]:
-        """(epoch, index) of the sample at a position counted from the start of training."""
-        epoch, place = divmod(position, self.total)
-        made = self._epoch(epoch)
-        if self.total <= _DRAWN:
-            return epoch, int(made[place])
-        return epoch, _shuffle(place, self.total, made.tolist())
+    def __getitem__(
+        self, positions: Int64[np.ndarray, " n"]
+    ) -> tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, " n"]]:
+        """(epoch, index) of the samples at positions counted from the start of training."""
+        epochs, places = np.divmod(positions, self.total)
+        indices = np.empty_like(places)
+        for epoch in np.unique(epochs).tolist():
+            own, made = epochs == epoch, self._epoch(epoch)
+            drawn = self.total <= _DRAWN
+            indices[own] = made[places[own]] if drawn else _shuffle(places[own], self.total, made)
+        return epochs, indices
 
     def _draw(self, epoch: int) -> Int64[np.ndarray, " n"]:
         return np.random.default_rng((self.seed, epoch)).permutation(self.total)
@@ -47,8 +51,10 @@ class Order:
         return np.random.default_rng((self.seed, epoch)).integers(1 << 62, size=_ROUNDS)
 
 
-def _shuffle(place: int, total: int, keys: list[int]) -> int:
-    """Where a keyed bijection of range(total) sends a place.
+def _shuffle(
+    places: Int64[np.ndarray, " n"], total: int, keys: Int64[np.ndarray, " rounds"]
+) -> Int64[np.ndarray, " n"]:
+    """Where a keyed bijection of range(total) sends places.
 
     A Feistel network over the next even number of bits; what falls outside goes through it again
     until it is inside ("cycle walking"), four times at the most on average.
@@ -56,14 +62,16 @@ def _shuffle(place: int, total: int, keys: list[int]) -> int:
     Source: Black and Rogaway 2002, "Ciphers with arbitrary finite domains"; the mixing of a round
     is the finaliser of SplitMix64 (Steele, Lea and Flood 2014).
     """
-    half = ((total - 1).bit_length() + 1) // 2
-    mask = (1 << half) - 1
-    while True:
-        left, right = place >> half, place & mask
-        for key in keys:
-            mixed = (right ^ key) * 0xBF58476D1CE4E5B9 & 0xFFFFFFFFFFFFFFFF
-            mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB & 0xFFFFFFFFFFFFFFFF
-            left, right = right, left ^ (mixed >> 31) & mask
-        place = left << half | right
-        if place < total:
-            return place
+    half = np.uint64(((total - 1).bit_length() + 1) // 2)
+    mask = (np.uint64(1) << half) - np.uint64(1)
+    sent = places.astype(np.uint64)
+    outside = np.ones(len(sent), bool)
+    while outside.any():
+        left, right = sent[outside] >> half, sent[outside] & mask
+        for key in keys.astype(np.uint64):
+            mixed = (right ^ key) * np.uint64(0xBF58476D1CE4E5B9)
+            mixed = (mixed ^ mixed >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
+            left, right = right, left ^ mixed >> np.uint64(31) & mask
+        sent[outside] = left << half | right
+        outside[outside] = sent[outside] >= total
+    return sent.astype(np.int64)

@@ -5,16 +5,15 @@ movement brings in are mid-grey, and movements take the nearest pixel, as in the
 code.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
-from torch import Tensor
 
-from vitreous.data.augmentation import Augmentation
+from vitreous.data.augmentation import Augmentation, Policy
+from vitreous.data.draws import Draws
 
 Operation = Callable[[Image.Image, float], Image.Image]
 
@@ -85,60 +84,63 @@ def operations(ranges: Ranges) -> Mapping[str, Operation]:
     }
 
 
-_RAND_OPERATIONS = tuple(operations(RAND).values())
-_WIDE_OPERATIONS = tuple(operations(WIDE).values())
+# Grey, inverted highlights, or a blur of that radius.
+_THREE: tuple[Operation, ...] = (
+    lambda image, s: image.convert("L").convert(image.mode),
+    lambda image, s: ImageOps.solarize(image, 128),
+    lambda image, s: image.filter(ImageFilter.GaussianBlur(s)),
+)
+_OPERATIONS: Mapping[Policy, tuple[Operation, ...]] = {
+    "none": (),
+    "randaugment": tuple(operations(RAND).values()),
+    "trivialaugment": tuple(operations(WIDE).values()),
+    "threeaugment": _THREE,
+}
+
+Chosen = Sequence[tuple[int, float]]
+"""Operations of a policy, by number, with their strengths; they follow one another."""
+
+
+def draw_policy(augmentation: Augmentation, draws: Draws) -> list[Chosen]:
+    """What the policy that the augmentation names does to each sample.
+
+    Args:
+        augmentation: Names the policy, the number of operations and their magnitude.
+        draws: The samples' own randomness.
+    """
+    policy = augmentation.policy
+    if policy == "none":
+        return [()] * len(draws)
+    count = augmentation.operations if policy == "randaugment" else 1
+    kinds = draws.integers(len(_OPERATIONS[policy]), count)
+    signs = np.where(draws.random(count) < 0.5, 1, -1)
+    match policy:
+        case "randaugment":
+            strengths = augmentation.magnitude / 10 * signs
+        case "trivialaugment":
+            strengths = draws.integers(31, count) / 30 * signs
+        case "threeaugment":  # one of three (Touvron et al. 2022, arXiv 2204.07118)
+            strengths = draws.uniform(0.1, 2.0, count)
+    pairs = zip(kinds.tolist(), strengths.tolist(), strict=True)
+    return [list(zip(kind, strength, strict=True)) for kind, strength in pairs]
 
 
 def apply_policy(
-    image: UInt8[Tensor, "C H W"], augmentation: Augmentation, draw: np.random.Generator
-) -> UInt8[Tensor, "C H W"]:
-    """One image through the policy that the augmentation names.
+    image: UInt8[np.ndarray, "C H W"], policy: Policy, chosen: Chosen
+) -> UInt8[np.ndarray, "C H W"]:
+    """One image through operations of a policy.
 
     Args:
         image: Pixels at the model's size; 1 or 3 channels.
-        augmentation: Names the policy, the number of operations and their magnitude.
-        draw: The sample's own source of randomness.
+        policy: Whose operations.
+        chosen: Which (`draw_policy`).
     """
-    if augmentation.policy == "none":
+    if not chosen:
         return image
-    channels = image.shape[0]
-    pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
-    changed = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
-    match augmentation.policy:
-        case "randaugment":
-            changed = _rand_augment(changed, augmentation, draw)
-        case "trivialaugment":
-            changed = _trivial_augment(changed, draw)
-        case "threeaugment":
-            changed = _three_augment(changed, draw)
-    out = np.array(changed).reshape(*image.shape[1:], channels)
-    return torch.from_numpy(out).permute(2, 0, 1)
-
-
-def _rand_augment(
-    image: Image.Image, augmentation: Augmentation, draw: np.random.Generator
-) -> Image.Image:
-    strength = augmentation.magnitude / 10
-    for _ in range(augmentation.operations):
-        chosen = _RAND_OPERATIONS[int(draw.integers(len(_RAND_OPERATIONS)))]
-        image = chosen(image, strength * _sign(draw))
-    return image
-
-
-def _trivial_augment(image: Image.Image, draw: np.random.Generator) -> Image.Image:
-    chosen = _WIDE_OPERATIONS[int(draw.integers(len(_WIDE_OPERATIONS)))]
-    return chosen(image, int(draw.integers(31)) / 30 * _sign(draw))
-
-
-def _three_augment(image: Image.Image, draw: np.random.Generator) -> Image.Image:
-    """Grey, inverted highlights or blur, one of them (Touvron et al. 2022, arXiv 2204.07118)."""
-    kind, radius = int(draw.integers(3)), float(draw.uniform(0.1, 2.0))
-    if kind == 0:
-        return image.convert("L").convert(image.mode)
-    if kind == 1:
-        return ImageOps.solarize(image, 128)
-    return image.filter(ImageFilter.GaussianBlur(radius))
-
-
-def _sign(draw: np.random.Generator) -> int:
-    return 1 if draw.random() < 0.5 else -1
+    grey = image.shape[0] == 1
+    pixels = image[0] if grey else image.transpose(1, 2, 0)
+    changed = Image.fromarray(np.ascontiguousarray(pixels))
+    for kind, strength in chosen:
+        changed = _OPERATIONS[policy][kind](changed, strength)
+    out = np.asarray(changed)
+    return out[None] if grey else out.transpose(2, 0, 1)

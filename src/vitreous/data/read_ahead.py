@@ -3,13 +3,15 @@
 import signal
 import sys
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Protocol, cast
 
+import numpy as np
 import torch
+from jaxtyping import Int64
 from torch import multiprocessing
 from torch.utils.data import DataLoader, Dataset
 
@@ -20,19 +22,23 @@ from vitreous.errors import BadImageError, UserError
 
 # Batches under way beside the one that is handed over.
 _AHEAD = 3
+# Least images that a thread reads at once: what is drawn for them is drawn together.
+_STRETCH = 8
 
 
 class Reader(Protocol):
     """Makes batches; a copy of it goes to each process."""
 
-    def samples(self, step: int) -> Sequence[Any]:
+    def samples(self, step: int) -> Int64[np.ndarray, "B ..."]:
         """What a batch holds, row by row."""
 
     def blank(self, *, shared: bool = False, pinned: bool = False) -> Batch:
         """A batch to be filled."""
 
-    def fill(self, batch: Batch, row: int, sample: Any) -> list[BadImageError]:
-        """Read one sample into its row; what could not be read is returned."""
+    def fill(
+        self, batch: Batch, first: int, samples: Int64[np.ndarray, "b ..."]
+    ) -> list[BadImageError]:
+        """Read samples into a stretch of rows; what could not be read is returned."""
 
 
 def read_ahead(
@@ -91,7 +97,7 @@ Made = tuple[Batch, list[BadImageError]]
 
 
 def _by_threads(reader: Reader, steps: range, workers: Workers) -> Generator[Made, None, None]:
-    """Image by image, straight into the batch."""
+    """Stretch by stretch, straight into the batch."""
     waiting: deque[tuple[Batch, list[Future[list[BadImageError]]]]] = deque()
 
     def first() -> Made:
@@ -105,11 +111,12 @@ def _by_threads(reader: Reader, steps: range, workers: Workers) -> Generator[Mad
         try:
             for step in steps:
                 batch = reader.blank(pinned=workers.pin)
-                samples = list(enumerate(reader.samples(step)))
-                # A few images a task: handing over takes time too.
-                few = max(len(samples) // (4 * workers.readers), 1)
-                tasks = [samples[at : at + few] for at in range(0, len(samples), few)]
-                rows = [pool.submit(_fill, reader, batch, task) for task in tasks]
+                samples = reader.samples(step)
+                few = max(len(samples) // (4 * workers.readers), _STRETCH)
+                rows = [
+                    pool.submit(reader.fill, batch, at, samples[at : at + few])
+                    for at in range(0, len(samples), few)
+                ]
                 waiting.append((batch, rows))
                 if len(waiting) > _AHEAD:
                     yield first()
@@ -117,11 +124,6 @@ def _by_threads(reader: Reader, steps: range, workers: Workers) -> Generator[Mad
                 yield first()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _fill(reader: Reader, batch: Batch, samples: Iterable[tuple[int, Any]]) -> list[BadImageError]:
-    """Read samples into their rows."""
-    return [error for row, sample in samples for error in reader.fill(batch, row, sample)]
 
 
 class _Batches(Dataset[Made]):
@@ -132,7 +134,7 @@ class _Batches(Dataset[Made]):
 
     def __getitem__(self, step: int) -> Made:
         batch = self.reader.blank(shared=True)
-        return batch, _fill(self.reader, batch, enumerate(self.reader.samples(step)))
+        return batch, self.reader.fill(batch, 0, self.reader.samples(step))
 
 
 def _by_processes(reader: Reader, steps: range, workers: Workers) -> Generator[Made, None, None]:

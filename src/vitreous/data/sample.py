@@ -84,6 +84,21 @@ def read_crop(
     return cut(pixels, rule(*pixels.shape[:2]))
 
 
+@runtime_checkable
+class GatherPart(Protocol):
+    """Images that lie in memory, of which many are taken as cheaply as one."""
+
+    def gather(self, indices: Int64[np.ndarray, " b"]) -> UInt8[np.ndarray, "b H W C"] | None:
+        """Copies of some images; None where they are not all in memory, or not of one size."""
+
+
+def gather(
+    part: Part | GatherPart, indices: Int64[np.ndarray, " b"]
+) -> UInt8[np.ndarray, "b H W C"] | None:
+    """Several whole images at once, where a part has them in memory (`GatherPart`)."""
+    return cast(GatherPart, part).gather(indices) if hasattr(part, "gather") else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
     """A data set, opened but not read.

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 
 from vitreous.data.crop import BoxRule
-from vitreous.data.sample import PART_NAMES, Dataset, Part, decodes, read_crop
+from vitreous.data.sample import PART_NAMES, Dataset, Part, decodes, gather, read_crop
 from vitreous.errors import UserError
 
 
@@ -59,6 +59,13 @@ class Subset:
         """Decode a box of one image (see `vitreous.data.sample.CropPart.read_crop`)."""
         part, position = self.place(index)
         return read_crop(part, position, rule, size)
+
+    def gather(self, indices: Int64[np.ndarray, " b"]) -> UInt8[np.ndarray, "b H W C"] | None:
+        """Copies of some images of one part (see `vitreous.data.sample.GatherPart`)."""
+        part_of = self.part_of[indices]
+        if not len(indices) or (part_of != part_of[0]).any():
+            return None
+        return gather(self.parts[part_of[0]], self.positions[indices])
 
 
 class SubsetNames(Sequence[str]):

@@ -1,5 +1,7 @@
 """Pixels of one image to the model's size: the exact test rule, and the training crop's."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from jaxtyping import UInt8
@@ -22,6 +24,8 @@ def fit_for_test(pixels: Pixels, rule: Preprocessing) -> UInt8[Tensor, "C H2 W2"
     Source: the paper's evaluation follows BiT (resize only, `fit="squash"`); `fit="crop"` is the
     usual resize of the shorter side and centre crop.
     """
+    if keeps(pixels.shape[:2], rule):
+        return _image(pixels)
     H, W = pixels.shape[:2]
     height, width = rule.size
     if rule.fit == "squash":
@@ -37,20 +41,34 @@ def fit_for_test(pixels: Pixels, rule: Preprocessing) -> UInt8[Tensor, "C H2 W2"
     return resized[:, top : top + height, left : left + width]
 
 
-def resize_crop(pixels: Pixels, rule: Preprocessing, *, mirrored: bool) -> UInt8[Tensor, "C H2 W2"]:
-    """A crop at the rule's size, mirrored or not.
+def keeps(size: tuple[int, int], rule: Preprocessing) -> bool:
+    """Whether the test rule leaves the pixels of an image of that (H, W) as they are."""
+    return size == rule.size and (rule.fit == "squash" or rule.crop_fraction == 1)
+
+
+def resize_crop(
+    pixels: Pixels, size: tuple[int, int], interpolation: Interpolation
+) -> UInt8[Tensor, "C H2 W2"]:
+    """A training crop at another size: PyTorch's antialiased resize, several times Pillow's speed.
+
+    A pass that overshoots black or white is cut off there, and Pillow may take rows and columns in
+    the other order: a few pixels in a thousand differ by more than one grey level.
 
     Args:
         pixels: The crop as it was decoded (`vitreous.data.sample.read_crop`).
-        rule: Gives size and interpolation.
-        mirrored: Whether left and right change places.
+        size: (H2, W2).
+        interpolation: Of the rule.
     """
-    out = _resize_fast(pixels, rule.size, rule.interpolation)
-    return out.flip(2) if mirrored else out
+    image = _image(pixels)
+    if image.shape[1:] == size:
+        return image
+    if interpolation == "nearest":
+        return F.interpolate(image[None], size, mode="nearest-exact")[0]
+    return F.interpolate(image[None], size, mode=interpolation, antialias=True)[0]
 
 
 def random_window(
-    pixels: Pixels, rule: Preprocessing, enlarged: float, draw: np.random.Generator
+    pixels: Pixels, rule: Preprocessing, enlarged: float, place: Sequence[float]
 ) -> UInt8[Tensor, "C H2 W2"]:
     """A window of the rule's size out of the whole image, resized to somewhat more.
 
@@ -61,12 +79,12 @@ def random_window(
         pixels: Decoded image.
         rule: Gives size and interpolation.
         enlarged: Side of the resized image, as a multiple of the window's.
-        draw: The sample's own source of randomness.
+        place: Where the window lies in what is left free, down and to the right, in [0, 1).
     """
     height, width = rule.size
     H, W = round(height * enlarged), round(width * enlarged)
-    resized = _resize_fast(pixels, (H, W), rule.interpolation)
-    top, left = int(draw.integers(H - height + 1)), int(draw.integers(W - width + 1))
+    resized = resize_crop(pixels, (H, W), rule.interpolation)
+    top, left = int(place[0] * (H - height + 1)), int(place[1] * (W - width + 1))
     return resized[:, top : top + height, left : left + width]
 
 
@@ -89,17 +107,5 @@ def _resize_exactly(
     return torch.from_numpy(whole).permute(2, 0, 1)
 
 
-def _resize_fast(
-    pixels: Pixels, size: tuple[int, int], interpolation: Interpolation
-) -> UInt8[Tensor, "C H2 W2"]:
-    """PyTorch's antialiased resize in uint8: several times faster than Pillow's.
-
-    A pass that overshoots black or white is cut off there, and Pillow may take rows and columns in
-    the other order: a few pixels in a thousand differ by more than one grey level.
-    """
-    image = torch.from_numpy(np.require(pixels, requirements=("C", "W"))).permute(2, 0, 1)
-    if image.shape[1:] == size:
-        return image
-    if interpolation == "nearest":
-        return F.interpolate(image[None], size, mode="nearest-exact")[0]
-    return F.interpolate(image[None], size, mode=interpolation, antialias=True)[0]
+def _image(pixels: Pixels) -> UInt8[Tensor, "C H W"]:
+    return torch.from_numpy(np.require(pixels, requirements=("C", "W"))).permute(2, 0, 1)

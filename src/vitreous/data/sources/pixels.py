@@ -37,6 +37,10 @@ class PixelPart:
         """A copy of one image, whole whatever `min_side` (see `vitreous.data.sample.Part.read`)."""
         return np.array(self.pixels[index])
 
+    def gather(self, indices: Int64[np.ndarray, " b"]) -> UInt8[np.ndarray, "b H W C"]:
+        """Copies of some images (see `vitreous.data.sample.GatherPart`)."""
+        return self.pixels[indices]
+
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in vars(self).items() if key != "pixels"}
 

@@ -205,18 +205,46 @@ def test_ctrl_c_while_processes_read_ends_all_of_them_with_one_line(tmp_path: Pa
 
 
 def choose(make: Callable[..., Workers] = Workers, **facts: object) -> str:
-    asked = {"images": 10**6, "decodes": True, "batch_bytes": 1} | facts
+    asked = {"images": 10**6, "each_costs": True, "batch_bytes": 1} | facts
     return make(count=16).chosen(**asked)
 
 
 def test_the_choice_is_by_rule() -> None:
     assert choose() == "processes"
     assert choose(images=9_999) == "threads"
-    assert choose(decodes=False) == "threads"
+    assert choose(each_costs=False) == "threads"
     assert choose(batch_bytes=1 << 50) == "threads", "no room in shared memory"
-    assert Workers(count=4).chosen(images=10**6, decodes=True, batch_bytes=1) == "threads"
+    assert Workers(count=4).chosen(images=10**6, each_costs=True, batch_bytes=1) == "threads"
     asked = Workers(kind="processes", count=1)
-    assert asked.chosen(images=1, decodes=False, batch_bytes=1 << 50) == "processes"
+    assert asked.chosen(images=1, each_costs=False, batch_bytes=1 << 50) == "processes"
+
+
+@pytest.mark.parametrize(
+    ("asked", "cache_bytes", "costs"),
+    [
+        (Augmentation(policy="randaugment"), 1 << 20, True),
+        (Augmentation(flip=0.5), 1 << 20, False),
+        (Augmentation(flip=0.5), 0, True),
+    ],
+)
+def test_what_takes_long_for_each_image_is_for_processes(
+    asked: Augmentation, cache_bytes: int, costs: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+    monkeypatch.setattr(
+        Workers, "chosen", lambda _, each_costs, **__: told.append(each_costs) or "threads"
+    )
+    made = TrainingLoader(
+        part(Plain(jpeg())),
+        RULE,
+        asked,
+        batch_size=6,
+        seed=0,
+        faults=Faults(24),
+        cache_bytes=cache_bytes,
+    )
+    next(made.batches(0, 1))
+    assert told == [costs]
 
 
 @pytest.mark.parametrize(

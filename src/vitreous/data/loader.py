@@ -99,11 +99,14 @@ class TrainingLoader:
         reader = TrainingReader(
             self._images, self._order, rule, self._batch_size, self._rank, self._world_size
         )
-        # Processes cannot share a cache of this one's.
+        # Processes cannot share a cache of this one's, and decode anew.
         decoding = decodes(self.part) and self._images.cache is None
+        one_by_one = self._images.augmentation.policy != "none"
         steps = range(start, stop)
         kind = self.workers.chosen(
-            images=len(steps) * len(reader), decodes=decoding, batch_bytes=reader.batch_bytes
+            images=len(steps) * len(reader),
+            each_costs=decoding or one_by_one,
+            batch_bytes=reader.batch_bytes,
         )
         yield from read_ahead(reader, steps, self.workers, kind, self.faults)
 
@@ -150,7 +153,7 @@ class EvaluationLoader:
         reader = EvaluationReader(self.part, self.rule, self.batch_size, self.rank, self.world_size)
         kind = self.workers.chosen(
             images=len(self) * self.batch_size,
-            decodes=decodes(self.part),
+            each_costs=decodes(self.part),
             batch_bytes=reader.batch_bytes,
         )
         return read_ahead(reader, range(len(self)), self.workers, kind, self.faults)

@@ -24,8 +24,9 @@ class Workers:
     Attributes:
         kind: `threads` share this process: nothing is started and nothing copied, and decoding
             leaves Python's lock alone. `processes` hand over batches in shared memory: for many
-            cores, and for decoders that hold the lock. `auto`: processes for 8 readers or more
-            of at least 10,000 image files, where /dev/shm has room; else threads.
+            cores, and for work that holds the lock. `auto`: processes for 8 readers or more of at
+            least 10,000 images that are decoded each time, or go through an augmentation policy,
+            where /dev/shm has room; else threads.
         count: Readers; one per core where None.
         timeout: Seconds after which a batch that does not come is given up.
         pin: Put batches into page-locked memory, from which a GPU copies on its own.
@@ -47,20 +48,20 @@ class Workers:
         """How many there are."""
         return self.count or available_cores()
 
-    def chosen(self, *, images: int, decodes: bool, batch_bytes: int) -> Kind:
+    def chosen(self, *, images: int, each_costs: bool, batch_bytes: int) -> Kind:
         """`threads` or `processes`.
 
         Args:
             images: How many will be read.
-            decodes: Whether they are image files.
+            each_costs: Whether each is decoded, or goes through operations one by one.
             batch_bytes: Of one batch.
         """
         if self.kind != "auto":
             return self.kind
-        worth = decodes and images >= _IMAGES_WORTH_A_PROCESS and self.readers >= _PROCESSES_FROM
+        many = images >= _IMAGES_WORTH_A_PROCESS and self.readers >= _PROCESSES_FROM
         # Each process holds two batches ready, and one is with the model.
         room = _shared_room() > (2 * self.readers + 1) * batch_bytes
-        return "processes" if worth and room else "threads"
+        return "processes" if each_costs and many and room else "threads"
 
 
 def available_cores() -> int:

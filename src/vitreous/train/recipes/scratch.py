@@ -108,8 +108,7 @@ def _small_photos_on_gpu(facts: Facts) -> TrainConfig:
         facts, model, plain_rule(model), augmentation, images_seen=10_000_000, batch_size=1024
     )
     fixed_shapes = not getattr(model, "stochastic_depth", 0)
-    # Without a cache images are read by processes, which keep up with a GPU where threads do not.
-    return replace(config, parallel=ParallelConfig(compile=fixed_shapes), cache_mb=0)
+    return replace(config, parallel=ParallelConfig(compile=fixed_shapes))
 
 
 def _photo_vit(

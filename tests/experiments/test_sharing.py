@@ -78,6 +78,30 @@ def test_how_many_at_once(tmp_path, monkeypatch) -> None:
     assert usual_jobs(find_experiment("table8"), plain) == 1
 
 
+PARENT = """
+import multiprocessing, time
+from vitreous.experiments.sharing import end_with_parent
+
+def help_out():
+    end_with_parent()
+    print("at work", flush=True)
+    time.sleep(60)
+
+child = multiprocessing.get_context("fork").Process(target=help_out)
+child.start()
+child.join()
+"""
+
+
+def test_a_helper_ends_when_its_parent_is_killed() -> None:
+    with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout.readline() == "at work\n"
+        run.kill()
+        begin = time.perf_counter()
+        run.stdout.read()  # to the end, which comes when the last that holds it has ended
+        assert time.perf_counter() - begin < 20
+
+
 def test_two_processes_of_the_command(tmp_path) -> None:
     command = [sys.executable, "-m", "vitreous", "reproduce", "table1", "--jobs", "2"]
     ran = subprocess.run(

@@ -68,6 +68,18 @@ def test_a_run_that_was_stopped_goes_on(finished, tmp_path, tiny) -> None:
     assert again.run(trial).values == outcome.values
 
 
+def test_it_goes_on_where_data_and_cache_have_been_moved(finished, tmp_path, tiny) -> None:
+    cache, start, _ = finished
+    tuned = trial_of(tiny, start=start, seed=1)
+    outcome = cache.run(tuned)
+    again = TrialCache(tmp_path)
+    for trial in (start, tuned):
+        shutil.copytree(cache.place(trial), again.place(trial))
+    (again.place(tuned) / "outcome.json").unlink()
+    moved = replace(tiny, address="/elsewhere/digits")
+    assert again.run(trial_of(moved, start=start, seed=1)).values == outcome.values
+
+
 def test_few_shot_and_fine_tuning_start_from_the_trained_weights(finished, tiny) -> None:
     cache, trial, _ = finished
     probe = FewShotTrial(row="ViT", start=trial, dataset=tiny, shots=2, draws=3)

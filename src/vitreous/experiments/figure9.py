@@ -8,6 +8,7 @@ from vitreous.experiments.cluster import JFT, paper_run
 from vitreous.experiments.collection import first_of_each_class
 from vitreous.experiments.experiment import Experiment, PaperRun, Scale, Setting
 from vitreous.experiments.finding import Finding, alike, higher
+from vitreous.experiments.own_rate import own_rate
 from vitreous.experiments.results import Cell, Results
 from vitreous.experiments.small import ADAM, small_vit, training
 from vitreous.experiments.training import TrainingTrial
@@ -56,19 +57,8 @@ def _trials(setting: Setting) -> Sequence[Trial]:
     return trials
 
 
-def _validated(cell: Cell) -> float:
-    """Mean over seeds of the last accuracy on the validation part."""
-    last = [facts["curve"][-1][1] for facts in cell.facts if facts.get("curve")]
-    return sum(last) / len(last) if last else cell.mean
-
-
-def _own_rate(results: Results, row: str) -> str:
-    cells = results.row(row)
-    return max(cells, key=lambda column: _validated(cells[column]))
-
-
 def _findings(results: Results) -> Sequence[Finding]:
-    token, mean = (_own_rate(results, row) for row in ("class token", "mean"))
+    token, mean = (own_rate(results, row) for row in ("class token", "mean"))
     same = alike(
         f"class token ({token}) and mean ({mean}) reach the same with their own learning rates",
         [results["class token", token], results["mean", mean]],

@@ -1,10 +1,12 @@
 """Trials shared among processes: each takes the next one that no other has."""
 
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 from vitreous.errors import UserError
@@ -118,8 +120,6 @@ def _help(
     cache: Path,
     threads: int,
 ) -> None:
-    import signal
-
     import torch
 
     from vitreous.experiments.catalogue import find_experiment
@@ -127,8 +127,21 @@ def _help(
     from vitreous.train.stop import StoppedError
 
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # between trials there is nothing to save
+    end_with_parent()
     torch.set_num_threads(threads)
     setting = Setting(scale=scale, seeds=seeds, data=Collection(data), weights=weights)
     with suppress(StoppedError, UserError, KeyboardInterrupt):
         trials = list(in_order(find_experiment(name).trials(setting)))
         run_shared(trials, TrialCache(cache), lambda _: nullcontext(), lambda *_: None)
+
+
+def end_with_parent() -> None:
+    """Ask this process to stop when the one that started it is gone, however that ended."""
+    parent = parent_process()
+    assert parent is not None, "another process has started this one"
+
+    def watch() -> None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()

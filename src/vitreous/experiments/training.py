@@ -17,6 +17,7 @@ from vitreous.train.config import TrainConfig
 from vitreous.train.measure import read_history
 from vitreous.train.memory import free_for_activations, micro_batch_that_fits
 from vitreous.train.plan import image_bytes
+from vitreous.train.run_folder import RunFolder
 from vitreous.train.schedule import phases
 from vitreous.train.spent import Spent
 
@@ -117,6 +118,10 @@ class TrainingTrial(Trial):
         if self.start is not None:
             config = replace(config, weights=str(finished(self.start) / "run"))
         out = folder / "run"
+        if (begun := RunFolder(out)).config.is_file():
+            # Data and cache may have been moved meanwhile: what decides is in the trial's key.
+            before = begun.read_config()
+            config = replace(config, data=before.data, weights=before.weights)
         report = train(config, self.dataset, out, Console(quiet=True), resume=True)
         for spare in ("checkpoints", "tensorboard"):
             shutil.rmtree(out / spare, ignore_errors=True)

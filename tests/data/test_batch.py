@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from vitreous.data import batch
 from vitreous.data.batch import Batch, normalise
 from vitreous.data.preprocessing import Preprocessing
 
@@ -36,3 +37,12 @@ def test_it_goes_to_a_device_with_all_it_has() -> None:
     assert there.colour is None
     fields = (there.images, there.labels, there.index, there.mask, there.movement)
     assert all(tensor.is_meta for tensor in fields)
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_pieces_change_nothing(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = torch.randint(0, 256, (count, 3, 7, 9), dtype=torch.uint8)
+    rule = Preprocessing(size=(7, 9), mean=(0.5, 0.25, 0.0), std=(0.5, 0.25, 1.0))
+    whole = normalise(images, rule)
+    monkeypatch.setattr(batch, "_CACHED_NUMBERS", 2 * 3 * 7 * 9)
+    assert torch.equal(normalise(images, rule), whole)

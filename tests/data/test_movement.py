@@ -1,11 +1,13 @@
 import math
 
 import numpy as np
+import pytest
 import torch
+from torch.nn import functional as F
 
 from vitreous.data.augmentation import Augmentation
 from vitreous.data.draws import Draws
-from vitreous.data.movement import draw_movement, move
+from vitreous.data.movement import _sampled, draw_movement, move
 
 IMAGES = torch.rand(2, 3, 6, 10, generator=torch.Generator().manual_seed(0))
 
@@ -72,3 +74,11 @@ def test_draws_stay_in_their_ranges_and_reach_far() -> None:
 def test_nothing_asked_is_the_identity() -> None:
     still = draw_movement(Augmentation(), Draws(0, np.arange(3)))
     np.testing.assert_array_equal(still, np.broadcast_to(np.eye(2, 3), (3, 2, 3)))
+
+
+@pytest.mark.parametrize("size", [(4, 9), (7, 7), (1, 3)])
+def test_the_grid_is_pytorchs(size: tuple[int, int]) -> None:
+    asked = Augmentation(rotate=90, scale=0.5, translate=0.5)
+    maps = torch.from_numpy(draw_movement(asked, Draws(0, np.arange(5))).copy())
+    expected = F.affine_grid(maps, [5, 1, *size], align_corners=False)
+    torch.testing.assert_close(_sampled(maps, *size), expected, atol=1e-6, rtol=0)

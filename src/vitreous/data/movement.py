@@ -41,5 +41,13 @@ def move(
     whole = ((shift.mT / pixel).round() * pixel).mT
     movement = torch.cat([turned, torch.where(shifted_only, whole, shift)], 2)
     square = movement.new_tensor([[1, H / W, 1], [W / H, 1, 1]])
-    grid = F.affine_grid(movement * square, list(images.shape), align_corners=False)
+    grid = _sampled(movement * square, H, W)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
+def _sampled(movement: Float[Tensor, "B 2 3"], H: int, W: int) -> Float[Tensor, "B H W 2"]:
+    """Where each pixel comes from: PyTorch's `affine_grid`, by sums in place of its products."""
+    down = (2 * torch.arange(H, device=movement.device) + 1) / H - 1
+    right = (2 * torch.arange(W, device=movement.device) + 1) / W - 1
+    by_right, by_down, shift = movement[:, :, None, None].unbind(4)  # (B, 2, 1, 1) each
+    return (by_right * right + (by_down * down[:, None] + shift)).permute(0, 2, 3, 1)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _BAR = 0.925
-_EPOCHS = 12
+_EPOCHS = 13
 
 
 def _trials(setting: Setting) -> Sequence[Trial]:

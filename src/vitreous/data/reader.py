@@ -115,43 +115,50 @@ class TrainingReader:
         self, batch: Batch, first: int, samples: Int64[np.ndarray, "b 3"]
     ) -> list[BadImageError]:
         """Read and augment a stretch of rows; another image comes in the place of an unreadable."""
-        augmentation, rule, size = self.images.augmentation, self.rule, self.rule.size
+        augmentation = self.images.augmentation
         rows = slice(first, first + len(samples))
-        epochs, indices, copies = samples.T
-        draws = Draws(self.images.seed, epochs, indices, copies)
+        draws = Draws(self.images.seed, *samples.T)
         mirrored = draws.random(1)[:, 0] < augmentation.flip
         if batch.movement is not None:
             batch.movement.numpy()[rows] = draw_movement(augmentation, draws)
         if batch.colour is not None:
             batch.colour.numpy()[rows] = draw_colour(augmentation, draws)
         if batch.erased is not None:
-            batch.erased.numpy()[rows] = draw_erasing(augmentation, size, draws)
+            batch.erased.numpy()[rows] = draw_erasing(augmentation, self.rule.size, draws)
         policy = draw_policy(augmentation, draws)
-
         images = batch.images.numpy()[rows]
-        found, errors = np.ones(len(samples), bool), list[BadImageError]()
-        whole = None
-        if not augmentation.crops and augmentation.window == 1:
-            whole = self.images.gather(indices)
-        if whole is not None and keeps(whole.shape[1:3], rule):
-            images[:] = whole.transpose(0, 3, 1, 2)
-        else:
-            indices = indices.copy()
-            windows = draws.random(2).tolist()
-            crops = RandomCrop.drawn(augmentation, draws) if augmentation.crops else None
-            for row, sample in enumerate(samples.tolist()):
-                crop = None if crops is None else crops[row]
-                pixels, indices[row] = self._read(sample, crop, errors)
-                if pixels is None:
-                    found[row] = False
-                else:
-                    images[row] = self._fit(pixels, windows[row]).numpy()
+        indices, found, errors = self._fetch(images, samples, draws)
         images[mirrored] = images[mirrored, ..., ::-1]
         for image, chosen in zip(images, policy, strict=True):
             if chosen:
                 image[:] = apply_policy(image, augmentation.policy, chosen)
         _name(batch, rows, indices, found, self.images.part)
         return errors
+
+    def _fetch(
+        self,
+        images: UInt8[np.ndarray, "b C H2 W2"],
+        samples: Int64[np.ndarray, "b 3"],
+        draws: Draws,
+    ) -> tuple[Int64[np.ndarray, " b"], Bool[np.ndarray, " b"], list[BadImageError]]:
+        """Pixels at their size; which images they are, where there are any, and what was not."""
+        augmentation, indices = self.images.augmentation, samples[:, 1].copy()
+        found, errors = np.ones(len(samples), bool), list[BadImageError]()
+        if not augmentation.crops and augmentation.window == 1:
+            whole = self.images.gather(indices)
+            if whole is not None and keeps(whole.shape[1:3], self.rule):
+                images[:] = whole.transpose(0, 3, 1, 2)
+                return indices, found, errors
+        places = draws.random(2).tolist()
+        crops = RandomCrop.drawn(augmentation, draws) if augmentation.crops else None
+        for row, sample in enumerate(samples.tolist()):
+            crop = None if crops is None else crops[row]
+            pixels, indices[row] = self._read(sample, crop, errors)
+            if pixels is None:
+                found[row] = False
+            else:
+                images[row] = self._fit(pixels, places[row]).numpy()
+        return indices, found, errors
 
     def _read(
         self, sample: Sequence[int], crop: RandomCrop | None, errors: list[BadImageError]

@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from stores import Deadly, Hanging, Partly, Plain
@@ -24,6 +26,7 @@ from vitreous.data.faults import Faults
 from vitreous.data.loader import EvaluationLoader, TrainingLoader
 from vitreous.data.preprocessing import Preprocessing
 from vitreous.data.sources.encoded import EncodedPart
+from vitreous.data.sources.pixels import PixelPart
 from vitreous.data.workers import Workers
 from vitreous.errors import UserError
 
@@ -204,19 +207,43 @@ def test_ctrl_c_while_processes_read_ends_all_of_them_with_one_line(tmp_path: Pa
     assert [name for name in files for number in processes if f"_{number}_" in name] == []
 
 
+def test_arrays_are_for_threads_whatever_is_done_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each process would read the whole array into memory of its own."""
+    told = []
+    monkeypatch.setattr(
+        Workers, "chosen", lambda _, decodes, **__: told.append(decodes) or "threads"
+    )
+    pixels = np.zeros((24, 8, 8, 3), np.uint8)
+    own = PixelPart([f"{n}" for n in range(24)], np.arange(24) % 3, lambda: pixels)
+    asked = Augmentation(policy="randaugment")
+    made = TrainingLoader(own, RULE, asked, batch_size=6, seed=0, faults=Faults(24))
+    next(made.batches(0, 1))
+    assert told == [False]
+
+
+@given(st.integers(1, 2000), st.integers(1, 64))
+def test_every_thread_has_work_and_reads_several_images_where_there_are_many(
+    images: int, readers: int
+) -> None:
+    few = read_ahead._stretch(images, readers)
+    assert -(-images // few) >= min(images, readers)
+    assert few >= min(8, images // readers)
+    assert -(-images // few) <= max(5 * readers, images // 8 + 1, 2 * readers)
+
+
 def choose(make: Callable[..., Workers] = Workers, **facts: object) -> str:
-    asked = {"images": 10**6, "each_costs": True, "batch_bytes": 1} | facts
+    asked = {"images": 10**6, "decodes": True, "batch_bytes": 1} | facts
     return make(count=16).chosen(**asked)
 
 
 def test_the_choice_is_by_rule() -> None:
     assert choose() == "processes"
     assert choose(images=9_999) == "threads"
-    assert choose(each_costs=False) == "threads"
+    assert choose(decodes=False) == "threads"
     assert choose(batch_bytes=1 << 50) == "threads", "no room in shared memory"
-    assert Workers(count=4).chosen(images=10**6, each_costs=True, batch_bytes=1) == "threads"
+    assert Workers(count=4).chosen(images=10**6, decodes=True, batch_bytes=1) == "threads"
     asked = Workers(kind="processes", count=1)
-    assert asked.chosen(images=1, each_costs=False, batch_bytes=1 << 50) == "processes"
+    assert asked.chosen(images=1, decodes=False, batch_bytes=1 << 50) == "processes"
 
 
 @pytest.mark.parametrize(
@@ -227,12 +254,12 @@ def test_the_choice_is_by_rule() -> None:
         (Augmentation(flip=0.5), 0, True),
     ],
 )
-def test_what_takes_long_for_each_image_is_for_processes(
+def test_files_are_for_processes_unless_their_pixels_are_kept_and_stay_as_they_are(
     asked: Augmentation, cache_bytes: int, costs: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = []
     monkeypatch.setattr(
-        Workers, "chosen", lambda _, each_costs, **__: told.append(each_costs) or "threads"
+        Workers, "chosen", lambda _, decodes, **__: told.append(decodes) or "threads"
     )
     made = TrainingLoader(
         part(Plain(jpeg())),

@@ -93,7 +93,7 @@ def test_what_comes_is_a_copy() -> None:
     images = pixels()
     before = images.copy()
     part = in_memory(images)
-    gather(Subset([part], np.arange(4)), np.array([1, 2]))[:] = 0
+    gather(Subset([part], np.arange(4)), np.array([1, 2]), (9, 7))[:] = 0
     training(part)
     assert np.array_equal(images, before)
 
@@ -101,9 +101,9 @@ def test_what_comes_is_a_copy() -> None:
 def test_a_subset_of_several_parts_gives_what_one_of_them_has() -> None:
     parts = [in_memory(pixels()), in_memory(255 - pixels())]
     mixed = Subset(parts, np.array([3, 4, 5, 6]), np.array([0, 0, 1, 1], np.uint8))
-    assert np.array_equal(gather(mixed, np.array([1, 0])), pixels()[[4, 3]])
-    assert np.array_equal(gather(mixed, np.array([2, 3])), 255 - pixels()[[5, 6]])
-    assert gather(mixed, np.array([1, 2])) is None
+    assert np.array_equal(gather(mixed, np.array([1, 0]), (9, 7)), pixels()[[4, 3]])
+    assert np.array_equal(gather(mixed, np.array([2, 3]), (9, 7)), 255 - pixels()[[5, 6]])
+    assert gather(mixed, np.array([1, 2]), (9, 7)) is None
     assert_same(training(mixed), training(OneByOne(mixed)))
 
 
@@ -133,8 +133,9 @@ def test_decoded_files_are_taken_at_once_when_all_are_there(
 
 def test_a_cache_gives_at_once_what_it_has_and_what_is_of_one_size() -> None:
     cache = PixelCache(files([(9, 7), (9, 7), (8, 7)]), 1)
-    assert cache.gather(np.array([0, 1])) is None
+    assert cache.gather(np.array([0, 1]), (9, 7)) is None
     both = np.stack([cache.read(0), cache.read(1)])
-    assert np.array_equal(cache.gather(np.array([0, 1])), both)
+    assert np.array_equal(cache.gather(np.array([0, 1]), (9, 7)), both)
     cache.read(2)
-    assert cache.gather(np.array([0, 2])) is None
+    assert cache.gather(np.array([0, 2]), (9, 7)) is None
+    assert cache.gather(np.array([0, 1]), (8, 7)) is None

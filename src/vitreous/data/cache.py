@@ -71,14 +71,17 @@ class PixelCache:
                     self._kept[index] = pixels
         return pixels
 
-    def gather(self, indices: Int64[np.ndarray, " b"]) -> UInt8[np.ndarray, "b H W C"] | None:
+    def gather(
+        self, indices: Int64[np.ndarray, " b"], size: tuple[int, int]
+    ) -> UInt8[np.ndarray, "b H W C"] | None:
         """Copies of some images (see `vitreous.data.sample.GatherPart`)."""
-        images = list(map(self._kept.get, indices.tolist()))
-        first = images[0] if images else None
-        if first is None:
-            return None
-        alike = [image for image in images if image is not None and image.shape == first.shape]
-        return np.stack(alike) if len(alike) == len(images) else None
+        images = []
+        for index in indices.tolist():
+            pixels = self._kept.get(index)
+            if pixels is None or pixels.shape[:2] != size:
+                return None
+            images.append(pixels)
+        return np.stack(images) if images else None
 
 
 def free_memory() -> int:

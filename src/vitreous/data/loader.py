@@ -99,13 +99,13 @@ class TrainingLoader:
         reader = TrainingReader(
             self._images, self._order, rule, self._batch_size, self._rank, self._world_size
         )
-        # Processes cannot share a cache of this one's, and decode anew.
-        decoding = decodes(self.part) and self._images.cache is None
-        one_by_one = self._images.augmentation.policy != "none"
+        # Processes share neither arrays nor a cache of this one's. To decode anew pays where a
+        # policy's operations hold Python's lock; an array would lie in the memory of each.
+        spared = self._images.cache is not None and self._images.augmentation.policy == "none"
         steps = range(start, stop)
         kind = self.workers.chosen(
             images=len(steps) * len(reader),
-            each_costs=decoding or one_by_one,
+            decodes=decodes(self.part) and not spared,
             batch_bytes=reader.batch_bytes,
         )
         yield from read_ahead(reader, steps, self.workers, kind, self.faults)
@@ -153,7 +153,7 @@ class EvaluationLoader:
         reader = EvaluationReader(self.part, self.rule, self.batch_size, self.rank, self.world_size)
         kind = self.workers.chosen(
             images=len(self) * self.batch_size,
-            each_costs=decodes(self.part),
+            decodes=decodes(self.part),
             batch_bytes=reader.batch_bytes,
         )
         return read_ahead(reader, range(len(self)), self.workers, kind, self.faults)

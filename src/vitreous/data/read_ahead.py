@@ -22,7 +22,7 @@ from vitreous.errors import BadImageError, UserError
 
 # Batches under way beside the one that is handed over.
 _AHEAD = 3
-# Least images that a thread reads at once: what is drawn for them is drawn together.
+# Images that it pays to read at once: what is drawn for them is drawn together.
 _STRETCH = 8
 
 
@@ -112,7 +112,7 @@ def _by_threads(reader: Reader, steps: range, workers: Workers) -> Generator[Mad
             for step in steps:
                 batch = reader.blank(pinned=workers.pin)
                 samples = reader.samples(step)
-                few = max(len(samples) // (4 * workers.readers), _STRETCH)
+                few = _stretch(len(samples), workers.readers)
                 rows = [
                     pool.submit(reader.fill, batch, at, samples[at : at + few])
                     for at in range(0, len(samples), few)
@@ -124,6 +124,11 @@ def _by_threads(reader: Reader, steps: range, workers: Workers) -> Generator[Mad
                 yield first()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _stretch(images: int, readers: int) -> int:
+    """Images that a thread reads at once: several, but never so many that others have none."""
+    return max(images // (4 * readers), min(_STRETCH, images // readers), 1)
 
 
 class _Batches(Dataset[Made]):

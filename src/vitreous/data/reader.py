@@ -19,7 +19,7 @@ from vitreous.data.movement import draw_movement
 from vitreous.data.order import Order
 from vitreous.data.policy import apply_policy, draw_policy
 from vitreous.data.preprocessing import Preprocessing
-from vitreous.data.sample import Part, gather, read_crop
+from vitreous.data.sample import GatherPart, Part, gather, read_crop
 from vitreous.data.transform import fit_for_test, keeps, random_window, resize_crop
 from vitreous.errors import BadImageError
 
@@ -57,9 +57,13 @@ class TrainingImages:
             return self.part.read(index, int(DECODE_MARGIN * max(size)))
         return read_crop(self.part, index, crop, size)
 
-    def gather(self, indices: Int64[np.ndarray, " b"]) -> UInt8[np.ndarray, "b H W C"] | None:
-        """Whole images at once, where they lie in memory and are all of one size."""
-        return gather(self.part if self.cache is None else self.cache, indices)
+    def gather(
+        self, indices: Int64[np.ndarray, " b"], rule: Preprocessing
+    ) -> UInt8[np.ndarray, "b H W C"] | None:
+        """Whole images at once, where they lie in memory as the model takes them."""
+        if self.augmentation.crops or self.augmentation.window > 1:
+            return None
+        return _gather(self.part if self.cache is None else self.cache, indices, rule)
 
 
 @dataclass(frozen=True)
@@ -144,11 +148,9 @@ class TrainingReader:
         """Pixels at their size; which images they are, where there are any, and what was not."""
         augmentation, indices = self.images.augmentation, samples[:, 1].copy()
         found, errors = np.ones(len(samples), bool), list[BadImageError]()
-        if not augmentation.crops and augmentation.window == 1:
-            whole = self.images.gather(indices)
-            if whole is not None and keeps(whole.shape[1:3], self.rule):
-                images[:] = whole.transpose(0, 3, 1, 2)
-                return indices, found, errors
+        if (whole := self.images.gather(indices, self.rule)) is not None:
+            images[:] = whole.transpose(0, 3, 1, 2)
+            return indices, found, errors
         places = draws.random(2).tolist()
         crops = RandomCrop.drawn(augmentation, draws) if augmentation.crops else None
         for row, sample in enumerate(samples.tolist()):
@@ -226,8 +228,7 @@ class EvaluationReader:
         rows = slice(first, first + len(samples))
         images, found = batch.images.numpy()[rows], np.ones(len(samples), bool)
         errors = list[BadImageError]()
-        whole = gather(self.part, samples)
-        if whole is not None and keeps(whole.shape[1:3], self.rule):
+        if (whole := _gather(self.part, samples, self.rule)) is not None:
             images[:] = whole.transpose(0, 3, 1, 2)
         else:
             for row, index in enumerate(samples.tolist()):
@@ -238,6 +239,13 @@ class EvaluationReader:
                     found[row] = False
         _name(batch, rows, samples, found, self.part)
         return errors
+
+
+def _gather(
+    part: Part | GatherPart, indices: Int64[np.ndarray, " b"], rule: Preprocessing
+) -> UInt8[np.ndarray, "b H W C"] | None:
+    """Whole images at once, where the test rule would leave them as they are."""
+    return gather(part, indices, rule.size) if keeps(rule.size, rule) else None
 
 
 def _name(

@@ -88,15 +88,17 @@ def read_crop(
 class GatherPart(Protocol):
     """Images that lie in memory, of which many are taken as cheaply as one."""
 
-    def gather(self, indices: Int64[np.ndarray, " b"]) -> UInt8[np.ndarray, "b H W C"] | None:
-        """Copies of some images; None where they are not all in memory, or not of one size."""
+    def gather(
+        self, indices: Int64[np.ndarray, " b"], size: tuple[int, int]
+    ) -> UInt8[np.ndarray, "b H W C"] | None:
+        """Copies of some images; None where not all are in memory and of that (H, W)."""
 
 
 def gather(
-    part: Part | GatherPart, indices: Int64[np.ndarray, " b"]
+    part: Part | GatherPart, indices: Int64[np.ndarray, " b"], size: tuple[int, int]
 ) -> UInt8[np.ndarray, "b H W C"] | None:
     """Several whole images at once, where a part has them in memory (`GatherPart`)."""
-    return cast(GatherPart, part).gather(indices) if hasattr(part, "gather") else None
+    return cast(GatherPart, part).gather(indices, size) if hasattr(part, "gather") else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,12 +60,14 @@ class Subset:
         part, position = self.place(index)
         return read_crop(part, position, rule, size)
 
-    def gather(self, indices: Int64[np.ndarray, " b"]) -> UInt8[np.ndarray, "b H W C"] | None:
+    def gather(
+        self, indices: Int64[np.ndarray, " b"], size: tuple[int, int]
+    ) -> UInt8[np.ndarray, "b H W C"] | None:
         """Copies of some images of one part (see `vitreous.data.sample.GatherPart`)."""
         part_of = self.part_of[indices]
         if not len(indices) or (part_of != part_of[0]).any():
             return None
-        return gather(self.parts[part_of[0]], self.positions[indices])
+        return gather(self.parts[part_of[0]], self.positions[indices], size)
 
 
 class SubsetNames(Sequence[str]):

@@ -25,7 +25,7 @@ class Workers:
         kind: `threads` share this process: nothing is started and nothing copied, and decoding
             leaves Python's lock alone. `processes` hand over batches in shared memory: for many
             cores, and for work that holds the lock. `auto`: processes for 8 readers or more of at
-            least 10,000 images that are decoded each time, or go through an augmentation policy,
+            least 10,000 image files that are not cached, or go through an augmentation policy,
             where /dev/shm has room; else threads.
         count: Readers; one per core where None.
         timeout: Seconds after which a batch that does not come is given up.
@@ -48,12 +48,12 @@ class Workers:
         """How many there are."""
         return self.count or available_cores()
 
-    def chosen(self, *, images: int, each_costs: bool, batch_bytes: int) -> Kind:
+    def chosen(self, *, images: int, decodes: bool, batch_bytes: int) -> Kind:
         """`threads` or `processes`.
 
         Args:
             images: How many will be read.
-            each_costs: Whether each is decoded, or goes through operations one by one.
+            decodes: Whether they are image files that each process would decode.
             batch_bytes: Of one batch.
         """
         if self.kind != "auto":
@@ -61,7 +61,7 @@ class Workers:
         many = images >= _IMAGES_WORTH_A_PROCESS and self.readers >= _PROCESSES_FROM
         # Each process holds two batches ready, and one is with the model.
         room = _shared_room() > (2 * self.readers + 1) * batch_bytes
-        return "processes" if each_costs and many and room else "threads"
+        return "processes" if decodes and many and room else "threads"
 
 
 def available_cores() -> int:

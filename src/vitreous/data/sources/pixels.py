@@ -37,9 +37,11 @@ class PixelPart:
         """A copy of one image, whole whatever `min_side` (see `vitreous.data.sample.Part.read`)."""
         return np.array(self.pixels[index])
 
-    def gather(self, indices: Int64[np.ndarray, " b"]) -> UInt8[np.ndarray, "b H W C"]:
+    def gather(
+        self, indices: Int64[np.ndarray, " b"], size: tuple[int, int]
+    ) -> UInt8[np.ndarray, "b H W C"] | None:
         """Copies of some images (see `vitreous.data.sample.GatherPart`)."""
-        return self.pixels[indices]
+        return self.pixels[indices] if self.pixels.shape[1:3] == size else None
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in vars(self).items() if key != "pixels"}

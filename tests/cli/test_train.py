@@ -1,6 +1,7 @@
 import json
 import os
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -26,6 +27,9 @@ def test_recipes_are_listed(capsys):
         ([], "give DATA"),
         (["digits"], "give --out RUN"),
         (["digits", "--dry-run", "--sweep", "seed=1,2"], "leave one of them out"),
+        (["digits", "--out", "run", "--verify-resume", "--sweep", "seed=1,2"], "leave --sweep out"),
+        (["digits", "--verify-resume", "--dry-run"], "leave --dry-run out"),
+        (["digits", "--out", "run", "--verify-resume", "--resume"], "leave --resume out"),
         (["digits", "--out", "run", "--tuning.train", "lora"], "give --weights"),
         (["digits", "--out", "run", "--schedule.shape", "drops"], "give drops"),
         (["digits", "--out", "run", "--schedule.warmup", "1"], "would never come down"),
@@ -98,3 +102,43 @@ def test_resumed_as_something_else_it_is_refused(capsys, tmp_path):
         told = capsys.readouterr().err
         assert told.count("\n") == 1
         assert "the run was begun with" in told
+
+
+def test_torchrun_is_not_for_programs_that_start_programs(capsys, tmp_path, monkeypatch):
+    for name, value in (("TORCHELASTIC_RUN_ID", "none"), ("RANK", "0"), ("WORLD_SIZE", "2")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "digits", "--out", "run", "--verify-resume"]) == 2
+    assert "leave torchrun out" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_proof_is_of_the_run_that_was_asked_for(monkeypatch, capsys, tmp_path):
+    """Objective, recipe and fields go along; the proof can be had as JSON."""
+    from vitreous.train import verify
+
+    asked = []
+
+    def verify_resume(arguments, out, *, say):
+        asked.append((arguments, out))
+        return verify.Proof(((0.5, 3),), "a", "a")
+
+    monkeypatch.setattr(verify, "verify_resume", verify_resume)
+    out = str(tmp_path / "run")
+    command = ["train", "digits", *TINY, "--out", out, "--verify-resume", "--json", "-"]
+    assert main([*command, "--objective", "masked_patch", "--recipe", "scratch"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"kills": [[0.5, 3]], "uninterrupted": "a", "resumed": "a", "equal": True}
+    ((arguments, _),) = asked
+    pairs = set(zip(arguments[1::2], arguments[2::2], strict=True))
+    assert {("--objective", "masked_patch"), ("--recipe", "scratch"), ("--steps", "3")} <= pairs
+
+
+@pytest.mark.parametrize("channels", [2, 5])
+def test_images_of_any_number_of_channels_train_to_the_end(channels, tmp_path):
+    draw = np.random.default_rng(0)
+    pixels = draw.integers(0, 256, (40, 16, 16, channels)).astype(np.uint8)
+    np.savez(tmp_path / "bands.npz", x=pixels, y=np.arange(40) % 2)
+    out = tmp_path / "run"
+    assert main(["train", str(tmp_path / "bands.npz"), *TINY, "--out", str(out)]) == 0
+    assert (out / "report.html").read_text().count("<img") > 4

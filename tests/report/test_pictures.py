@@ -100,6 +100,8 @@ def test_narrow_images_survive() -> None:
     assert decode(picture(np.zeros((1, 4000, 3), dtype=np.uint8), "")).size == (288, 1)
 
 
-def test_refuses_other_channels() -> None:
-    with pytest.raises(ValueError, match="1 or 3 channels"):
-        picture(np.zeros((9, 9, 4), dtype=np.uint8), "")
+@pytest.mark.parametrize(("channels", "shown"), [(2, [0]), (4, [0, 1, 2]), (13, [0, 1, 2])])
+def test_of_other_channels_a_screen_shows_the_first(channels: int, shown: list[int]) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (9, 9, channels)).astype(np.uint8)
+    seen = np.asarray(decode(picture(image, ""))).reshape(9, 9, -1)
+    assert np.array_equal(seen, image[..., shown])

@@ -176,3 +176,30 @@ def test_several_labels_from_training_to_prediction(make_config, digits, console
     assert any(abs(total - 1) > 0.02 for total in sums)  # no softmax
     with pytest.raises(UserError, match="threshold"):
         predict(model, images, threshold=1.0)
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_where_the_best_are_lost_the_last_are_taken_and_that_is_told(
+    make_config, digits, console, tmp_path, scored, damage
+):
+    config = make_config(steps=12, validate_every=2 * 40 / 1150, result="best")
+    train(config, digits, tmp_path, console)
+    (best,) = (tmp_path / "checkpoints").glob("best-*")
+    if damage == "cut":
+        best.write_bytes(best.read_bytes()[:300])
+    else:
+        best.unlink()
+    train(config, digits, tmp_path, console, resume=True)
+    assert f"{best.name} cannot be read" in console.file.getvalue()
+    assert "the last weights, and not the best" in console.file.getvalue()
+    model = load(tmp_path)
+    assert model.passport.origin["best_step"] is None
+    assert "those of the best validation are lost" in (tmp_path / "report.html").read_text()
+
+
+def test_without_a_log_no_validation_is_known(make_config, digits, console, tmp_path, scored):
+    config = make_config(steps=12, validate_every=2 * 40 / 1150, result="best")
+    train(config, digits, tmp_path, console)
+    (tmp_path / "metrics.jsonl").unlink()
+    train(config, digits, tmp_path, console, resume=True)
+    assert load(tmp_path).passport.origin["best_step"] is None

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from vitreous.errors import UserError
+from vitreous.evaluate.inference import Inference
 from vitreous.train import loop as loop_module
 from vitreous.train.config import OptimizerConfig
 from vitreous.train.loop import Loop
@@ -154,3 +155,35 @@ def test_a_clock_that_jumps_changes_nothing(make_config, digits, console, tmp_pa
     assert all(torch.equal(steady[name], jumping[name]) for name in steady)
     history = read_history(tmp_path / "jumping" / "metrics.jsonl")
     assert all(0 < line["device_hours"] < 1 for line in history)
+
+
+def test_where_no_state_is_whole_the_run_says_that_it_begins_again(
+    make_config, digits, console, run_folder
+):
+    config = make_config(checkpoint_every=6)
+    train(config, digits, run_folder, console)
+    before = load_file(run_folder / "model.safetensors")
+    for path in (run_folder / "checkpoints").iterdir():
+        path.write_bytes(path.read_bytes()[:200])
+    train(config, digits, run_folder, console, resume=True)
+    said = console.file.getvalue()
+    assert said.count("is damaged") == 2
+    assert "no whole state is left, and the run begins again at step 0" in said
+    after = load_file(run_folder / "model.safetensors")
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_weights_that_blew_up_are_told_by_a_validation(
+    make_config, digits, console, run_folder, monkeypatch
+):
+    """The last step's loss was finite; what it made of the weights is not."""
+
+    def infer(*_):
+        logits = np.full((4, 10), np.inf, np.float32)
+        return Inference(logits, np.zeros(4, np.int64), np.arange(4))
+
+    monkeypatch.setattr("vitreous.train.loop.infer", infer)
+    told = r"step 3: on validation images logits hold NaN or infinity.*lower --optimizer"
+    with pytest.raises(NonFiniteError, match=told):
+        train(make_config(validate_every=3 * 40 / 1150), digits, run_folder, console)
+    assert not (run_folder / "model.safetensors").exists()

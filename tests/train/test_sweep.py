@@ -26,6 +26,7 @@ def test_the_last_part_of_a_name_is_enough():
         ("learning_rate", "give FIELD=VALUE,VALUE"),
         ("learning_rate=1", "two or more"),
         ("learning_rate=1,1", "different"),
+        ("learning_rate=0.01,0.010,1e-2", "different"),
         ("rate=1,2", "no such field"),
         ("channels=1,3", "may be model.channels or preprocessing.channels"),
     ],

@@ -8,6 +8,7 @@ import pytest
 
 from vitreous.errors import UserError
 from vitreous.train.run import train
+from vitreous.train.run_folder import continued
 from vitreous.train.tracker import open_tracker
 
 
@@ -82,3 +83,18 @@ def test_what_is_not_installed_is_told_how_to_be(tmp_path, monkeypatch, name):
 
 def test_none_is_none(tmp_path):
     assert open_tracker("none", tmp_path, {}) is None
+
+
+def test_a_run_is_refused_before_anything_is_written(
+    make_config, digits, console, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    out = tmp_path / "run"
+    with pytest.raises(UserError, match="pip install wandb"):
+        train(make_config(logger="wandb"), digits, out, console)
+    train(make_config(steps=1), digits, out, console)  # the folder is still free
+
+
+def test_a_run_goes_on_without_the_service_that_it_was_begun_with(make_config):
+    begun, asked = make_config(logger="wandb"), make_config(logger="none")
+    assert continued(begun, asked).logger == "none"

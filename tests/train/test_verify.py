@@ -3,6 +3,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from vitreous.cli.main import main
@@ -20,6 +21,15 @@ def test_a_killed_run_ends_the_same(tmp_path, capsys):
     assert "equal, bit for bit" in said
     assert (out / "report.html").is_file()
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_where_nothing_is_measured_the_log_tells_the_time(tmp_path):
+    draw = np.random.default_rng(0)
+    pixels = draw.integers(0, 256, (40, 8, 8)).astype(np.uint8)
+    np.savez(tmp_path / "only.npz", x=pixels, y=np.arange(40) % 2)
+    options = [*TINY[1:], "--validation_fraction", "0", "--model.patch", "4"]
+    assert verify_resume([str(tmp_path / "only.npz"), *options], tmp_path / "run").equal
+    assert not (tmp_path / "run" / "report.json").exists()
 
 
 def test_other_bytes_are_not_equal():

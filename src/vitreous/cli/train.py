@@ -20,6 +20,7 @@ folder then holds the model, the report as JSON and HTML, the log and the resolv
 import sys
 from argparse import ArgumentParser, Namespace
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vitreous.cli.config_options import add_config_arguments, recipe_config, typed_fields
@@ -81,6 +82,11 @@ def run(arguments: Namespace) -> int:
         raise UserError("where to: give --out RUN, the run folder to make")
     if arguments.sweep and arguments.dry_run:
         raise UserError("--dry-run shows one run and --sweep makes several: leave one of them out")
+    for other in ("sweep", "dry_run", "resume"):
+        if arguments.verify_resume and getattr(arguments, other):
+            raise UserError(
+                f"--verify-resume makes runs of its own: leave --{other.replace('_', '-')} out"
+            )
     if arguments.verify_resume:
         return _verify(arguments)
     try:
@@ -159,22 +165,30 @@ def _run(arguments: Namespace, here: "Ranks") -> int:
 
 
 def _verify(arguments: Namespace) -> int:
+    from dataclasses import asdict
     from pathlib import Path
 
+    from vitreous.parallel.environment import ranks
     from vitreous.train.verify import verify_resume
 
+    if ranks().launched:
+        raise UserError("--verify-resume starts programs of its own: leave torchrun out")
     options = [arguments.data]
-    for name in ("model", "weights", "recipe", "exclude", *field_types()):
+    for name in ("model", "weights", "recipe", "objective", "exclude", *field_types()):
         if name != "checkpoint_seconds" and (value := getattr(arguments, name)) is not None:
             options += [f"--{name}", value]
-    proof = verify_resume(options, Path(arguments.out))
+    say = partial(print, file=sys.stderr) if arguments.json else print
+    proof = verify_resume(options, Path(arguments.out), say=say)
+    ended_well = bool(proof.kills) and proof.equal
+    if write_json(arguments.json, asdict(proof) | {"equal": proof.equal}):
+        return 0 if ended_well else 1
     print(f"uninterrupted      {proof.uninterrupted}")
     print(f"killed and resumed {proof.resumed}")
     if not proof.kills:
         print("the run ended before it could be killed: nothing is proven")
         return 1
     print("equal, bit for bit" if proof.equal else "DIFFERENT")
-    return 0 if proof.equal else 1
+    return 0 if ended_well else 1
 
 
 def _list_recipes() -> int:

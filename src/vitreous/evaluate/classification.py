@@ -49,8 +49,8 @@ def read_logits(logits: Float[np.ndarray, "N K"], labels: Int64[np.ndarray, " N"
         The predictions, in the order of the rows.
 
     Raises:
-        ValueError: There is no image or no class, the shapes disagree, a label is no class, or a
-            logit is not finite.
+        ValueError: There is no image or no class, the shapes disagree, or a label is no class.
+        ArithmeticError: A logit is not finite.
     """
     if logits.ndim != 2 or 0 in logits.shape or labels.shape != logits.shape[:1]:
         raise ValueError(f"logits {logits.shape} and labels {labels.shape} are not (N, K) and (N,)")
@@ -69,7 +69,7 @@ def _read_slice(
     logits: Float[np.ndarray, "n K"], labels: Int64[np.ndarray, " n"]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     if not np.isfinite(logits).all():
-        raise ValueError("logits hold NaN or infinity: the model is broken, not merely wrong")
+        raise ArithmeticError("logits hold NaN or infinity: the model is broken, not merely wrong")
     rows = np.arange(len(logits))
     logits -= logits.max(axis=1, keepdims=True)
     log_total = np.log(np.exp(logits).sum(axis=1))
@@ -112,6 +112,7 @@ def classification_report(
 
     Raises:
         ValueError: As `read_logits`, or the number of names is not K.
+        ArithmeticError: As `read_logits`.
     """
     predictions = read_logits(logits, labels)
     num_images, num_classes = logits.shape

@@ -70,7 +70,8 @@ def multilabel_report(
           `average_precision` is None for a class that no image has.
 
     Raises:
-        ValueError: The shapes disagree, or a logit is not finite.
+        ValueError: The shapes disagree.
+        ArithmeticError: A logit is not finite.
         UserError: No image has any class.
     """
     # Imported when called: `predict` needs only the threshold, and these take a second.
@@ -80,7 +81,7 @@ def multilabel_report(
     if logits.shape != labels.shape or logits.shape[1] != len(class_names):
         raise ValueError(f"logits {logits.shape}, labels {labels.shape}, {len(class_names)} names")
     if not np.isfinite(logits).all():
-        raise ValueError("logits hold NaN or infinity: the model is broken, not merely wrong")
+        raise ArithmeticError("logits hold NaN or infinity: the model is broken, not merely wrong")
     said = (expit(logits.astype(np.float64)) >= THRESHOLD).astype(np.uint8)
     precisions = average_precision(logits, labels)
     table = precision_recall_fscore_support(labels, said, zero_division=0)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import PercentFormatter
 
 from vitreous.analysis.trust import Trust
+from vitreous.report.pictures import visible
 from vitreous.report.style import INK, MUTED, PANEL, RIGHT, RUN_COLOURS, STYLE, titled_figure
 
 HEAT = "viridis"  # also the paper's, for position similarity
@@ -277,7 +278,7 @@ def gallery(
     """Draw pictures in rows, each under its name, as in Figures 6 and 14.
 
     Args:
-        pictures: Name and uint8 pixels of 1 or 3 channels; all of one size.
+        pictures: Name and uint8 pixels of any number of channels; all of one size.
         columns: Pictures a row.
         title: Of the figure.
     """
@@ -289,7 +290,8 @@ def gallery(
     for place, (name, pixels) in enumerate(pictures):
         axes = figure.add_subplot(rows, columns, place + 1)
         _bare(axes)
-        axes.imshow(pixels.repeat(3, axis=2) if pixels.shape[2] == 1 else pixels)
+        seen = visible(pixels)
+        axes.imshow(seen.repeat(3, axis=2) if seen.shape[2] == 1 else seen)
         axes.set_title(name, fontsize=8.5, color=MUTED, loc="left", pad=3)
     return figure
 

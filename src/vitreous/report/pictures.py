@@ -20,7 +20,7 @@ class Mistake:
 
     Attributes:
         name: Its name in the data set.
-        image: Pixels with 1 or 3 channels.
+        image: Pixels with any number of channels.
         truth: Name of its class.
         predicted: Name of the class it was taken for.
         confidence: Probability that the model gave to that class.
@@ -39,7 +39,7 @@ class AttentionView:
 
     Attributes:
         name: Its name in the data set.
-        image: Pixels with 1 or 3 channels, cropped as the model saw them.
+        image: Pixels with any number of channels, cropped as the model saw them.
         attention: Weight of each patch of the grid, not negative, on any scale.
         truth: Name of its class.
         predicted: Name of the class that was predicted.
@@ -94,6 +94,11 @@ def enlarge(image: UInt8[np.ndarray, "H W C"]) -> UInt8[np.ndarray, "H2 W2 C"]:
     return image.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
+def visible(image: UInt8[np.ndarray, "H W C"]) -> UInt8[np.ndarray, "H W c"]:
+    """What a screen can show of an image: its first three channels as colours, or its first."""
+    return image[..., :3] if image.shape[2] >= 3 else image[..., :1]
+
+
 def picture(image: UInt8[np.ndarray, "H W C"], description: str) -> str:
     """Embed pixels in a page.
 
@@ -101,19 +106,14 @@ def picture(image: UInt8[np.ndarray, "H W C"], description: str) -> str:
     narrow ones PNG that the browser enlarges without blurring them.
 
     Args:
-        image: Pixels with 1 or 3 channels.
+        image: Pixels with any number of channels (see `visible`).
         description: The text for people who hear the page, already escaped.
 
     Returns:
         An `<img>` element that needs no other file.
-
-    Raises:
-        ValueError: The image has another number of channels.
     """
-    channels = image.shape[2]
-    if channels not in (1, 3):
-        raise ValueError(f"a picture has 1 or 3 channels, not {channels}")
-    shown = Image.fromarray(image[..., 0] if channels == 1 else image)
+    seen = visible(image)
+    shown = Image.fromarray(seen[..., 0] if seen.shape[2] == 1 else seen)
     file = io.BytesIO()
     if _is_tiny(image):
         shown.save(file, "PNG", optimize=True)

@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from vitreous.durable import write_durably
+from vitreous.errors import UserError
 
 # What validations are held against one another by, the higher the better; the loss where a run
 # has neither.
@@ -69,8 +71,16 @@ class BestWeights:
                 path.unlink(missing_ok=True)
 
     def read(self, step: int) -> dict[str, Tensor]:
-        """The weights that were best at a step."""
-        return load_file(self._path(step))
+        """The weights that were best at a step.
+
+        Raises:
+            UserError: The file is gone or was damaged.
+        """
+        path = self._path(step)
+        try:
+            return load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"{path} cannot be read ({error})") from error
 
     def _path(self, step: int) -> Path:
         return self.folder / f"best-{step:09}.safetensors"

@@ -121,10 +121,14 @@ class Checkpoints:
                 if _digest(tensors) != header["sha256"]:
                     raise OSError("its tensors are not those that were written")
             except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-                damaged.append(f"{path.name} is damaged ({error}): fell back to the one before")
+                damaged.append(f"{path.name} is damaged ({error})")
                 continue
             kinds = {name: [str(t.dtype)[6:], list(t.shape)] for name, t in tensors.items()}
+            if damaged:
+                damaged[-1] += f": going on from {path.name}, the newest whole state"
             return damaged, {"path": str(path), "numbers": numbers, "kinds": kinds}
+        if damaged:
+            damaged[-1] += ": no whole state is left, and the run begins again at step 0"
         return damaged, None
 
     def _read(

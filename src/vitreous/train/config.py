@@ -56,10 +56,10 @@ class OptimizerConfig:
         if self.on_nonfinite not in ("stop", "skip"):
             raise UserError(f"optimizer.on_nonfinite is {self.on_nonfinite!r}: choose stop or skip")
         for name in ("learning_rate", "adam_learning_rate"):
-            if not getattr(self, name) > 0:
+            if not 0 < getattr(self, name) < float("inf"):
                 raise UserError(f"optimizer.{name} is {getattr(self, name)}: give more than 0")
         for name in ("weight_decay", "clip"):
-            if not getattr(self, name) >= 0:
+            if not 0 <= getattr(self, name) < float("inf"):
                 raise UserError(f"optimizer.{name} is {getattr(self, name)}: give 0 or more")
         if not 0 <= self.momentum < 1:
             raise UserError(f"optimizer.momentum is {self.momentum}: give 0 to below 1")
@@ -257,13 +257,13 @@ class TrainConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UserError(f"{name} is {value}: give at least 1")
-        if self.epochs is not None and self.epochs <= 0:
+        if self.epochs is not None and not 0 < self.epochs < float("inf"):
             raise UserError(f"epochs is {self.epochs}: give more than 0")
         for name in ("label_smoothing", "average", "validation_fraction", "bad_limit"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(f"{name} is {getattr(self, name)}: give a share, 0 to below 1")
         for name in _NOT_NEGATIVE:
-            if not getattr(self, name) >= 0:
+            if not 0 <= getattr(self, name) < float("inf"):
                 raise UserError(f"{name} is {getattr(self, name)}: give 0 or more")
         for name, options in _OPTIONS.items():
             if getattr(self, name) not in options:

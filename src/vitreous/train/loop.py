@@ -327,7 +327,13 @@ class Loop:
         loader = self._evaluation(part)
         if self.config.objective.supervised:
             answers = infer(self.state.result, loader, self.engine)
-            measures = measure(answers.logits, answers.labels)
+            try:
+                measures = measure(answers.logits, answers.labels)
+            except ArithmeticError as error:
+                raise NonFiniteError(
+                    f"step {self.state.step}: on validation images {error}; begin a new run with a "
+                    "lower --optimizer.learning_rate"
+                ) from error
         else:
             measures = measure_part(self.state.result, self.objective, loader, self.engine)
         line = self._place() | {f"validation_{n}": v for n, v in measures.items()}

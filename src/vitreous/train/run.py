@@ -11,6 +11,7 @@ from rich.console import Console
 from vitreous.data.loader import check_shares
 from vitreous.data.sample import Dataset
 from vitreous.data.split import apply_split, split_record
+from vitreous.errors import UserError
 from vitreous.model.build import empty_model
 from vitreous.objective.contract import Objective, Trained, backbone_of
 from vitreous.objective.masked_patch import MaskedPatch
@@ -28,6 +29,7 @@ from vitreous.train.placement import choose_strategy, place
 from vitreous.train.prepare import begun_before, initial_model, prepare
 from vitreous.train.run_folder import RunFolder
 from vitreous.train.stop import StopRequest
+from vitreous.train.tracker import check_tracker
 from vitreous.weights.adapt import adapt
 from vitreous.weights.passport import Passport
 from vitreous.weights.save import save
@@ -74,6 +76,7 @@ def train(
         if not begun:
             config, dataset = prepare(config, dataset, engine)
         check_shares(config.batch_size, world_size())
+        check_tracker(config.logger)
         objective = build_objective(config, dataset, engine)
         initial = objective.learner(initial_model(config, dataset.class_names))
         if not begun:
@@ -103,7 +106,7 @@ def train(
         with loop.journal(), StopRequest(patient=here.launched) as request:
             loop.fit(request)
         faults = _unreadable(loop)
-        result = _whole_model(loop)
+        result, best = _whole_model(loop)
         if rank():
             return None
         if faults:
@@ -112,7 +115,7 @@ def train(
                 highlight=False,
                 soft_wrap=True,
             )
-        return _finish(loop, result, faults)
+        return _finish(loop, result, best, faults)
 
 
 def _unreadable(loop: Loop) -> list[str]:
@@ -121,14 +124,27 @@ def _unreadable(loop: Loop) -> list[str]:
     return sorted({name for text in texts for name in text.split("\n") if name})
 
 
-def _whole_model(loop: Loop) -> Trained:
-    """The result, the last weights or the best, as a plain module; for all ranks at once."""
+def _whole_model(loop: Loop) -> tuple[Trained, int | None]:
+    """The result as a plain module, and the step of its validation where it is the best one's.
+
+    Where the best weights are lost the last ones are taken, and that is told. For all ranks at
+    once.
+    """
     tensors = {name: whole(t).detach() for name, t in loop.state.result.state_dict().items()}
-    if loop.config.keeps_best and rank() == 0 and (step := loop.standing.step) is not None:
-        tensors = loop.folder.best.read(step)
+    best = loop.standing.step if loop.config.keeps_best and rank() == 0 else None
+    if best is not None:
+        try:
+            tensors = loop.folder.best.read(best)
+        except UserError as error:
+            loop.console.print(
+                f"{error}: the result are the last weights, and not the best",
+                highlight=False,
+                soft_wrap=True,
+            )
+            best = None
     model = loop.objective.learner(empty_model(loop.config.model))
     model.load_state_dict(plain_tensors(tensors, loop.config.tuning), assign=True)
-    return model
+    return model, best
 
 
 def _announce(loop: Loop, strategy: Strategy, reason: str) -> None:
@@ -150,7 +166,9 @@ def _announce(loop: Loop, strategy: Strategy, reason: str) -> None:
         loop.console.print(line, highlight=False, soft_wrap=True)
 
 
-def _finish(loop: Loop, result: Trained, unreadable: Sequence[str]) -> dict[str, Any] | None:
+def _finish(
+    loop: Loop, result: Trained, best: int | None, unreadable: Sequence[str]
+) -> dict[str, Any] | None:
     """Measure the result in float32, and write model and report."""
     config, dataset, folder, state = loop.config, loop.dataset, loop.folder, loop.state
     model = adapt(backbone_of(result), image_size=config.preprocessing.size, share=True).eval()
@@ -165,7 +183,7 @@ def _finish(loop: Loop, result: Trained, unreadable: Sequence[str]) -> dict[str,
             "weights": config.weights,
             "steps": state.step,
             "seed": config.seed,
-            **({"best_step": loop.standing.step} if config.keeps_best else {}),
+            **({"best_step": best} if config.keeps_best else {}),
         },
         multi_label=dataset.multi_label and config.objective.supervised,
     )
@@ -195,12 +213,12 @@ def _finish(loop: Loop, result: Trained, unreadable: Sequence[str]) -> dict[str,
         answers,
         engine,
         history=loop.log.history,
-        facts=_facts(loop, unreadable),
+        facts=_facts(loop, best, unreadable),
     )
     return report
 
 
-def _facts(loop: Loop, unreadable: Sequence[str]) -> dict[str, str]:
+def _facts(loop: Loop, best: int | None, unreadable: Sequence[str]) -> dict[str, str]:
     config = loop.config
     excluded = {"Excluded from training": f"{len(config.excluded):,} images"}
     return {
@@ -210,7 +228,7 @@ def _facts(loop: Loop, unreadable: Sequence[str]) -> dict[str, str]:
         "Unreadable in training": "; ".join(unreadable) or "none",
         "Length": f"{loop.state.step:,} steps of {config.batch_size} images, "
         f"{loop.state.step * config.batch_size / loop.images:.1f} epochs",
-        **_told(loop),
+        **_told(config, best),
         "Optimiser": f"{config.optimizer.name}, learning rate {config.optimizer.learning_rate:g}, "
         f"weight decay {config.optimizer.weight_decay:g}",
         "Trained in": loop.engine.precision,
@@ -218,14 +236,14 @@ def _facts(loop: Loop, unreadable: Sequence[str]) -> dict[str, str]:
     }
 
 
-def _told(loop: Loop) -> dict[str, str]:
+def _told(config: TrainConfig, best: int | None) -> dict[str, str]:
     """What is not as in every run."""
-    config = loop.config
     told = {}
     if config.tuning.train != "all":
         told["Learns"] = config.tuning.train.replace("_", " ")
     if config.keeps_best:
-        told["Weights"] = f"of the best validation, after {loop.standing.step:,} steps"
+        lost = "the last ones: those of the best validation are lost"
+        told["Weights"] = lost if best is None else f"of the best validation, after {best:,} steps"
     if config.class_weights != "equal":
         told["Class weights"] = "in inverse proportion to how often a class occurs"
     return told

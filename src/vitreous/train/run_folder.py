@@ -114,6 +114,7 @@ _MACHINE = (
     "checkpoint_keep",
     "checkpoint_every",
     "log_every",
+    "logger",
 )
 
 

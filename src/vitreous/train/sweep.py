@@ -42,13 +42,21 @@ def read_axes(texts: Iterable[str]) -> dict[str, list[str]]:
     for text in texts:
         name, found, values = text.partition("=")
         listed = [value for value in values.split(",") if value]
-        if not found or len(listed) < 2 or len(set(listed)) < len(listed):
+        if not found or len(listed) < 2 or len(set(map(_number, listed))) < len(listed):
             raise UserError(
                 f"--sweep {text}: give FIELD=VALUE,VALUE with two or more different values, such "
                 "as learning_rate=0.003,0.01"
             )
         axes[_field(name)] = listed
     return axes
+
+
+def _number(text: str) -> float | str:
+    """What a value is, so that 0.01 and 0.010 are the same."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _field(name: str) -> str:
@@ -91,7 +99,7 @@ def sweep(
 
     Raises:
         UserError: As `train`; there is nothing to validate on, or another sweep is in `out`.
-        NonFiniteError: Every run's loss stopped being finite.
+        NonFiniteError: No run's numbers stayed finite.
         StoppedError: The sweep was asked to stop.
     """
     combinations = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
@@ -149,7 +157,7 @@ def _run(config: TrainConfig, dataset: Dataset, folder: Path, console: Console) 
     try:
         if not (report.is_file() and (folder / "model.safetensors").is_file()):
             train(config, dataset, folder, console, resume=True)
-    except NonFiniteError as error:
+    except ArithmeticError as error:
         console.print(str(error), highlight=False, soft_wrap=True)
         return {"failed": str(error)}
     measured = json.loads(report.read_text(encoding="utf-8"))
@@ -166,7 +174,12 @@ def _adopt(best: RunFolder, out: Path, dataset: Dataset) -> TrainConfig:
         folder = best.checkpoints.folder
         shutil.copytree(folder, own.checkpoints.folder, dirs_exist_ok=True)
         shutil.copyfile(best.metrics, own.metrics)
-        split = with_validation(dataset, config.validation_fraction, config.seed)
+        split = with_validation(
+            dataset,
+            config.validation_fraction,
+            config.seed,
+            stratified=config.objective.supervised,
+        )
         own.begin(config, split)
     return config
 

@@ -37,6 +37,16 @@ def open_tracker(name: str, folder: Path, config: Mapping[str, Any]) -> Tracker 
     return _WeightsAndBiases(folder, config) if name == "wandb" else _MLflow(folder, config)
 
 
+def check_tracker(name: str) -> None:
+    """Refuse a service before anything is written.
+
+    Raises:
+        UserError: It is not installed.
+    """
+    if name != "none":
+        _imported(name)
+
+
 class _WeightsAndBiases:
     def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
         wandb = _imported("wandb")

@@ -60,7 +60,7 @@ def test_a_worker_measures() -> None:
     assert summary.rates["vitreous"] > 0
     assert summary.best_peer is None
     assert 0 < summary.shares["vitreous"] < 1.5
-    assert "| ViT-Ti/16 | 32 | 2 | 1 |" in markdown([measured], "vitreous bench", [])
+    assert "| ViT-Ti/16 | 32 | 2 | 1 |" in markdown([measured], [])
 
 
 def test_other_logits_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +97,7 @@ def test_a_process_that_dies(
     failed = run_case(CASE, ["vitreous"], 1, told.append)
     assert failed["failed"] == f"{words} (while making timm ready)"
     assert told == ["making timm ready"]
-    page = markdown([failed], "vitreous bench", [])
+    page = markdown([failed], [])
     assert f"- {CASE.key}: {words}" in page
 
 
@@ -136,6 +136,23 @@ def test_ratios_shares_and_the_best_peer() -> None:
     assert summary.left_out == {"vit-pytorch": "not installed"}
 
 
+def test_each_line_has_its_commit_and_each_place_its_commands() -> None:
+    places = [("1111111", {"batch": 1}), ("2222222", {"batch": 2}), ("2222222", {"batch": 4})]
+    results = [
+        result({"vitreous": [1.0] * 3}, **case) | {"software": f"PyTorch 2; commit {commit}"}
+        for commit, case in places
+    ]
+    page = markdown(results, [])
+    rows = [line for line in page.splitlines() if line.startswith("| ViT-Ti/16")]
+    assert [row.split(" | ")[-1] for row in rows] == ["1111111 |", "2222222 |", "2222222 |"]
+    _, first, second = page.split("; 2026-01-01; PyTorch 2; commit ")
+    assert first.startswith("1111111; measured again by\n")
+    assert first.count("    vitreous bench ViT-Ti/16 --task inference") == 1
+    assert second.startswith("2222222; measured again by\n")
+    assert "--batch 2,4 --image_size 32 " in second
+    assert "| commit |" not in markdown([results[0] | {"software": "PyTorch 2"}], [])
+
+
 def test_exponents() -> None:
     assert slope([1, 2, 4], [3, 12, 48]) == pytest.approx(2)
     assert slope([1, 2], [3, None]) is None
@@ -145,7 +162,7 @@ def test_exponents() -> None:
     assert curve.labels == ["16", "32", "64"]
     assert curve.exponent("vitreous") == pytest.approx(1.5)
     assert curve.arithmetic == pytest.approx(1)
-    page = markdown(results, "vitreous bench", ["growth.svg"])
+    page = markdown(results, ["growth.svg"])
     assert "Exponent in pixels: vitreous 1.50; arithmetic 1.00." in page
     assert "![growth](growth.svg)" in page
     json.dumps(results)

@@ -48,6 +48,8 @@ def test_one_of_them_reads_well_and_gives_the_same(model, capsys) -> None:
         (["--few_shot", "many"], "give it as 1,5,10"),
         (["--few_shot", "0"], "give 1 or more"),
         (["--neighbours", "100000"], "neighbours are asked for among"),
+        (["--neighbours", "0"], "--neighbours is 0: give at least 1"),
+        (["--neighbours", "-3"], "at least 1"),
         (["--pool", "max"], "choose head, token or mean"),
         (["--l2", "0"], "over 0"),
         (["--seeds", "0"], "at least 1"),

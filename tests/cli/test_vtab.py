@@ -8,6 +8,7 @@ import pytest
 import vitreous
 from small_sets import write_sets
 from vitreous.cli.main import main
+from vitreous.evaluate.vtab_tasks import TASKS
 
 TINY = {"image_size": (8, 8), "patch": 4, "width": 16, "depth": 1, "mlp_width": 16, "heads": 2}
 
@@ -99,6 +100,26 @@ def test_a_mistake_is_one_line(
 
 
 def test_none_of_the_sets(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is missing and its homes, then one line of error; nothing where JSON would go."""
     (tmp_path / "empty").mkdir()
-    assert main(["vtab", model, "--data", str(tmp_path / "empty")]) == 2
-    assert "none of the sets is there" in capsys.readouterr().err
+    asked = ["vtab", model, "--data", str(tmp_path / "empty"), "--json", "-"]
+    assert main(asked) == 2
+    out, err = capsys.readouterr()
+    assert not out
+    assert "missing, 19 of 19" in err
+    for task in TASKS:
+        assert task.folder in err
+        assert task.home in err
+    assert err.splitlines()[-1].endswith("none of the sets is there: get those listed above")
+    assert main([*asked, "--tasks", "dtd,svhn"]) == 2
+    err = capsys.readouterr().err
+    assert "missing, 2 of 19" in err
+    assert "eurosat" not in err
+
+
+def test_help_tells_where_the_sets_come_from(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["vtab", "--help"])
+    told = capsys.readouterr().out
+    for task in TASKS:
+        assert task.home in told

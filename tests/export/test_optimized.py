@@ -5,7 +5,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import jaxtyping
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -136,6 +139,26 @@ def test_normalised_images_are_refused_later_too() -> None:
     fast = model.optimize(bytes_for(model), precision="float32", device="cpu")
     with pytest.raises(UserError, match="normalises by itself"):
         fast(torch.rand(1, 3, 16, 16))
+
+
+@pytest.mark.parametrize("images", [[1], np.zeros((1, 3, 16, 16), np.uint8), None])
+def test_what_is_no_tensor(images: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a user meets it, without the tests' type checks."""
+    model = build()
+    fast: Any = model.optimize(bytes_for(model), precision="float32", device="cpu")
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    words = rf"got {type(images).__name__}: give torch\.as_tensor"
+    with pytest.raises(UserError, match=f"optimize takes a tensor .*{words}"):
+        model.optimize(images)
+    with pytest.raises(UserError, match=f"an optimised model takes a tensor .*{words}"):
+        fast(images)
+
+
+def test_an_unknown_precision() -> None:
+    model = build()
+    words = "precision 'int4': choose auto, float32, bfloat16, int8, float8"
+    with pytest.raises(UserError, match=words):
+        model.optimize(bytes_for(model), precision="int4")
 
 
 _COMPILED = """

@@ -101,7 +101,7 @@ def test_a_new_head_loses_log_512(make_model, make_batch) -> None:
     learner = objective.learner(make_model())
     outcome = objective.measure(learner, objective.prepare(make_batch(), draw()))
     assert outcome.loss.item() == pytest.approx(math.log(512))
-    assert not outcome.measures["accuracy"].requires_grad
+    assert not outcome.measures["colour_accuracy"].requires_grad
 
 
 def test_pieces_add_up_to_the_whole(objective, make_model, make_batch) -> None:

@@ -50,7 +50,7 @@ def test_a_told_colour_is_shown_in_its_place(cells: int) -> None:
     normalised = normalise(images, RULE)
     codes = target.of(normalised)
     told = torch.nn.functional.one_hot(codes, 512).float().flatten(2)
-    assert target.loss(50 * told, codes).measures["accuracy"] == 1
+    assert target.loss(50 * told, codes).measures["colour_accuracy"] == 1
     assert target.loss(torch.zeros_like(told), codes).loss.item() == pytest.approx(math.log(512))
     patches = target.patches(told, cut_patches(normalised, 8))
     shown = show(patches, RULE, (2, 2), 8)

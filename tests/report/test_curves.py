@@ -110,3 +110,13 @@ def test_compare_curves_keep_a_colour_for_each_run(history: History) -> None:
 def test_many_runs_never_look_the_same() -> None:
     styles = list(islice(run_styles(), 28))
     assert len({(style["color"], style["linestyle"]) for style in styles}) == 28
+
+
+def test_the_colours_of_patches_are_no_accuracy() -> None:
+    history: History = [
+        {"epoch": 1.0, "validation_loss": 1.5, "validation_colour_accuracy": 0.41},
+        {"epoch": 2.0, "validation_loss": 1.4, "validation_colour_accuracy": 0.42},
+    ]
+    figures = training_curves(history)
+    assert list(figures) == ["accuracy of patch colours", "loss"]
+    assert figures["accuracy of patch colours"].get_suptitle() == "Accuracy of patch colours"

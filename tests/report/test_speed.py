@@ -4,19 +4,28 @@ from vitreous.report.speed import growth, speed_beside
 from vitreous.report.svg import standalone_svg
 
 
-def test_one_dot_a_subject() -> None:
+def test_one_dot_a_peer_on_a_line_of_its_own() -> None:
     rows = [
-        ("first", {"ours": 10.0, "theirs": 5.0}),
+        ("first", {"ours": 10.0, "theirs": 5.0, "others'": 5.0}),
         ("without us", {"theirs": 5.0}),
-        ("second", {"ours": 4.0}),
+        ("with us alone", {"ours": 4.0}),
+        ("second", {"ours": 4.0, "others'": 2.0}),
     ]
-    figure = speed_beside(rows, ["ours", "theirs"])
+    names = ["ours", "theirs", "others'", "nobody's"]
+    figure = speed_beside(rows, names)
     (axes,) = figure.axes
     assert [text.get_text() for text in axes.get_yticklabels()] == ["first", "second"]
-    dots = {line.get_label(): line.get_xdata().tolist() for line in axes.lines[1:]}
-    assert dots == {"ours": [1.0, 1.0], "theirs": [0.5]}
+    dots = {line.get_label(): line for line in axes.lines if line.get_label()[0] != "_"}
+    assert {name: dot.get_xdata().tolist() for name, dot in dots.items() if name != "ours"} == {
+        "theirs": [0.5], "others'": [0.5, 0.5],
+    }  # fmt: skip
+    assert list(dots["ours"].get_xdata()) == [1, 1]
+    lines = [*dots["theirs"].get_ydata(), *dots["others'"].get_ydata()]
+    assert lines == sorted(set(lines)), "top down in the order of the names, none over another"
+    first, second = axes.get_yticks()
+    assert lines[0] < first < lines[1] < second == lines[2]
     svg = standalone_svg(figure)
-    assert svg == standalone_svg(speed_beside(rows, ["ours", "theirs"]))
+    assert svg == standalone_svg(speed_beside(rows, names))
     assert "<svg" in svg
 
 

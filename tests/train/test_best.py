@@ -30,6 +30,15 @@ def test_standing_is_of_the_first_best():
     assert standing([]).step is None
 
 
+def test_a_share_of_colours_counts_before_the_loss():
+    lines = [(2, 0.4, 1.0), (4, 0.5, 2.0)]
+    history = [
+        {"step": step, "validation_colour_accuracy": share, "validation_loss": loss}
+        for step, share, loss in lines
+    ]
+    assert standing(history).step == 4
+
+
 @pytest.fixture
 def scored(monkeypatch):
     """Validations that go up, then down, whatever the model."""

@@ -41,6 +41,7 @@ def test_a_run_leaves_a_model_without_a_head(config, digits, console, run_folder
     said = console.file.getvalue()
     assert "beside it" in said
     assert "validation" in said
+    assert said.count("accuracy") == said.count("accuracy of patch colours")
 
 
 def test_labels_are_not_read(config, digits, console, tmp_path) -> None:

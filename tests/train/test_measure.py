@@ -54,7 +54,12 @@ def test_a_resumed_log_reads_like_an_uninterrupted_one(make_journal, tmp_path):
 def test_validation_is_printed(make_journal, console):
     with make_journal() as journal:
         journal.write({"step": 1, "epoch": 1, "validation_accuracy": 0.75, "validation_loss": 0.5})
-    assert "validation accuracy 75.0%" in console.file.getvalue()
+        journal.write(
+            {"step": 2, "epoch": 2, "validation_colour_accuracy": 0.41, "validation_loss": 0.5}
+        )
+    told = console.file.getvalue()
+    assert "validation accuracy 75.0%" in told
+    assert "validation accuracy of patch colours 41.0%" in told
 
 
 def test_tensorboard_gets_the_numbers(make_journal, tmp_path):

@@ -20,6 +20,7 @@ class Summary:
 
     Attributes:
         case: What was done.
+        commit: Of our code, `+` where it was changed; empty where it was not written down.
         rates: Images a second of each subject that took part: its median.
         ratios: How many times as fast as each peer we are, by the clock.
         processor_ratios: The same by processor time; of a GPU it says nothing.
@@ -32,6 +33,7 @@ class Summary:
     """
 
     case: Case
+    commit: str
     rates: dict[str, float]
     ratios: dict[str, Ratio]
     processor_ratios: dict[str, Ratio]
@@ -63,6 +65,7 @@ def summarise(result: Mapping[str, Any]) -> Summary:
     peers = {n: s for n, s in subjects.items() if n != OURS} if ours else {}
     return Summary(
         case=case,
+        commit=result["software"].partition("; commit ")[2],
         rates={n: case.batch / statistics.median(s["seconds"]) for n, s in subjects.items()},
         ratios={n: ratio_of(s["seconds"], ours["seconds"]) for n, s in peers.items() if ours},
         processor_ratios={

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from vitreous.bench.case import Case
+from vitreous.bench.command import commands
 from vitreous.bench.growth import Curve, curves
 from vitreous.bench.measure import Ratio
 from vitreous.bench.roster import OURS, PEERS
@@ -39,18 +40,16 @@ training. A step: forward, cross-entropy, backward, clipping, fused AdamW; ours 
 loop's own."""
 
 
-def markdown(results: Iterable[Mapping[str, Any]], command: str, figures: Sequence[str]) -> str:
+def markdown(results: Iterable[Mapping[str, Any]], figures: Sequence[str]) -> str:
     """The page.
 
     Args:
         results: Of cases, measured or failed.
-        command: That measured them.
         figures: Names of the files beside it.
     """
     results = list(results)
     measured = [result for result in results if "failed" not in result]
-    lines = ["# Speed, beside the same models elsewhere", "", *_places(results)]
-    lines += ["", f"`{command}`"]
+    lines = ["# Speed, beside the same models elsewhere", "", *_heading(results)]
     lines += [line for name in figures for line in ("", f"![{name.split('.')[0]}]({name})")]
     summaries = [summarise(result) for result in measured]
     groups: dict[str, list[Summary]] = {}
@@ -63,13 +62,13 @@ def markdown(results: Iterable[Mapping[str, Any]], command: str, figures: Sequen
         lines += ["", f"## {title}", "", *_table(rows)]
     lines += _growth(curves(measured))
     lines += _missing(results, summaries)
+    lines += _places(results)
     lines += ["", "## How to read it", "", _NOTES]
     return "\n".join(lines) + "\n"
 
 
-def _places(results: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Where and when, each place once; and whose versions."""
-    places = dict.fromkeys(f"{r['where']}; {r['date']}; {r['software']}" for r in results)
+def _heading(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Machines, each once; and whose versions."""
     versions = {
         f"{name} {subject['version']}"
         for result in results
@@ -78,13 +77,31 @@ def _places(results: Sequence[Mapping[str, Any]]) -> list[str]:
     }
     rounds = sorted({result["rounds"] for result in results})
     counted = f"rounds: {' to '.join(map(str, dict.fromkeys((rounds[0], rounds[-1]))))}"
-    return [*places, "", f"{', '.join(sorted(versions))}; {counted}"]
+    machines = dict.fromkeys(result["where"] for result in results)
+    return [*machines, "", f"{', '.join(sorted(versions))}; {counted}"]
+
+
+def _places(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Where, when and by what, each place once, with the commands of its cases."""
+    places: dict[str, list[Mapping[str, Any]]] = {}
+    for result in results:
+        place = f"{result['where']}; {result['date']}; {result['software']}"
+        places.setdefault(place, []).append(result)
+    lines = ["", "## Commits and commands"]
+    for place, there in places.items():
+        lines += [
+            "",
+            f"{place}; measured again by",
+            "",
+            *(f"    {command}" for command in commands(there)),
+        ]
+    return lines
 
 
 def _table(rows: Sequence[Summary]) -> list[str]:
     names = [name for name in (OURS, *PEERS) if any(name in row.rates for row in rows)]
     headings = ["model", "pixels", "batch", "threads", *names, "x best", "by processor"]
-    headings += ["matrix rate", "reading", "memory, MiB"]
+    headings += ["matrix rate", "reading", "memory, MiB", "commit"]
     cells = [_cells(row, names) for row in rows]
     kept = [at for at in range(len(headings)) if any(row[at] for row in cells)]
     left = "|".join("---" if at == 0 else "---:" for at in kept)
@@ -112,6 +129,7 @@ def _cells(row: Summary, names: Sequence[str]) -> list[str]:
         if case.batch == 1
         else "",
         " / ".join(f"{row.peak[name] / 2**20:,.0f}" for name in pair if name in row.peak),
+        row.commit,
     ]
 
 

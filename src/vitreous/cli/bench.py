@@ -185,8 +185,6 @@ def _said(result: dict[str, Any]) -> str:
 
 def _write(out: Path, store: "Store") -> None:
     """The page and its figures, of all that the folder knows."""
-    import shlex
-
     from vitreous.bench.growth import curves
     from vitreous.bench.roster import OURS, PEERS
     from vitreous.bench.summary import summarise
@@ -215,8 +213,7 @@ def _write(out: Path, store: "Store") -> None:
         ]
         drawn.append(FIGURES["growth"])
         write_text(out / drawn[-1], standalone_svg(growth(panels, subjects)))
-    command = shlex.join(["vitreous", *sys.argv[1:]])
-    write_text(out / "RESULTS.md", markdown(store.results.values(), command, drawn))
+    write_text(out / "RESULTS.md", markdown(store.results.values(), drawn))
 
 
 def _print(results: list[dict[str, Any]]) -> None:

@@ -78,9 +78,9 @@ def _measure(arguments: Namespace) -> dict[str, Any]:
     from vitreous.weights.load import load
     from vitreous.weights.passport import passport_of
 
-    for name in ("batch_size", "seeds"):
-        if getattr(arguments, name) < 1:
-            raise UserError(f"--{name} is {getattr(arguments, name)}: give at least 1")
+    for name in ("batch_size", "seeds", "neighbours"):
+        if (count := getattr(arguments, name)) is not None and count < 1:
+            raise UserError(f"--{name} is {count}: give at least 1")
     if not arguments.l2 > 0:
         raise UserError(f"--l2 is {arguments.l2}: give a number over 0")
     if arguments.pool not in ("head", "token", "mean"):

@@ -7,13 +7,14 @@
 
 SETS holds a folder (or .tar, .csv, .npz...) for each task, called as in --tasks: in it train800,
 val200 and test as class folders, or as the lists train800.txt, val200.txt and test.txt. Sets that
-are missing are named, with where to get them, and the others are scored.
+are missing are named, with where to get them, and the others are scored. All 19 are listed below.
 
 linear: a linear probe on frozen features; its penalty is chosen on the 200 validation images and
 then fitted to all 1,000. finetune: the paper's way, one setting for all tasks (2,500 steps at 0.01,
 no sweep), on all 1,000; a run folder a task in RUNS, and a stopped one goes on.
 """
 
+import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from vitreous.cli.output import add_json_argument, print_table, write_json
 from vitreous.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from vitreous.data.sample import Dataset
     from vitreous.evaluate.vtab_tasks import Task
@@ -32,7 +33,11 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """The verb's options."""
+    """The verb's options, and where the sets come from."""
+    from vitreous.evaluate.vtab_tasks import TASKS
+
+    homes = [(task.name, task.folder, task.home) for task in TASKS]
+    parser.epilog = "\n".join(["the sets, their folders, and the images:", *_listed(homes)])
     parser.add_argument("model", metavar="MODEL", help="run folder or checkpoint")
     parser.add_argument("--data", metavar="SETS", help="the folder that holds the tasks' sets")
     parser.add_argument(
@@ -87,7 +92,7 @@ def run(arguments: Namespace) -> int:
 
 def _sets(arguments: Namespace) -> "tuple[list[Task], dict[Task, str]]":
     """The tasks that are asked for, and the addresses of those that are there."""
-    from vitreous.evaluate.vtab import find_sets, find_task
+    from vitreous.evaluate.vtab import find_sets, find_task, missing
     from vitreous.evaluate.vtab_tasks import TASKS
 
     found = {} if arguments.data is None else find_sets(arguments.data)
@@ -103,10 +108,10 @@ def _sets(arguments: Namespace) -> "tuple[list[Task], dict[Task, str]]":
         raise UserError("which data? give --data SETS, or --tasks TASK=DATA")
     found = {task: found[task] for task in wanted if task in found}
     if not found:
-        listed = ", ".join(task.folder for task in wanted)
+        # The error is one line: what it speaks of goes before it.
+        print("\n".join(_to_get(missing(wanted, found))), file=sys.stderr)
         raise UserError(
-            f"{arguments.data or '--tasks'}: none of the sets is there: a folder or file of its "
-            f"name for each of {listed}"
+            f"{arguments.data or '--tasks'}: none of the sets is there: get those listed above"
         )
     return wanted, found
 
@@ -189,12 +194,20 @@ def _print(results: dict[str, Any]) -> None:
     for failure in results["failed"]:
         print(f"{failure['task']}: not scored: {failure['reason']}")
     if results["missing"]:
-        print(
-            f"\nmissing, {len(results['missing'])} of 19: get the images, and put VTAB-1k's "
-            "train800, val200 and test\ninto the folder, as class folders or as lists "
-            "train800.txt, val200.txt, test.txt"
-        )
-        rows = [tuple(absent.values()) for absent in results["missing"]]
-        widths = [max(len(row[column]) for row in rows) + 2 for column in range(2)]
-        for name, folder, home in rows:
-            print(f"  {name:{widths[0]}}{folder:{widths[1]}}{home}")
+        print("\n" + "\n".join(_to_get(results["missing"])))
+
+
+def _to_get(absent: "Sequence[Mapping[str, str]]") -> list[str]:
+    """Lines that name the sets that are not there, and tell how to get them."""
+    return [
+        f"missing, {len(absent)} of 19: get the images, and put VTAB-1k's train800, val200 and "
+        "test",
+        "into the folder, as class folders or as lists train800.txt, val200.txt, test.txt",
+        *_listed([(one["task"], one["folder"], one["images"]) for one in absent]),
+    ]
+
+
+def _listed(rows: "Sequence[tuple[str, str, str]]") -> list[str]:
+    """Name, folder and home of each set, in columns."""
+    name, folder = (max(len(row[column]) for row in rows) + 2 for column in range(2))
+    return [f"  {row[0]:{name}}{row[1]:{folder}}{row[2]}" for row in rows]

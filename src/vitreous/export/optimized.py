@@ -78,13 +78,14 @@ class Optimized(nn.Module):
             Float32 logits, or features where the model has no head.
 
         Raises:
-            UserError: The images are no bytes.
+            UserError: The images are no bytes, or no tensor.
         """
         return self.model.head(self.embed(images))
 
     @torch.inference_mode()
     def embed(self, images: Real[Tensor, "B C H W"]) -> Float[Tensor, "B R"]:
         """What the head reads; see `forward`."""
+        _check_tensor(images, "an optimised model")
         if images.dtype != torch.uint8:
             raise UserError(
                 f"an optimised model takes uint8 pixels and got {str(images.dtype)[6:]}: "
@@ -142,13 +143,17 @@ def optimize(
         compiled: Whether torch.compile runs; by default on a GPU.
 
     Raises:
-        UserError: The images do not fit the model, or the answers are too far apart.
+        UserError: The images do not fit the model, there is no such device or precision here, or
+            the answers are too far apart.
     """
+    _check_tensor(images, "optimize")
     if images.dtype != torch.uint8 or images.ndim != 4 or not len(images):
         raise UserError(
             f"optimize takes uint8 images (B, C, H, W) and got {str(images.dtype)[6:]} "
             f"{tuple(images.shape)}: give pixels as decoded, one or more"
         )
+    if precision not in ("auto", *TOLERANCE):
+        raise UserError(f"precision {precision!r}: choose auto, {', '.join(TOLERANCE)}")
     engine = choose_engine(device, _AROUND.get(precision, precision))
     if precision == "int8":
         _check_int8(model, engine, compiled)
@@ -192,6 +197,14 @@ def optimize(
     fast.agreement = _compare(model, fast, images)
     _LOG.info("optimised in %s: %s", fast.precision, engine.reason)
     return fast
+
+
+def _check_tensor(images: object, taker: str) -> None:
+    if not isinstance(images, Tensor):
+        raise UserError(
+            f"{taker} takes a tensor of uint8 pixels (B, C, H, W) and got {type(images).__name__}: "
+            "give torch.as_tensor(images)"
+        )
 
 
 def _check_int8(model: Classifier, engine: Engine, compiled: bool | None) -> None:

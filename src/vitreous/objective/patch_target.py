@@ -68,7 +68,9 @@ class ColourTarget:
         logits = told.float().view(-1, self.classes)
         classes = truth.reshape(-1)
         right = logits.detach().argmax(1) == classes
-        return Outcome(F.cross_entropy(logits, classes), {"accuracy": right.float().mean()})
+        # Not `accuracy`, which is of labels.
+        measures = {"colour_accuracy": right.float().mean()}
+        return Outcome(F.cross_entropy(logits, classes), measures)
 
     def patches(
         self, told: Float[Tensor, "B M O"], seen: Float[Tensor, "B M F"]

@@ -78,22 +78,28 @@ def smooth(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
 
 @rc_context(STYLE)
 def training_curves(history: History) -> dict[str, Figure]:
-    """Draw one run: `accuracy`, `loss`, `learning rate` and `speed`, one figure each.
+    """Draw one run: a score, `loss`, `learning rate` and `speed`, one figure each.
+
+    The score is `accuracy`, or `accuracy of patch colours` of a run that learnt those.
 
     They are separate so that a page can lay them side by side or, on a telephone, one under
     another. Measures that the history lacks are left out.
 
     Args:
-        history: The lines of `metrics.jsonl`: `step`, `epoch`, `loss`, `accuracy` of the training
-            batch, `learning_rate` and `images_per_second`, or `validation_loss` and
-            `validation_accuracy`.
+        history: The lines of `metrics.jsonl`: `step`, `epoch`, `loss`, `accuracy` or
+            `colour_accuracy` of the training batch, `learning_rate` and `images_per_second`, or
+            `validation_loss` and the same score, `validation_...`.
 
     Returns:
         Figures by title, in reading order; none for a history without measures.
     """
     figures = {}
-    for title, measure, best in (("accuracy", "accuracy", max), ("loss", "loss", min)):
-        figure = _measure(history, measure, best)
+    for title, measure, best in (
+        ("accuracy", "accuracy", max),
+        ("accuracy of patch colours", "colour_accuracy", max),
+        ("loss", "loss", min),
+    ):
+        figure = _measure(history, title, measure, best)
         if figure is not None:
             figures[title] = figure
     for title, measure in (("learning rate", "learning_rate"), ("speed", "images_per_second")):
@@ -148,13 +154,13 @@ def run_styles() -> Iterator[dict[str, Any]]:
 
 
 def _measure(
-    history: History, measure: str, best: Callable[[Float[np.ndarray, " n"]], Any]
+    history: History, title: str, measure: str, best: Callable[[Float[np.ndarray, " n"]], Any]
 ) -> Figure | None:
     train_epochs, train = curve(history, measure)
     epochs, validation = curve(history, f"validation_{measure}")
     if not len(train) and not len(validation):
         return None
-    figure, axes = _panel(measure.capitalize(), height=3.1)
+    figure, axes = _panel(title.capitalize(), height=3.1)
     shown = []
     if len(train):
         average = smooth(train)
@@ -171,7 +177,7 @@ def _measure(
     high = max(values.max() for values in shown)
     margin = 0.06 * (high - low) or 0.5
     axes.set_ylim(max(0.0, low - margin), high + margin)
-    if measure == "accuracy":
+    if measure.endswith("accuracy"):
         _as_percent(axes)
         axes.set_ylim(top=min(1.0, high + margin) if high < 1 else 1.01)
     figure.legend(loc="outside lower left", ncols=2)

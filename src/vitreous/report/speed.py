@@ -8,45 +8,55 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
 from vitreous.report.curves import run_styles
-from vitreous.report.style import INK, MUTED, PANEL, PAPER, STYLE, titled_figure
+from vitreous.report.style import GRID, INK, MUTED, PANEL, STYLE, titled_figure
 
-_ROW = 0.24  # inches
+_LINE, _GAP = 0.125, 0.125  # inches: a peer's, and between two cases
 
 
 @rc_context(STYLE)
 def speed_beside(
     rows: Sequence[tuple[str, Mapping[str, float]]], subjects: Sequence[str]
 ) -> Figure:
-    """Draw each case as a line with one dot a subject, at its share of the first one's speed.
+    """Draw each case as a band, in it one line a peer, a dot at its share of the first one's speed.
 
     Args:
         rows: What each case is called, and images a second by subject; drawn top down. Those
-            without the first subject are left out.
-        subjects: Names in their order of colours; the first stands at 1.
+            without the first subject, or with it alone, are left out.
+        subjects: Names in their order of colours and of lines; the first stands at 1, throughout.
 
     Returns:
-        A figure as high as its rows need.
+        A figure as high as its lines need.
     """
-    first = subjects[0]
-    shown = [(name, rates) for name, rates in rows if first in rates]
-    figure = titled_figure(f"Speed, {first} = 1", 1.5 * PANEL, 1.3 + _ROW * len(shown))
+    first, *peers = subjects
+    dots: dict[str, list[tuple[float, float]]] = {peer: [] for peer in peers}
+    names, middles, borders, below = list[str](), list[float](), list[float](), 0.0
+    for name, rates in rows:
+        taking = [peer for peer in peers if peer in rates and first in rates]
+        if not taking:
+            continue
+        top = below + (_GAP if names else 0)
+        for place, peer in enumerate(taking):
+            dots[peer].append((rates[peer] / rates[first], top + (place + 0.5) * _LINE))
+        below = top + len(taking) * _LINE
+        names.append(name)
+        middles.append((top + below) / 2)
+        borders.append(below + _GAP / 2)
+    figure = titled_figure(f"Speed, {first} = 1", 1.5 * PANEL, 1.3 + below)
     axes = figure.add_subplot(xlabel="images a second, as a share of ours")
     axes.grid(axis="x")
-    axes.axvline(1, color=INK, linewidth=1)
-    for subject, style in zip(subjects, run_styles(), strict=False):
-        at = [(r[subject] / r[first], y) for y, (_, r) in enumerate(shown) if subject in r]
-        axes.plot(
-            [share for share, _ in at],
-            [place for _, place in at],
-            "o",
-            color=style["color"],
-            markeredgecolor=PAPER,
-            markersize=6.5,
-            label=subject,
-            clip_on=False,
-        )
-    axes.set_yticks(range(len(shown)), [name for name, _ in shown], color=INK)
-    axes.set_ylim(len(shown) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+    for border in borders[:-1]:
+        axes.axhline(border, color=GRID, linewidth=0.8)
+    styles = dict(zip(subjects, run_styles(), strict=False))
+    axes.axvline(1, color=styles[first]["color"], label=first)
+    for peer, places in dots.items():
+        if places:
+            shares, lines = zip(*places, strict=True)
+            colour = styles[peer]["color"]
+            axes.hlines(lines, shares, 1, color=colour, linewidth=1.1, alpha=0.45)
+            axes.plot(shares, lines, "o", color=colour, markersize=6, label=peer)
+    axes.set_yticks(middles, names, color=INK)
+    axes.set_ylim(below + _GAP / 2, -_GAP / 2)
     axes.set_xlim(left=0)
     figure.legend(loc="outside lower left", ncols=5)
     return figure

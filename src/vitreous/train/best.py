@@ -12,8 +12,8 @@ from vitreous.durable import write_durably
 from vitreous.errors import UserError
 
 # What validations are held against one another by, the higher the better; the loss where a run
-# has neither.
-SCORES = ("validation_accuracy", "validation_map")
+# has none of them.
+SCORES = ("validation_accuracy", "validation_map", "validation_colour_accuracy")
 
 
 @dataclass(frozen=True)

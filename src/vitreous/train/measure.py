@@ -18,6 +18,12 @@ from vitreous.train.tracker import Tracker
 # The share of the time that steps may wait for images before the bar tells of it.
 _WORTH_SAYING = 0.05
 
+_SCORES = (
+    ("accuracy", "accuracy"),
+    ("map", "mean average precision"),
+    ("colour_accuracy", "accuracy of patch colours"),
+)
+
 
 class Journal:
     """Writes each line of measures wherever people look.
@@ -146,7 +152,7 @@ def _full(error: OSError) -> str:
 
 def _measure(line: Mapping[str, float], part: str = "") -> str:
     """The score of a part in words, where the objective has one."""
-    for name, words in (("accuracy", "accuracy"), ("map", "mean average precision")):
+    for name, words in _SCORES:
         if part + name in line:
             return f"{words} {line[part + name]:.1%}   "
     return ""

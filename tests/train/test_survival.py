@@ -4,6 +4,7 @@ import fcntl
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file

@@ -129,7 +129,7 @@ EXPERIMENT = Experiment(
         "pocket": Scale(
             what="mean cosine of patches' positions, ViT of 4 blocks of width 64 with patches of "
             "4 on Fashion-MNIST, 70,000 and 140,000 images seen, rates 2.5 times the paper's",
-            minutes=8,
+            minutes=15,
         ),
         "lab": Scale(
             what="mean cosine of patches' positions, ViT of 8 blocks of width 192 with patches of "

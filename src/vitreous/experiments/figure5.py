@@ -172,7 +172,7 @@ EXPERIMENT = Experiment(
         "pocket": Scale(
             what="test accuracy on Fashion-MNIST, 30,000 training images, 4 epochs; ViTs of 3 to 5 "
             "blocks of width 32 to 96 (Muon), ResNets of 2 or 3 units from width 8 or 16 (SGD)",
-            minutes=25,
+            minutes=40,
         ),
         "lab": Scale(
             what="test accuracy on Fashion-MNIST, 60,000 training images, 33 epochs; ViTs of 5 to "

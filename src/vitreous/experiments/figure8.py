@@ -124,7 +124,7 @@ EXPERIMENT = Experiment(
         "pocket": Scale(
             what="test accuracy on Fashion-MNIST, 20,000 training images, 6 epochs; half and twice "
             "of a ViT of 4 blocks, width 64, MLP 128; patches of 14, 7 and 4",
-            minutes=20,
+            minutes=30,
         ),
         "lab": Scale(
             what="test accuracy on Fashion-MNIST, 60,000 training images, 33 epochs; half and "

@@ -121,7 +121,7 @@ EXPERIMENT = Experiment(
         "pocket": Scale(
             what="test accuracy on Fashion-MNIST by Adam's learning rate, ViT of 4 blocks of width "
             "64 with patches of 7, 10,000 training images, 12 epochs; rates chosen on 2,000 others",
-            minutes=10,
+            minutes=25,
         ),
         "lab": Scale(
             what="test accuracy on Fashion-MNIST by Adam's learning rate, ViT of 8 blocks of width "

@@ -84,7 +84,7 @@ EXPERIMENT = Experiment(
         "pocket": Scale(
             what="test accuracy and F1 by class at 32 pixels, 16 epochs from random weights; ViT "
             "of 4 blocks of width 64 (Adam), ResNet of 3 units from width 8 (SGD)",
-            minutes=6,
+            minutes=12,
         ),
         "lab": Scale(
             what="test accuracy and F1 by class at 32 pixels, 100 epochs from random weights; ViT "

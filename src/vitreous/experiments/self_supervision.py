@@ -114,7 +114,7 @@ EXPERIMENT = Experiment(
         "pocket": Scale(
             what="test accuracy on five flowers at 32 pixels after 16 epochs; pretrained on "
             "CIFAR-10 for 2.6; ViT of 4 blocks of width 64 with patches of 4",
-            minutes=30,
+            minutes=40,
         ),
         "lab": Scale(
             what="test accuracy on five flowers at 32 pixels after 100 epochs; pretrained on "

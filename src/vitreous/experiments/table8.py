@@ -138,7 +138,7 @@ EXPERIMENT = Experiment(
         "pocket": Scale(
             what="test accuracy on Fashion-MNIST, ViT of 4 blocks of width 64 with patches of 7, "
             "20,000 training images in random crops, 6 epochs",
-            minutes=15,
+            minutes=40,
         ),
         "lab": Scale(
             what="test accuracy on Fashion-MNIST, ViT of 8 blocks of width 192 with patches of 4, "

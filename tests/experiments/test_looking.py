@@ -127,7 +127,7 @@ def test_transfer_beside_the_published(shelf: Path, tmp_path: Path) -> None:
     assert {place for place in found.results.cells} == {
         ("hybrid", "CIFAR-10"), ("vit", "CIFAR-10"),
     }  # fmt: skip
-    assert "nearest ViT-B/16" in found.findings[0].why
+    assert "nearest in all is ViT-B/16" in found.findings[0].why
     assert found.findings[-1].why.startswith("absent: ReaL, ImageNet, CIFAR-100, Pets, Flowers")
     assert set(verdicts(found)) == {"not shown"}
 
@@ -159,7 +159,7 @@ def test_what_is_absent_is_told_first(name: str, shelf: Path, tmp_path: Path) ->
     with pytest.raises(UserError, match="no such file or folder|none of"):
         done(name, shelf, tmp_path, "nowhere")
     setting = Setting(scale="pocket", seeds=1, data=Collection(shelf / "data"))
-    with pytest.raises(UserError, match="give --weights, a folder of checkpoints"):
+    with pytest.raises(UserError, match=f"^{name} .*give --weights, a folder of checkpoints"):
         find_experiment(name).trials(setting)
     empty = Setting(
         scale="pocket", seeds=1, data=Collection(shelf / "weights"), weights=shelf / "weights"

@@ -2,7 +2,9 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from vitreous.experiments.published_transfer import table2, table5, table6
 from vitreous.experiments.reproduce import Reproduction, reproduce
 from vitreous.experiments.results import Outcome, Results
 from vitreous.experiments.training import TrainingTrial
+from vitreous.weights.convert import convert
 
 TINY = {"patch": 4, "width": 16, "depth": 2, "mlp_width": 16, "heads": 2, "num_classes": 2}
 TINY |= {"image_size": (16, 16)}
@@ -118,8 +121,43 @@ def test_a_resnet_has_no_attention(shelf: Path, tmp_path: Path) -> None:
         name="BiT", image_size=(16, 16), num_classes=2, units=(1,), stem_width=32, norm_groups=8
     )
     vitreous.save(vitreous.create_model(config), shelf / "bit.safetensors")
-    with pytest.raises(UserError, match="BiT has no attention: take it out of --weights"):
+    with pytest.raises(
+        UserError, match=r"bit\.safetensors is a BiT, which has no attention: take it out of --"
+    ):
         done("figure7", shelf, tmp_path, "bit.safetensors")
+
+
+def fill(folder: Path, shelf: Path, name: str, **fields: Any) -> Path:
+    """A folder of checkpoints: `a`, which is good, and one that is behind it."""
+    folder.mkdir()
+    shutil.copy(shelf / "weights" / "vit.safetensors", folder / "a.safetensors")
+    model = vitreous.create_model(vitreous.ViTConfig(**(TINY | fields)))
+    convert(model, folder / name, "timm")
+    for config in folder.glob("*.json"):
+        config.unlink()
+    return folder
+
+
+@pytest.mark.parametrize("name", ["figure6", "figure7", "figure11", "figure14", "table2", "vtab"])
+def test_a_checkpoint_that_cannot_be_read_is_refused_before_any_trial(
+    name: str, shelf: Path, tmp_path: Path
+) -> None:
+    weights = fill(tmp_path / "weights", shelf, "silent.safetensors", width=48, heads=3)
+    with pytest.raises(
+        UserError, match=r"silent\.safetensors does not .*convert --heads; otherwise take it out of "
+    ) as refused:
+        done(name, shelf, tmp_path / "out", str(weights))
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "out").exists(), "no trial was begun"
+
+
+def test_a_checkpoint_of_other_images_is_refused_before_any_trial(
+    shelf: Path, tmp_path: Path
+) -> None:
+    weights = fill(tmp_path / "weights", shelf, "grey.safetensors", width=64, heads=1, channels=1)
+    with pytest.raises(UserError, match=r"grey\.safetensors: the data has 3 channels .*out of --"):
+        done("figure6", shelf, tmp_path / "out", str(weights))
+    assert not (tmp_path / "out").exists()
 
 
 def test_transfer_beside_the_published(shelf: Path, tmp_path: Path) -> None:

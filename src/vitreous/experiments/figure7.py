@@ -7,7 +7,6 @@ import numpy as np
 from jaxtyping import Float
 
 from vitreous.data.sample import Part
-from vitreous.errors import UserError
 from vitreous.experiments.experiment import Experiment, Scale, Setting
 from vitreous.experiments.finding import Finding
 from vitreous.experiments.results import Outcome, Results
@@ -28,22 +27,16 @@ _CLEAR = 0.05
 
 
 def survey_images(model: Classifier, part: Part, images: int) -> "Survey":
-    """What each layer does over images, in float32.
-
-    Raises:
-        UserError: The model has no attention.
-    """
+    """What each layer does over images, in float32."""
     from vitreous.analysis.survey import survey
     from vitreous.data.faults import Faults
-    from vitreous.data.loader import EvaluationLoader, check_channels
+    from vitreous.data.loader import EvaluationLoader
     from vitreous.model.vit import VisionTransformer
     from vitreous.parallel.device import choose_engine
     from vitreous.weights.passport import passport_of
 
-    if not isinstance(model, VisionTransformer):
-        raise UserError(f"{model.config.name} has no attention: take it out of --weights")
+    assert isinstance(model, VisionTransformer), "checked before"
     rule = passport_of(model).preprocessing
-    check_channels(part.read(0).shape[2], rule)
     engine = choose_engine("auto", "float32")
     loader = EvaluationLoader(part, rule, batch_size=16, faults=Faults(images, 0.1))
     return survey(model.to(engine.device), loader, engine)

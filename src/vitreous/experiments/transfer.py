@@ -18,7 +18,7 @@ from vitreous.experiments.experiment import Experiment, Scale, Setting
 from vitreous.experiments.finding import Finding
 from vitreous.experiments.published_transfer import Table, model_of
 from vitreous.experiments.results import Outcome, Results
-from vitreous.experiments.subject import checkpoints, digest_of
+from vitreous.experiments.subject import check_loads, checkpoints, digest_of
 from vitreous.experiments.trial import Trial
 
 SETS = {
@@ -66,6 +66,14 @@ class TransferTrial(Trial):
             "finetuned": self.finetuned,
             "column": self.column,
         }
+
+    def check(self) -> None:
+        """Load the checkpoint, so that none is refused when others are done.
+
+        Raises:
+            UserError: It cannot be read; names the file.
+        """
+        check_loads(self.weights)
 
     def run(self, folder: Path, finished: Callable[[Trial], Path]) -> Outcome:
         """Fine-tune in the trial's folder, or probe."""

@@ -217,17 +217,22 @@ def _list(json_file: str | None) -> int:
             "title": experiment.title,
             "source": experiment.source,
             "minutes": {name: scale.minutes for name, scale in experiment.scales.items()},
+            "paper": experiment.paper is not None,
         }
         for experiment in experiments
     ]
     if not write_json(json_file, listed):
         width = max(len(name) for name in NAMES)
         print_table(
-            ["", "pocket"],
+            ["", "pocket", "lab", "paper"],
             [
                 [
                     f"{one.name:{width}}  {one.title} ({one.source.partition(';')[0]})",
-                    f"{one.scales['pocket'].minutes:.0f} min" if "pocket" in one.scales else "-",
+                    *(
+                        _time(60 * one.scales[scale].minutes) if scale in one.scales else "-"
+                        for scale in ("pocket", "lab")
+                    ),
+                    "counted" if one.paper else "-",
                 ]
                 for one in experiments
             ],

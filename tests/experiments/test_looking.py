@@ -94,8 +94,22 @@ def test_figures_of_the_inside(shelf: Path, tmp_path: Path) -> None:
     assert verdicts(eleven) == ["not shown"], "random models have learnt nothing"
     for name in ("figure6", "figure7", "figure11", "figure14"):
         assert (tmp_path / f"{name}.svg").stat().st_size > 10_000
+    for drawn in (six, fourteen):
+        title = drawn.experiment.draw(drawn.results).get_suptitle()
+        assert title.endswith("hybrid, the first of 2 checkpoints")
     again = done("figure7", shelf, tmp_path)
     assert again.results.cells == seven.results.cells, "read from the cache"
+
+
+def test_a_figure_says_how_many_it_leaves_out(shelf: Path, tmp_path: Path) -> None:
+    found = done("figure11", shelf, tmp_path, "weights/vit.safetensors")
+    outcome = Outcome({"local heads": 0.5}, facts=found.results["vit", "local heads"].facts[0])
+    draw = found.experiment.draw
+    assert draw is not None
+    assert draw(found.results).get_suptitle() == "Mean attention distance"
+    five = Results((f"vit {number}", outcome) for number in range(5))
+    assert draw(five).get_suptitle() == "Mean attention distance, the first 4 of 5 checkpoints"
+    assert len(draw(five).axes) == 4
 
 
 def test_one_kind_of_model_shows_no_difference(shelf: Path, tmp_path: Path) -> None:
@@ -144,7 +158,7 @@ def test_a_checkpoint_that_cannot_be_read_is_refused_before_any_trial(
 ) -> None:
     weights = fill(tmp_path / "weights", shelf, "silent.safetensors", width=48, heads=3)
     with pytest.raises(
-        UserError, match=r"silent\.safetensors does not .*convert --heads; otherwise take it out of "
+        UserError, match=r"silent\.safetensors does not .*convert --heads; otherwise take it out"
     ) as refused:
         done(name, shelf, tmp_path / "out", str(weights))
     assert "\n" not in str(refused.value)

@@ -12,7 +12,7 @@ from vitreous.data.sample import Part
 from vitreous.experiments.experiment import Experiment, Scale, Setting
 from vitreous.experiments.finding import Finding, higher
 from vitreous.experiments.results import Cell, Outcome, Results
-from vitreous.experiments.subject import looks
+from vitreous.experiments.subject import drawn_of, looks
 from vitreous.experiments.trial import Trial
 from vitreous.model.classifier import Classifier
 
@@ -103,7 +103,8 @@ def _draw(results: Results) -> "Figure":
     from vitreous.report.paper_figures import input_and_attention
 
     row = results.rows[0]
-    return input_and_attention(pairs(results, row), f"Attention from the output, {row}", across=3)
+    title = f"Attention from the output, {row}{drawn_of(results.rows, 1)}"
+    return input_and_attention(pairs(results, row), title, across=3)
 
 
 def _png(pixels: UInt8[np.ndarray, "H W C"], side: int) -> str:

@@ -10,7 +10,7 @@ from vitreous.data.sample import Part
 from vitreous.experiments.experiment import Experiment, Scale, Setting
 from vitreous.experiments.finding import Finding
 from vitreous.experiments.results import Outcome, Results
-from vitreous.experiments.subject import looks
+from vitreous.experiments.subject import drawn_of, looks
 from vitreous.experiments.trial import Trial
 from vitreous.model.classifier import Classifier
 
@@ -24,6 +24,7 @@ IMAGES = 128
 
 # A difference of cosines that random positions of a trained width do not show.
 _CLEAR = 0.05
+_DRAWN = 4  # models that a figure has room for
 
 
 def survey_images(model: Classifier, part: Part, images: int) -> "Survey":
@@ -162,10 +163,9 @@ def _judge(claim: str, holds: bool, why: str) -> Finding:
 def _draw(results: Results) -> "Figure":
     from vitreous.report.paper_figures import embedding_and_distance
 
-    rows = {row: results.row(row) for row in results.rows}
-    return embedding_and_distance(
-        {row: next(iter(cells.values())).facts[0] for row, cells in list(rows.items())[:4]}
-    )
+    title = f"Inside{drawn_of(results.rows, _DRAWN)}"
+    rows = {row: next(iter(results.row(row).values())).facts[0] for row in results.rows[:_DRAWN]}
+    return embedding_and_distance(title, rows)
 
 
 EXPERIMENT = Experiment(

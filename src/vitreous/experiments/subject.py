@@ -197,6 +197,18 @@ def small_subject(setting: Setting, kind: str = "") -> TrainingTrial:
     )
 
 
+def drawn_of(rows: Sequence[str], most: int) -> str:
+    """What a figure's title adds where not all models are drawn; empty where they are.
+
+    Args:
+        rows: The models, of which the first are drawn.
+        most: How many have room.
+    """
+    if len(rows) <= most:
+        return ""
+    return f", the first {f'{most} ' if most > 1 else ''}of {len(rows)} checkpoints"
+
+
 def chosen(dataset: Dataset, images: int) -> Subset:
     """Test images, classes by turns."""
     from vitreous.report.assemble import spread

@@ -1,6 +1,7 @@
 """Take results of `vitreous reproduce` over into this folder, and write RESULTS.md anew.
 
 python benchmarks/paper/collect.py OUT --commit HASH [--note "on a busy machine"]
+python benchmarks/paper/collect.py    # RESULTS.md alone, from what lies here
 """
 
 import argparse
@@ -8,16 +9,20 @@ import json
 import shutil
 from pathlib import Path
 
+from vitreous.experiments.catalogue import find_experiment
+
 HERE = Path(__file__).parent
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("out", type=Path, help="the --out of vitreous reproduce")
-    parser.add_argument("--commit", required=True, help="of the code that ran")
+    parser.add_argument("out", type=Path, nargs="?", help="the --out of vitreous reproduce")
+    parser.add_argument("--commit", help="of the code that ran")
     parser.add_argument("--note", default="", help="about the machine")
     arguments = parser.parse_args()
-    for file in sorted(arguments.out.glob("*.json")):
+    if arguments.out and not arguments.commit:
+        parser.error("--commit is missing: give that of the code that ran")
+    for file in sorted(arguments.out.glob("*.json")) if arguments.out else ():
         result = json.loads(file.read_text()) | {"commit": arguments.commit}
         if arguments.note:
             result["machine"] += f", {arguments.note}"
@@ -25,8 +30,13 @@ def main() -> None:
         figure = file.with_suffix(".svg")
         if figure.is_file():
             shutil.copyfile(figure, HERE / figure.name)
+    (HERE / "RESULTS.md").write_text(page())
+
+
+def page() -> str:
+    """RESULTS.md, from the JSON that lies here."""
     results = [json.loads(file.read_text()) for file in sorted(HERE.glob("*.json"))]
-    (HERE / "RESULTS.md").write_text("\n\n".join(["# Results", *map(section, results)]) + "\n")
+    return "\n\n".join(["# Results", *map(section, results)]) + "\n"
 
 
 def section(result: dict) -> str:
@@ -34,17 +44,13 @@ def section(result: dict) -> str:
     name = result["name"]
     command = f"vitreous reproduce {name} --scale {result['scale']} --seeds {result['seeds']}"
     lines = [f"## {name}: {result['title']}", "", f"{result['source']}. {result['measured_as']}."]
+    if result["published_as"]:
+        lines += ["", f"Published: {result['published_as']}."]
     lines += ["", "| claim | verdict | by |", "|---|---|---|"]
     lines += [
         f"| {one['claim']} | **{one['verdict']}** | {one['why']} |" for one in result["findings"]
     ]
-    lines += ["", "| | | here | spread | seeds |", "|---|---|---|---|---|"]
-    lines += [
-        f"| {row['row']} | {row['column']} | {number(row['mean'])} | {number(row['spread'])} "
-        f"| {len(row['values'])} |"
-        for row in result["rows"]
-        if "values" in row
-    ]
+    lines += ["", *table(result)]
     if (HERE / f"{name}.svg").is_file():
         lines += ["", f"![{result['title']}]({name}.svg)"]
     lines += [
@@ -56,9 +62,28 @@ def section(result: dict) -> str:
     return "\n".join(lines)
 
 
-def number(value: float) -> str:
-    """Shares with their digits, counts whole."""
-    return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.4f}"
+def table(result: dict) -> list[str]:
+    """Own values, then what is published and was not measured; in the experiment's own units."""
+    experiment = find_experiment(result["name"])
+    rows = sorted(result["rows"], key=lambda row: "values" not in row)
+    published = any("published" in row for row in rows)
+    headings = ["", "", *["published"] * published, "here", "spread", "seeds"]
+    lines = [line(headings), "|---" * len(headings) + "|"]
+    for row in rows:
+        cells = [row["row"], row["column"]]
+
+        def told(key: str, row: dict = row) -> str:
+            return experiment.format(row["column"], row[key]) if key in row else ""
+
+        cells += [told("published")] * published
+        cells += [told("mean"), told("spread"), str(len(row["values"])) if "values" in row else ""]
+        lines.append(line(cells))
+    return lines
+
+
+def line(cells: list[str]) -> str:
+    """A row of a table."""
+    return f"| {' | '.join(cells)} |".replace("|  |", "| |").replace("|  |", "| |")
 
 
 if __name__ == "__main__":

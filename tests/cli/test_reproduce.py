@@ -12,6 +12,10 @@ def test_the_list(capsys) -> None:
     assert main(["reproduce", "--list"]) == main(["reproduce"]) == 0
     told = capsys.readouterr().out
     assert all(name in told for name in NAMES)
+    lines = {line.split()[0]: line.split() for line in told.splitlines() if line.strip()}
+    assert told.split()[:3] == ["pocket", "lab", "paper"]
+    assert lines["figure3"][-5:] == ["26", "min", "1.5", "h", "counted"]
+    assert lines["figure6"][-2:] == lines["fashion_mnist"][-2:] == ["-", "-"]
     assert main(["reproduce", "--json", "-"]) == 0
     assert [one["name"] for one in json.loads(capsys.readouterr().out)] == list(NAMES)
 

@@ -2,7 +2,9 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from vitreous.experiments.published_transfer import table2, table5, table6
 from vitreous.experiments.reproduce import Reproduction, reproduce
 from vitreous.experiments.results import Outcome, Results
 from vitreous.experiments.training import TrainingTrial
+from vitreous.weights.convert import convert
 
 TINY = {"patch": 4, "width": 16, "depth": 2, "mlp_width": 16, "heads": 2, "num_classes": 2}
 TINY |= {"image_size": (16, 16)}
@@ -91,8 +94,22 @@ def test_figures_of_the_inside(shelf: Path, tmp_path: Path) -> None:
     assert verdicts(eleven) == ["not shown"], "random models have learnt nothing"
     for name in ("figure6", "figure7", "figure11", "figure14"):
         assert (tmp_path / f"{name}.svg").stat().st_size > 10_000
+    for drawn in (six, fourteen):
+        title = drawn.experiment.draw(drawn.results).get_suptitle()
+        assert title.endswith("hybrid, the first of 2 checkpoints")
     again = done("figure7", shelf, tmp_path)
     assert again.results.cells == seven.results.cells, "read from the cache"
+
+
+def test_a_figure_says_how_many_it_leaves_out(shelf: Path, tmp_path: Path) -> None:
+    found = done("figure11", shelf, tmp_path, "weights/vit.safetensors")
+    outcome = Outcome({"local heads": 0.5}, facts=found.results["vit", "local heads"].facts[0])
+    draw = found.experiment.draw
+    assert draw is not None
+    assert draw(found.results).get_suptitle() == "Mean attention distance"
+    five = Results((f"vit {number}", outcome) for number in range(5))
+    assert draw(five).get_suptitle() == "Mean attention distance, the first 4 of 5 checkpoints"
+    assert len(draw(five).axes) == 4
 
 
 def test_one_kind_of_model_shows_no_difference(shelf: Path, tmp_path: Path) -> None:
@@ -118,8 +135,43 @@ def test_a_resnet_has_no_attention(shelf: Path, tmp_path: Path) -> None:
         name="BiT", image_size=(16, 16), num_classes=2, units=(1,), stem_width=32, norm_groups=8
     )
     vitreous.save(vitreous.create_model(config), shelf / "bit.safetensors")
-    with pytest.raises(UserError, match="BiT has no attention: take it out of --weights"):
+    with pytest.raises(
+        UserError, match=r"bit\.safetensors is a BiT, which has no attention: take it out of --"
+    ):
         done("figure7", shelf, tmp_path, "bit.safetensors")
+
+
+def fill(folder: Path, shelf: Path, name: str, **fields: Any) -> Path:
+    """A folder of checkpoints: `a`, which is good, and one that is behind it."""
+    folder.mkdir()
+    shutil.copy(shelf / "weights" / "vit.safetensors", folder / "a.safetensors")
+    model = vitreous.create_model(vitreous.ViTConfig(**(TINY | fields)))
+    convert(model, folder / name, "timm")
+    for config in folder.glob("*.json"):
+        config.unlink()
+    return folder
+
+
+@pytest.mark.parametrize("name", ["figure6", "figure7", "figure11", "figure14", "table2", "vtab"])
+def test_a_checkpoint_that_cannot_be_read_is_refused_before_any_trial(
+    name: str, shelf: Path, tmp_path: Path
+) -> None:
+    weights = fill(tmp_path / "weights", shelf, "silent.safetensors", width=48, heads=3)
+    with pytest.raises(
+        UserError, match=r"silent\.safetensors does not .*convert --heads; otherwise take it out"
+    ) as refused:
+        done(name, shelf, tmp_path / "out", str(weights))
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "out").exists(), "no trial was begun"
+
+
+def test_a_checkpoint_of_other_images_is_refused_before_any_trial(
+    shelf: Path, tmp_path: Path
+) -> None:
+    weights = fill(tmp_path / "weights", shelf, "grey.safetensors", width=64, heads=1, channels=1)
+    with pytest.raises(UserError, match=r"grey\.safetensors: the data has 3 channels .*out of --"):
+        done("figure6", shelf, tmp_path / "out", str(weights))
+    assert not (tmp_path / "out").exists()
 
 
 def test_transfer_beside_the_published(shelf: Path, tmp_path: Path) -> None:
@@ -127,7 +179,7 @@ def test_transfer_beside_the_published(shelf: Path, tmp_path: Path) -> None:
     assert {place for place in found.results.cells} == {
         ("hybrid", "CIFAR-10"), ("vit", "CIFAR-10"),
     }  # fmt: skip
-    assert "nearest ViT-B/16" in found.findings[0].why
+    assert "nearest in all is ViT-B/16" in found.findings[0].why
     assert found.findings[-1].why.startswith("absent: ReaL, ImageNet, CIFAR-100, Pets, Flowers")
     assert set(verdicts(found)) == {"not shown"}
 
@@ -159,7 +211,7 @@ def test_what_is_absent_is_told_first(name: str, shelf: Path, tmp_path: Path) ->
     with pytest.raises(UserError, match="no such file or folder|none of"):
         done(name, shelf, tmp_path, "nowhere")
     setting = Setting(scale="pocket", seeds=1, data=Collection(shelf / "data"))
-    with pytest.raises(UserError, match="give --weights, a folder of checkpoints"):
+    with pytest.raises(UserError, match=f"^{name} .*give --weights, a folder of checkpoints"):
         find_experiment(name).trials(setting)
     empty = Setting(
         scale="pocket", seeds=1, data=Collection(shelf / "weights"), weights=shelf / "weights"

@@ -24,6 +24,14 @@ def test_each_seed_is_a_dot() -> None:
     assert [len(line.get_xdata()) for line in axes.lines[1::2]] == [2, 2]
 
 
+def test_a_bar_is_a_line_that_says_what_it_is() -> None:
+    figure = dots("seeds", {"ViT": (0.91, 0.92)}, x="accuracy", bar=(0.925, "the bar, 92.5%"))
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    assert [line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == "--"] == [0.925]
+    assert [text.get_text() for text in axes.texts] == ["the bar, 92.5%"]
+
+
 def test_one_grid_of_maps_a_model() -> None:
     similarity = np.eye(9).reshape(3, 3, 3, 3)
     figure = similarities("Figure", {"short": similarity, "long": -similarity})

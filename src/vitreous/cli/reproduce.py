@@ -20,6 +20,9 @@ from vitreous.cli.output import add_json_argument, print_table, write_json
 from vitreous.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vitreous.experiments.cluster import ClusterLine
     from vitreous.experiments.experiment import Experiment, ScaleName
     from vitreous.experiments.reproduce import Reproduction
 
@@ -182,13 +185,26 @@ def _plan(experiment: "Experiment", json_file: str | None) -> int:
         ],
     )
     print("\na step on 64 GPUs of 80 GB:")
-    for plan in dict.fromkeys(f"  {line.label}: {line.plan}" for line in lines):
-        print(plan)
+    for told in told_memory(lines):
+        print(f"  {told}")
     print(
         "\nGPU-days are of one A100 at 40 % of its peak in bfloat16, by arithmetic; fine-tuning "
         "and evaluation come on top; nothing was trained"
     )
     return 0
+
+
+def told_memory(lines: "Sequence[ClusterLine]") -> list[str]:
+    """How each model is held; by data set where classes make a difference."""
+    plans: dict[str, dict[str, list[str]]] = {}
+    for line in lines:
+        plans.setdefault(line.label, {}).setdefault(line.plan, []).append(line.data)
+    told = []
+    for label, held in plans.items():
+        for plan, data in held.items():
+            named = f"{label} on {', '.join(data)}" if len(held) > 1 else label
+            told.append(f"{named}: {plan}")
+    return told
 
 
 def _list(json_file: str | None) -> int:
@@ -201,17 +217,22 @@ def _list(json_file: str | None) -> int:
             "title": experiment.title,
             "source": experiment.source,
             "minutes": {name: scale.minutes for name, scale in experiment.scales.items()},
+            "paper": experiment.paper is not None,
         }
         for experiment in experiments
     ]
     if not write_json(json_file, listed):
         width = max(len(name) for name in NAMES)
         print_table(
-            ["", "pocket"],
+            ["", "pocket", "lab", "paper"],
             [
                 [
                     f"{one.name:{width}}  {one.title} ({one.source.partition(';')[0]})",
-                    f"{one.scales['pocket'].minutes:.0f} min" if "pocket" in one.scales else "-",
+                    *(
+                        _time(60 * one.scales[scale].minutes) if scale in one.scales else "-"
+                        for scale in ("pocket", "lab")
+                    ),
+                    "counted" if one.paper else "-",
                 ]
                 for one in experiments
             ],

@@ -1,7 +1,7 @@
 """What a cluster would run: the paper's own runs by their recipes, counted and not trained."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vitreous.experiments.experiment import PaperRun
 from vitreous.model.config import ModelConfig
@@ -59,6 +59,7 @@ def paper_run(
     recipe: Recipe,
     *,
     share: float = 1.0,
+    epochs: float | None = None,
     label: str = "",
 ) -> PaperRun:
     """A run of the paper by its recipe.
@@ -68,6 +69,7 @@ def paper_run(
         model: A variant's name, or a config.
         recipe: Such as `paper_jft`.
         share: Of the images that it is run on, for subsets.
+        epochs: The recipe's where not given; the warm-up keeps its steps.
         label: What tells it from the others; the model's name where not given.
     """
     name, images, classes = data
@@ -82,7 +84,12 @@ def paper_run(
         model=config.with_classes(classes),
     )
     subset = name if share == 1 else f"{images / 1e6:.0f}M of {name}"
-    return PaperRun(label=label or config.name, data=subset, images=images, config=recipe(facts))
+    run = recipe(facts)
+    if epochs is not None:
+        assert run.epochs is not None
+        schedule = replace(run.schedule, warmup=run.schedule.warmup * run.epochs / epochs)
+        run = replace(run, epochs=epochs, schedule=schedule)
+    return PaperRun(label=label or config.name, data=subset, images=images, config=run)
 
 
 def count(runs: Sequence[PaperRun]) -> list[ClusterLine]:

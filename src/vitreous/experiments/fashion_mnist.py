@@ -55,7 +55,8 @@ def _draw(results: Results) -> "Figure":
     from vitreous.report.reproduction import dots
 
     rows = {row: results[row, "accuracy"].values for row in results.rows}
-    return dots("Fashion-MNIST from scratch", rows, x="test accuracy")
+    bar = (_BAR, f"the bar, {_BAR:.1%}")
+    return dots("Fashion-MNIST from scratch", rows, x="test accuracy", bar=bar)
 
 
 EXPERIMENT = Experiment(

@@ -8,7 +8,7 @@ from vitreous.experiments.experiment import Experiment, Scale, Setting
 from vitreous.experiments.figure7 import IMAGES, distances, survey_images
 from vitreous.experiments.finding import Finding
 from vitreous.experiments.results import Outcome, Results
-from vitreous.experiments.subject import looks
+from vitreous.experiments.subject import drawn_of, looks
 from vitreous.experiments.trial import Trial
 from vitreous.model.classifier import Classifier
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _NEAREST, _LOCAL = "nearest head of the first layer", "local heads"
 # A head is local where it looks less than half as far as if all patches were alike to it.
 _HALF = 0.5
+_DRAWN = 4  # models that a figure has room for
 
 
 def _look(model: Classifier, part: Part, images: int) -> Outcome:
@@ -73,7 +74,8 @@ def _draw(results: Results) -> "Figure":
     from vitreous.report.paper_figures import distances_side_by_side
 
     rows = {row: next(iter(results.row(row).values())).facts[0] for row in results.rows}
-    return distances_side_by_side(dict(list(rows.items())[:4]))
+    title = f"Mean attention distance{drawn_of(results.rows, _DRAWN)}"
+    return distances_side_by_side(title, dict(list(rows.items())[:_DRAWN]))
 
 
 EXPERIMENT = Experiment(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from vitreous.experiments.experiment import Experiment, Scale, Setting
 from vitreous.experiments.figure6 import FIELDS, look, pairs
 from vitreous.experiments.results import Results
-from vitreous.experiments.subject import looks
+from vitreous.experiments.subject import drawn_of, looks
 from vitreous.experiments.trial import Trial
 
 if TYPE_CHECKING:
@@ -24,9 +24,8 @@ def _draw(results: Results) -> "Figure":
 
     row = results.rows[0]
     drawn = pairs(results, row)
-    return input_and_attention(
-        drawn, f"Attention from the output, {len(drawn)} images, {row}", across=_ACROSS
-    )
+    title = f"Attention from the output, {len(drawn)} images, {row}{drawn_of(results.rows, 1)}"
+    return input_and_attention(drawn, title, across=_ACROSS)
 
 
 EXPERIMENT = Experiment(

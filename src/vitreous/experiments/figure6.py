@@ -9,11 +9,10 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vitreous.data.sample import Part
-from vitreous.errors import UserError
 from vitreous.experiments.experiment import Experiment, Scale, Setting
 from vitreous.experiments.finding import Finding, higher
 from vitreous.experiments.results import Cell, Outcome, Results
-from vitreous.experiments.subject import looks
+from vitreous.experiments.subject import drawn_of, looks
 from vitreous.experiments.trial import Trial
 from vitreous.model.classifier import Classifier
 
@@ -26,18 +25,13 @@ _LARGE, _SMALL = 224, 96  # sides of the pictures that are kept, at most, of few
 
 
 def look(model: Classifier, part: Part, images: int) -> Outcome:
-    """Rollout of each image; of the first dozen, what becomes of the answer without its patches.
-
-    Raises:
-        UserError: The model has no attention.
-    """
+    """Rollout of each image; of the first dozen, what becomes of the answer without its patches."""
     import torch
 
     from vitreous.analysis.attention import read_by_head
     from vitreous.analysis.rollout import rollout
     from vitreous.analysis.trust import measure_trust, random_trust
     from vitreous.data.batch import normalise
-    from vitreous.data.loader import check_channels
     from vitreous.data.transform import fit_for_test
     from vitreous.model.recording import Recording
     from vitreous.model.vit import VisionTransformer
@@ -46,10 +40,8 @@ def look(model: Classifier, part: Part, images: int) -> Outcome:
     from vitreous.report.pictures import enlarge
     from vitreous.weights.passport import passport_of
 
-    if not isinstance(model, VisionTransformer):
-        raise UserError(f"{model.config.name} has no attention: take it out of --weights")
+    assert isinstance(model, VisionTransformer), "checked before"
     rule, device = passport_of(model).preprocessing, choose_engine("auto", "float32").device
-    check_channels(part.read(0).shape[2], rule)
     model = model.to(device)
     pictures, areas = [], []
     for place in range(min(images, len(part.labels))):
@@ -111,7 +103,8 @@ def _draw(results: Results) -> "Figure":
     from vitreous.report.paper_figures import input_and_attention
 
     row = results.rows[0]
-    return input_and_attention(pairs(results, row), f"Attention from the output, {row}", across=3)
+    title = f"Attention from the output, {row}{drawn_of(results.rows, 1)}"
+    return input_and_attention(pairs(results, row), title, across=3)
 
 
 def _png(pixels: UInt8[np.ndarray, "H W C"], side: int) -> str:

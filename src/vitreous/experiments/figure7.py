@@ -7,11 +7,10 @@ import numpy as np
 from jaxtyping import Float
 
 from vitreous.data.sample import Part
-from vitreous.errors import UserError
 from vitreous.experiments.experiment import Experiment, Scale, Setting
 from vitreous.experiments.finding import Finding
 from vitreous.experiments.results import Outcome, Results
-from vitreous.experiments.subject import looks
+from vitreous.experiments.subject import drawn_of, looks
 from vitreous.experiments.trial import Trial
 from vitreous.model.classifier import Classifier
 
@@ -25,25 +24,20 @@ IMAGES = 128
 
 # A difference of cosines that random positions of a trained width do not show.
 _CLEAR = 0.05
+_DRAWN = 4  # models that a figure has room for
 
 
 def survey_images(model: Classifier, part: Part, images: int) -> "Survey":
-    """What each layer does over images, in float32.
-
-    Raises:
-        UserError: The model has no attention.
-    """
+    """What each layer does over images, in float32."""
     from vitreous.analysis.survey import survey
     from vitreous.data.faults import Faults
-    from vitreous.data.loader import EvaluationLoader, check_channels
+    from vitreous.data.loader import EvaluationLoader
     from vitreous.model.vit import VisionTransformer
     from vitreous.parallel.device import choose_engine
     from vitreous.weights.passport import passport_of
 
-    if not isinstance(model, VisionTransformer):
-        raise UserError(f"{model.config.name} has no attention: take it out of --weights")
+    assert isinstance(model, VisionTransformer), "checked before"
     rule = passport_of(model).preprocessing
-    check_channels(part.read(0).shape[2], rule)
     engine = choose_engine("auto", "float32")
     loader = EvaluationLoader(part, rule, batch_size=16, faults=Faults(images, 0.1))
     return survey(model.to(engine.device), loader, engine)
@@ -169,10 +163,9 @@ def _judge(claim: str, holds: bool, why: str) -> Finding:
 def _draw(results: Results) -> "Figure":
     from vitreous.report.paper_figures import embedding_and_distance
 
-    rows = {row: results.row(row) for row in results.rows}
-    return embedding_and_distance(
-        {row: next(iter(cells.values())).facts[0] for row, cells in list(rows.items())[:4]}
-    )
+    title = f"Inside{drawn_of(results.rows, _DRAWN)}"
+    rows = {row: next(iter(results.row(row).values())).facts[0] for row in results.rows[:_DRAWN]}
+    return embedding_and_distance(title, rows)
 
 
 EXPERIMENT = Experiment(

@@ -59,7 +59,36 @@ _TABLE6: dict[str, tuple[float | None, ...]] = {
     "R50x1+ViT-L/16, 14 epochs": (87.12, 89.76, 99.31, 93.89, 97.36, 99.11),
 }
 
+# The package's names of the models that the paper spells otherwise; BiT-L is R152x4 of its paper.
+_OURS = {
+    "BiT-L R152x4": "BiT-R152x4",
+    "ResNet50x1": "BiT-R50x1",
+    "ResNet50x2": "BiT-R50x2",
+    "ResNet101x1": "BiT-R101x1",
+    "ResNet152x1": "BiT-R152x1",
+    "ResNet152x2": "BiT-R152x2",
+    "ResNet200x3": "BiT-R200x3",
+    "R50x1+ViT-B/32": "R50+ViT-B/32",
+    "R50x1+ViT-B/16": "R50+ViT-B/16",
+    "R50x1+ViT-L/32": "R50+ViT-L/32",
+    "R50x1+ViT-L/16": "R50+ViT-L/16",
+}
+
 Table = dict[tuple[str, str], float]
+
+
+def model_of(row: str) -> str:
+    """The package's name of the model of a row.
+
+    Args:
+        row: Such as `ResNet50x1, 7 epochs`, `ViT-L/16 JFT` or `BiT-L R152x4`.
+
+    Returns:
+        `BiT-R50x1`, `ViT-L/16`, `BiT-R152x4`; of a model that is not in the package, its first
+        word, which no model has.
+    """
+    named = row.partition(",")[0]
+    return _OURS.get(named, named.split(" ")[0])
 
 
 def table2() -> Table:

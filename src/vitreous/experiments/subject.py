@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,29 @@ class LookTrial(Trial):
             "part": seen.hexdigest()[:16],
             "images": self.images,
         }
+
+    def check(self) -> None:
+        """Load a checkpoint of the user's, so that none is refused when others are done.
+
+        Raises:
+            UserError: It cannot be read, has no attention, or takes other images; names the file.
+        """
+        from vitreous.data.loader import check_channels
+        from vitreous.model.vit import VisionTransformer
+        from vitreous.weights.passport import passport_of
+
+        if not isinstance(self.subject, Path):
+            return
+        model = try_load(self.subject)
+        if not isinstance(model, VisionTransformer):
+            raise UserError(
+                f"{self.subject} is a {model.config.name}, which has no attention: take it out of "
+                "--weights"
+            )
+        try:
+            check_channels(self.part.read(0).shape[2], passport_of(model).preprocessing)
+        except UserError as error:
+            raise _refused(self.subject, error) from error
 
     def run(self, folder: Path, finished: Callable[[Trial], Path]) -> Outcome:
         """Load and look."""
@@ -136,6 +159,35 @@ def checkpoints(weights: Path) -> list[Path]:
     return found
 
 
+@cache
+def check_loads(path: Path) -> None:
+    """Load a checkpoint of `--weights` once, whatever it will be measured on.
+
+    Raises:
+        UserError: See `try_load`.
+    """
+    try_load(path)
+
+
+def try_load(path: Path) -> Classifier:
+    """A checkpoint of `--weights`.
+
+    Raises:
+        UserError: It cannot be loaded; names the file and what to do.
+    """
+    from vitreous.weights.load import load
+
+    try:
+        return load(path)
+    except UserError as error:
+        raise _refused(path, error) from error
+
+
+def _refused(path: Path, error: UserError) -> UserError:
+    named = "" if str(path) in str(error) else f"{path}: "
+    return UserError(f"{named}{error}; otherwise take it out of --weights")
+
+
 def small_subject(setting: Setting, kind: str = "") -> TrainingTrial:
     """A ViT of 6 blocks trained on CIFAR-10, once for all experiments that look inside."""
     dataset = first_of_each_class(setting.data.pixels("cifar10", 32), 10_000, 0)
@@ -143,6 +195,18 @@ def small_subject(setting: Setting, kind: str = "") -> TrainingTrial:
     return TrainingTrial(
         row="", config=training(dataset, model, images_seen=80_000), dataset=dataset
     )
+
+
+def drawn_of(rows: Sequence[str], most: int) -> str:
+    """What a figure's title adds where not all models are drawn; empty where they are.
+
+    Args:
+        rows: The models, of which the first are drawn.
+        most: How many have room.
+    """
+    if len(rows) <= most:
+        return ""
+    return f", the first {f'{most} ' if most > 1 else ''}of {len(rows)} checkpoints"
 
 
 def chosen(dataset: Dataset, images: int) -> Subset:

@@ -14,7 +14,7 @@ from vitreous.evaluate.vtab_tasks import PUBLISHED, TASKS, Task
 from vitreous.experiments.experiment import Experiment, Scale, Setting
 from vitreous.experiments.finding import Finding
 from vitreous.experiments.results import Outcome, Results
-from vitreous.experiments.subject import checkpoints, digest_of
+from vitreous.experiments.subject import check_loads, checkpoints, digest_of
 from vitreous.experiments.trial import Trial
 
 if TYPE_CHECKING:
@@ -48,6 +48,14 @@ class TaskTrial(Trial):
             "task": self.task.name,
             "data": seen.hexdigest()[:16],
         }
+
+    def check(self) -> None:
+        """Load the checkpoint, so that none is refused when others are done.
+
+        Raises:
+            UserError: It cannot be read; names the file.
+        """
+        check_loads(self.model)
 
     def run(self, folder: Path, finished: Callable[[Trial], Path]) -> Outcome:
         """Features once, a penalty chosen on the 200, accuracy on the test part."""

@@ -15,14 +15,15 @@ from vitreous.report.style import INK, PANEL, STYLE, shorten, titled_figure
 
 
 @rc_context(STYLE)
-def embedding_and_distance(models: Mapping[str, Mapping[str, Any]]) -> Figure:
+def embedding_and_distance(title: str, models: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Draw filters, position similarity and attention distance of each model in a row (Figure 7).
 
     Args:
+        title: Of the figure.
         models: By name: `filters` (n, C, P, P), `similarity` (a, b, h, w), `distance` (L, k) in
             pixels, and `everywhere`, that of a head to which all patches are alike.
     """
-    figure = Figure(figsize=(2.2 * PANEL, 0.8 * PANEL * len(models)))
+    figure = titled_figure(title, 2.2 * PANEL, 0.8 * PANEL * len(models) + 0.3)
     bands = figure.subfigures(len(models), 1, squeeze=False)
     for band, (name, facts) in zip(bands[:, 0], models.items(), strict=True):
         band.suptitle(shorten(name, 80), x=0.0, ha="left")
@@ -39,25 +40,26 @@ def embedding_and_distance(models: Mapping[str, Mapping[str, Any]]) -> Figure:
             yardstick=(everywhere, f"all patches alike: {everywhere:.3g} px"),
         )
         right.legend(loc="lower right")
-        for axes, title in (
+        for axes, what in (
             (left, f"{kind}\n(first {len(filters)} components)"),
             (centre, "Position embedding similarity\n"),
             (right, "Mean attention distance\na dot is a head"),
         ):
-            axes.set_title(title, color=INK, loc="left", fontsize=10.5)
+            axes.set_title(what, color=INK, loc="left", fontsize=10.5)
         left.set_anchor("N")
         centre.set_anchor("N")
     return figure
 
 
 @rc_context(STYLE)
-def distances_side_by_side(models: Mapping[str, Mapping[str, Any]]) -> Figure:
+def distances_side_by_side(title: str, models: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Draw the attention distance of each model beside the others, on one scale (Figure 11).
 
     Args:
+        title: Of the figure.
         models: As `embedding_and_distance`.
     """
-    figure = titled_figure("Mean attention distance", 0.85 * PANEL * max(len(models), 1), 3.5)
+    figure = titled_figure(title, 0.85 * PANEL * max(len(models), 1), 3.5)
     panels = figure.subplots(1, len(models), sharey=True, squeeze=False)[0]
     highest = 0.0
     for axes, (name, facts) in zip(panels, models.items(), strict=True):

@@ -63,7 +63,12 @@ def curves(
 
 @rc_context(STYLE)
 def dots(
-    title: str, rows: Mapping[str, Sequence[float]], *, x: str, percent: bool = True
+    title: str,
+    rows: Mapping[str, Sequence[float]],
+    *,
+    x: str,
+    percent: bool = True,
+    bar: tuple[float, str] | None = None,
 ) -> Figure:
     """Draw each seed of each row as a dot, and the mean as a line through them.
 
@@ -72,6 +77,7 @@ def dots(
         rows: Values over seeds by the row's name, drawn from top to bottom.
         x: What the axis below says.
         percent: Whether values are shares.
+        bar: A value that is to be reached, and what the line at it says.
     """
     figure = titled_figure(title, PANEL, 1.1 + 0.28 * len(rows))
     axes = figure.add_subplot(xlabel=x)
@@ -80,6 +86,18 @@ def dots(
         mean = sum(values) / len(values)
         axes.plot([mean, mean], [place - 0.3, place + 0.3], color=INK, linewidth=1.6)
         axes.plot(values, [place] * len(values), "o", color=MUTED, alpha=0.7, markersize=5)
+    if bar is not None:
+        axes.axvline(bar[0], color=MUTED, linestyle="--", linewidth=1.2)
+        axes.annotate(
+            bar[1],
+            (bar[0], 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, 3),
+            textcoords="offset points",
+            ha="center",
+            color=MUTED,
+            fontsize=9,
+        )
     axes.set_yticks(range(len(rows)), list(rows), color=INK)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.locator_params(axis="x", nbins=6)  # of values that are close, each takes more room

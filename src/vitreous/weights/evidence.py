@@ -140,7 +140,8 @@ class Evidence:
             if inner % 64:
                 raise UserError(
                     f"{self.checkpoint.file} does not say its number of heads, and width {inner} "
-                    "is no multiple of 64: give heads="
+                    "is no multiple of 64: give heads=, or convert it first, by vitreous convert "
+                    "--heads"
                 )
             heads = inner // 64
             self.assumed.append(f"{heads} heads, each 64 wide")

@@ -2,6 +2,9 @@
 
 import fcntl
 import json
+import os
+import signal
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +21,7 @@ from vitreous.train.measure import read_history
 from vitreous.train.run import train
 from vitreous.train.run_folder import RunFolder
 from vitreous.train.step import NonFiniteError
+from vitreous.train.stop import StoppedError
 
 
 def break_images(monkeypatch, steps):
@@ -188,3 +192,20 @@ def test_weights_that_blew_up_are_told_by_a_validation(
     with pytest.raises(NonFiniteError, match=told):
         train(make_config(validate_every=3 * 40 / 1150), digits, run_folder, console)
     assert not (run_folder / "model.safetensors").exists()
+
+
+def test_sigterm_while_the_result_is_measured_leaves_with_the_state(
+    make_config, digits, console, run_folder, monkeypatch
+):
+    def killed(*_, **__):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10)
+
+    before = signal.getsignal(signal.SIGTERM)
+    with monkeypatch.context() as patch:
+        patch.setattr("vitreous.train.run.evaluate_part", killed)
+        with pytest.raises(StoppedError, match="at step 12") as stopped:
+            train(make_config(), digits, run_folder, console)
+    assert stopped.value.signal == signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert train(make_config(), digits, run_folder, console, resume=True)["num_images"] == 360

@@ -28,7 +28,7 @@ from vitreous.train.objectives import build_objective
 from vitreous.train.placement import choose_strategy, place
 from vitreous.train.prepare import begun_before, initial_model, prepare
 from vitreous.train.run_folder import RunFolder
-from vitreous.train.stop import StopRequest
+from vitreous.train.stop import StopRequest, leaving_at_once
 from vitreous.train.tracker import check_tracker
 from vitreous.weights.adapt import adapt
 from vitreous.weights.passport import Passport
@@ -115,7 +115,8 @@ def train(
                 highlight=False,
                 soft_wrap=True,
             )
-        return _finish(loop, result, best, faults)
+        with leaving_at_once(loop.state.step):
+            return _finish(loop, result, best, faults)
 
 
 def _unreadable(loop: Loop) -> list[str]:

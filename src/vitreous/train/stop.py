@@ -1,6 +1,8 @@
 """Ctrl-C and SIGTERM: finish the step, save, and leave."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 
 
@@ -50,3 +52,24 @@ class StopRequest:
         self.asked = signal.Signals(number)
         if not self._patient:
             signal.signal(number, self._before[self.asked])
+
+
+@contextmanager
+def leaving_at_once(step: int) -> Iterator[None]:
+    """Let SIGTERM end what follows the last step: its state is saved, and the rest is made again.
+
+    Args:
+        step: Steps done and saved.
+
+    Raises:
+        StoppedError: SIGTERM came.
+    """
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise StoppedError(step, signal.Signals(number))
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -30,6 +30,9 @@ class Broken(PixelPart):
             raise BadImageError(self.names[index], "broken")
         return super().read(index)
 
+    def gather(self, indices: np.ndarray, size: tuple[int, int]) -> None:
+        """One by one, so that the broken one is met."""
+
 
 def answers(batch_size: int, kind: Any = PixelPart, precision: str = "float32") -> Inference:
     pixels = np.arange(10, dtype=np.uint8)[:, None, None, None].repeat(2, 1).repeat(2, 2)

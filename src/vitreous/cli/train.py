@@ -179,16 +179,14 @@ def _verify(arguments: Namespace) -> int:
             options += [f"--{name}", value]
     say = partial(print, file=sys.stderr) if arguments.json else print
     proof = verify_resume(options, Path(arguments.out), say=say)
-    ended_well = bool(proof.kills) and proof.equal
-    if write_json(arguments.json, asdict(proof) | {"equal": proof.equal}):
-        return 0 if ended_well else 1
-    print(f"uninterrupted      {proof.uninterrupted}")
-    print(f"killed and resumed {proof.resumed}")
-    if not proof.kills:
-        print("the run ended before it could be killed: nothing is proven")
-        return 1
-    print("equal, bit for bit" if proof.equal else "DIFFERENT")
-    return 0 if ended_well else 1
+    if not write_json(arguments.json, asdict(proof) | {"equal": proof.equal}):
+        print(f"uninterrupted      {proof.uninterrupted}")
+        print(f"killed and resumed {proof.resumed}")
+        if not proof.kills:
+            print("the run ended before it could be killed: nothing is proven")
+        else:
+            print("equal, bit for bit" if proof.equal else "DIFFERENT")
+    return 0 if proof.kills and proof.equal else 1
 
 
 def _list_recipes() -> int:

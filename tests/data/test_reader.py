@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -139,3 +140,21 @@ def test_a_cache_gives_at_once_what_it_has_and_what_is_of_one_size() -> None:
     cache.read(2)
     assert cache.gather(np.array([0, 2]), (9, 7)) is None
     assert cache.gather(np.array([0, 1]), (8, 7)) is None
+
+
+@pytest.mark.parametrize(
+    ("size", "others"),
+    [((9, 7), {}), ((12, 7), {}), ((12, 9), {"crop_area": (0.5, 1)}), ((12, 9), {"window": 1.2})],
+    ids=["gathered", "resized", "cropped", "window"],
+)
+def test_mirror_images_are_as_many_as_asked(size: tuple[int, int], others: dict[str, Any]) -> None:
+    """Nothing else that is drawn for an image depends on whether it is mirrored."""
+    part = in_memory(pixels(80, size))
+    none, half, all_ = (
+        torch.cat([batch.images for batch in training(part, asked, steps=10)])
+        for asked in (Augmentation(flip=chance, **others) for chance in (0, 0.5, 1))
+    )
+    assert torch.equal(all_, none.flip(3))
+    mirrored = (half == all_).flatten(1).all(1)
+    assert torch.equal(half[~mirrored], none[~mirrored])
+    assert 25 < mirrored.sum() < 55

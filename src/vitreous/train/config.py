@@ -57,10 +57,14 @@ class OptimizerConfig:
             raise UserError(f"optimizer.on_nonfinite is {self.on_nonfinite!r}: choose stop or skip")
         for name in ("learning_rate", "adam_learning_rate"):
             if not 0 < getattr(self, name) < float("inf"):
-                raise UserError(f"optimizer.{name} is {getattr(self, name)}: give more than 0")
+                raise UserError(
+                    f"optimizer.{name} is {getattr(self, name)}: give a finite number over 0"
+                )
         for name in ("weight_decay", "clip"):
             if not 0 <= getattr(self, name) < float("inf"):
-                raise UserError(f"optimizer.{name} is {getattr(self, name)}: give 0 or more")
+                raise UserError(
+                    f"optimizer.{name} is {getattr(self, name)}: give a finite number, 0 or more"
+                )
         if not 0 <= self.momentum < 1:
             raise UserError(f"optimizer.momentum is {self.momentum}: give 0 to below 1")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
@@ -258,13 +262,13 @@ class TrainConfig:
             if value is not None and value < 1:
                 raise UserError(f"{name} is {value}: give at least 1")
         if self.epochs is not None and not 0 < self.epochs < float("inf"):
-            raise UserError(f"epochs is {self.epochs}: give more than 0")
+            raise UserError(f"epochs is {self.epochs}: give a finite number over 0")
         for name in ("label_smoothing", "average", "validation_fraction", "bad_limit"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(f"{name} is {getattr(self, name)}: give a share, 0 to below 1")
         for name in _NOT_NEGATIVE:
             if not 0 <= getattr(self, name) < float("inf"):
-                raise UserError(f"{name} is {getattr(self, name)}: give 0 or more")
+                raise UserError(f"{name} is {getattr(self, name)}: give a finite number, 0 or more")
         for name, options in _OPTIONS.items():
             if getattr(self, name) not in options:
                 raise UserError(f"{name} is {getattr(self, name)!r}: choose {' or '.join(options)}")

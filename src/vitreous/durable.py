@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,19 +26,48 @@ def write_durably(path: Path, write: Callable[[Path], None]) -> None:
         mode = aside.stat().st_mode  # the user's; safetensors makes its files private
         write(aside)
         aside.chmod(mode)
-        descriptor = os.open(aside, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        os.replace(aside, path)
-        _sync_folder(path.parent)
+        _sync(aside)
+        replace_durably(aside, path)
     except BaseException as error:
         with suppress(OSError):
             aside.unlink(missing_ok=True)
-        if (reason := _reason(error)) is not None:
-            raise UserError(f"cannot write {path}: {reason}") from error
+        if (known := tell_of_disk(path, error)) is not None:
+            raise known from error
         raise
+
+
+def replace_durably(aside: Path, path: Path) -> None:
+    """Put a finished file or folder in place, so that it is there after a power cut too."""
+    if aside.is_dir():
+        _sync(aside)
+    os.replace(aside, path)
+    _sync(path.parent)
+
+
+def remove(path: Path) -> None:
+    """Take a file or folder away in one step, if it is there: it is never seen half gone."""
+    if not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    aside = path.with_name(f".{path.name}.gone.part")
+    shutil.rmtree(aside, ignore_errors=True)
+    path.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Drop what writers that were killed have left half-done; nobody may be writing there."""
+    for left in folder.glob(".*.part"):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
+def tell_of_disk(path: Path, error: BaseException) -> UserError | None:
+    """One line, where it is the disk that refused to write at `path`."""
+    reason = _reason(error)
+    return None if reason is None else UserError(f"cannot write {path}: {reason}")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -84,8 +114,8 @@ def _ignore(_: object) -> None:
     return None
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -5,6 +5,8 @@ import shutil
 
 import pytest
 
+from vitreous.durable import remove
+
 STEPS, BATCH, IMAGES = 24, 96, 1150  # two epochs, which begin within a batch
 
 # The command line, with a note of the images of each batch beside it.
@@ -65,7 +67,7 @@ def test_once_an_epoch_over_ranks_and_readers(trained_on, tmp_path):
         assert trained_on(2, strategy, *options) == one
     # What two began, one goes on with, by other readers.
     shutil.copytree(tmp_path / "fsdp", tmp_path / "rest")
-    for name in ("model.safetensors", f"checkpoints/step-{STEPS:09}.safetensors"):
-        (tmp_path / "rest" / name).unlink()
+    for name in ("model.safetensors", f"checkpoints/step-{STEPS:09}"):
+        remove(tmp_path / "rest" / name)
     rest = trained_on(1, "rest", "--checkpoint_every", 20, "--readers", 4, "--resume")
     assert rest == {step: one[step] for step in range(20, STEPS)}

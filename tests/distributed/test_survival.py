@@ -41,6 +41,29 @@ def test_a_rank_that_dies_ends_the_others_with_one_line(launch):
     assert "Traceback" not in said
 
 
+# The command line, where the disk of rank 1 takes no file of more than 4,000 bytes.
+SMALL_DISK = """
+import os, resource
+from vitreous.cli.main import main
+
+if os.environ["RANK"] == "1":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
+raise SystemExit(main())
+"""
+
+
+def test_a_disk_that_refuses_a_rank_ends_all_with_one_line(launch, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(SMALL_DISK)
+    options = ("--steps", 4000, "--parallel.strategy", "fsdp", "--checkpoint_every", 5)
+    run = launch(2, "run", *options, module=(program,))
+    (code, said), (other, _) = run.wait()
+    assert 0 not in (code, other)
+    assert "cannot write" in said.splitlines()[-1]
+    assert "File too large" in said.splitlines()[-1]
+    assert list((run.folder / "checkpoints").iterdir()) == []
+
+
 def test_restarted_by_torchrun_it_resumes_by_itself(launch):
     options = ("--steps", 12, "--checkpoint_every", 1)
     whole = launch(2, "whole", *options).finish()

@@ -1,9 +1,15 @@
 import errno
 import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import distributed
+from torch.distributed import HashStore
+from torch.distributed.checkpoint.api import CheckpointException
 
 from vitreous.errors import UserError
 from vitreous.model.build import create_model
@@ -12,6 +18,21 @@ from vitreous.train.checkpoint import Checkpoints
 from vitreous.train.config import OptimizerConfig
 from vitreous.train.optimizer import build_optimizers
 from vitreous.train.state import TrainingState
+
+
+@pytest.fixture(autouse=True, params=["one file", "shards"])
+def layout(request, monkeypatch):
+    """As weights that each rank holds whole are saved, and as spread ones are."""
+    shards = request.param == "shards"
+    monkeypatch.setattr("vitreous.train.checkpoint.is_spread", lambda tensor: shards)
+    distributed.init_process_group("gloo", store=HashStore(), rank=0, world_size=1)
+    yield request.param
+    distributed.destroy_process_group()
+
+
+def file_of(path):
+    """The file that has a state's tensors."""
+    return next(path.glob("*.safetensors")) if path.is_dir() else path
 
 
 def make_state(make_config, optimizer="muon", moves=3) -> TrainingState:
@@ -50,21 +71,22 @@ def test_everything_comes_back_bit_for_bit(make_config, tmp_path, optimizer):
 def test_names_in_the_file_are_frozen(make_config, tmp_path):
     """A run begun with an older version must resume: these names may not change."""
     path = Checkpoints(tmp_path).save(make_state(make_config, "adamw"))
-    names = set(load_file(path))
+    names = set(load_file(file_of(path)))
     assert "model/encoder.blocks.0.attention.qkv.weight" in names
     assert "average/position.table" in names
     assert "optimizer/class_token/exp_avg_sq" in names
     assert "optimizer/head.bias/step" in names
 
 
-def test_the_last_two_are_kept(make_config, tmp_path):
+def test_the_last_two_are_kept(make_config, tmp_path, layout):
     checkpoints = Checkpoints(tmp_path)
     state = make_state(make_config)
     for step in (3, 5, 12):
         state.step = step
         checkpoints.save(state)
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["step-000000005.safetensors", "step-000000012.safetensors"]
+    end = ".safetensors" if layout == "one file" else ""
+    assert names == [f"step-000000005{end}", f"step-000000012{end}"]
 
 
 @pytest.mark.parametrize("length", [0, 7, 100, -1])
@@ -74,7 +96,8 @@ def test_a_file_cut_short_falls_back_and_says_so(make_config, tmp_path, length):
     checkpoints.save(state)
     state.step = 9
     newest = checkpoints.save(state)
-    os.truncate(newest, length if length >= 0 else newest.stat().st_size + length)
+    file = file_of(newest)
+    os.truncate(file, length if length >= 0 else file.stat().st_size + length)
     fresh = make_state(make_config, moves=0)
     (line,) = checkpoints.restore(fresh)
     assert newest.name in line
@@ -114,3 +137,81 @@ def test_a_full_disk_leaves_the_last_state_whole(make_config, tmp_path, monkeypa
     checkpoints.restore(fresh)
     assert fresh.step == 3
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_a_newer_damaged_state_leaves_goes_with_the_next_one(make_config, tmp_path):
+    checkpoints = Checkpoints(tmp_path, keep=1)
+    state = make_state(make_config)
+    for step in (9, 5):
+        state.step = step
+        checkpoints.save(state)
+    assert checkpoints.newest == 5
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_state_is_what_it_was_when_it_was_asked_for(make_config, tmp_path):
+    """It is written while training goes on."""
+    checkpoints = Checkpoints(tmp_path)
+    state = make_state(make_config)
+    before = {name: tensor.clone() for name, tensor in state.tensors().items()}
+    checkpoints.start(state)
+    with torch.no_grad():
+        for tensor in state.tensors().values():
+            tensor.fill_(7.0)
+    checkpoints.finish()
+    fresh = make_state(make_config, moves=0)
+    checkpoints.restore(fresh)
+    assert all(torch.equal(before[name], tensor) for name, tensor in fresh.tensors().items())
+
+
+def test_a_damaged_state_is_written_again(make_config, tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    state = make_state(make_config)
+    os.truncate(file_of(checkpoints.save(state)), 9)
+    checkpoints.save(state)
+    assert checkpoints.restore(make_state(make_config, moves=0)) == []
+
+
+def test_the_layout_may_change_on_the_way(make_config, tmp_path, layout, monkeypatch):
+    checkpoints = Checkpoints(tmp_path)
+    state = make_state(make_config)
+    checkpoints.save(state)
+    monkeypatch.setattr("vitreous.train.checkpoint.is_spread", lambda _: layout == "one file")
+    fresh = make_state(make_config, moves=0)
+    checkpoints.restore(fresh)
+    checkpoints.save(fresh)
+    assert len(list(tmp_path.iterdir())) == 1, "of the same step"
+    again = make_state(make_config, moves=0)
+    checkpoints.restore(again)
+    saved = state.tensors()
+    assert all(torch.equal(saved[name], tensor) for name, tensor in again.tensors().items())
+
+
+@pytest.mark.parametrize("at", range(6))
+def test_a_cut_at_any_moment_leaves_a_whole_state(make_config, tmp_path, monkeypatch, at):
+    """The process is gone at the nth sync, rename or removal; whoever comes after reads a state."""
+    checkpoints = Checkpoints(tmp_path, keep=1)
+    state = make_state(make_config)
+    checkpoints.save(state)
+    calls = iter(range(99))
+
+    def cut(call):
+        def instead(*arguments, **options):
+            if next(calls) >= at:
+                raise KeyboardInterrupt
+            return call(*arguments, **options)
+
+        return instead
+
+    with monkeypatch.context() as patch:
+        for module, name in ((os, "fsync"), (os, "replace"), (shutil, "rmtree")):
+            patch.setattr(module, name, cut(getattr(module, name)))
+        patch.setattr(Path, "unlink", cut(Path.unlink))
+        patch.setattr(Path, "rename", cut(Path.rename))
+        patch.setattr("vitreous.train.checkpoint.sweep", lambda folder: None)
+        state.step = 9
+        with suppress(KeyboardInterrupt, RuntimeError, CheckpointException):
+            checkpoints.save(state)
+    fresh = make_state(make_config, moves=0)
+    assert Checkpoints(tmp_path).restore(fresh) == []
+    assert fresh.step in (3, 9)

@@ -138,6 +138,19 @@ def test_a_fault_of_the_writing_thread_is_told(
         train(make_config(checkpoint_seconds=0.0), digits, run_folder, console)
 
 
+def test_what_a_killed_writer_left_is_swept(make_config, digits, console, run_folder):
+    config = make_config(steps=2)
+    train(config, digits, run_folder, console)
+    file = run_folder / ".model.safetensors.7.part"
+    state = run_folder / "checkpoints" / ".step-000000009.part"
+    file.write_bytes(b"half")
+    state.mkdir()
+    (state / "shard").write_bytes(b"half")
+    train(config, digits, run_folder, console, resume=True)
+    assert not file.exists()
+    assert not state.exists()
+
+
 def test_another_machine_may_go_on_with_a_run(make_config, digits, console, run_folder):
     config = make_config(steps=2)
     train(config, digits, run_folder, console)

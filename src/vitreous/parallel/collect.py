@@ -127,20 +127,38 @@ def shard(tensor: Tensor) -> Tensor:
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
+def is_spread(tensor: Tensor) -> bool:
+    """Whether each rank holds a part of it."""
+    if not together():
+        return False
+    from torch.distributed.tensor import DTensor
+
+    return isinstance(tensor, DTensor)
+
+
+def blank(shape: Sequence[int], dtype: torch.dtype, like: Tensor) -> Tensor:
+    """A tensor to be filled, on the device of `like`, and held as it is where the shapes agree.
+
+    One of another shape (a counter of the optimiser) is held whole.
+    """
+    if list(like.shape) == list(shape):
+        return torch.empty_like(like, dtype=dtype, requires_grad=False)
+    return torch.empty(tuple(shape), dtype=dtype, device=like.device)
+
+
 def spread(tensor: Tensor, like: Tensor) -> Tensor:
     """The first rank's full tensor, held on all ranks as `like` is held.
 
     Args:
         tensor: Full on the first rank; elsewhere any of the same shape and dtype.
-        like: Gives the device, and how a tensor of its shape is spread. One of another shape (a
-            counter of the optimiser) is held whole.
+        like: Gives the device, and how it is spread.
     """
     tensor = tensor.to(like.device)
     if not together():
         return tensor
     from torch.distributed.tensor import DTensor, distribute_tensor
 
-    if isinstance(like, DTensor) and like.shape == tensor.shape:
+    if isinstance(like, DTensor):
         return distribute_tensor(tensor, like.device_mesh, like.placements)
     tensor = tensor.contiguous()
     distributed.broadcast(tensor, 0)

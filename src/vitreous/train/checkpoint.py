@@ -1,8 +1,8 @@
 """Resumable states on disk: complete or absent, the newest complete one wins.
 
-A state is one safetensors file of whole tensors, whatever number of ranks made it and however
-they shared it, so that any other number goes on with it. (PyTorch's own distributed checkpoints
-are read by unpickling.) Ranks gather it tensor by tensor; the first one writes, in a thread.
+A state of weights that each rank holds whole is one safetensors file, which the first rank writes,
+in a thread. One of weights spread over ranks is a folder of their shards (`train.shards`). Any
+number of ranks goes on with either, however it shares the weights.
 """
 
 import hashlib
@@ -10,19 +10,23 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from vitreous.durable import write_durably
-from vitreous.parallel.collect import decide, rank, whole
+from vitreous.durable import remove, sweep, write_durably
+from vitreous.parallel.collect import ToldElsewhereError, decide, is_spread, rank, spread
 from vitreous.train.state import TrainingState
 
-_NAME = re.compile(r"step-(\d{9})\.safetensors")
+if TYPE_CHECKING:
+    from vitreous.train.shards import Shards
+
+_NAME = re.compile(r"step-\d{9}(\.safetensors)?")
 
 
 class Checkpoints:
@@ -38,7 +42,7 @@ class Checkpoints:
         self.folder = folder
         self.keep = keep
         self.every = every
-        self._writing: Future[None] | None = None
+        self._writing: tuple[Path, Future[Any]] | None = None
 
     def save(self, state: TrainingState) -> Path:
         """Write the state, then drop older ones; a cut at any moment leaves a complete one.
@@ -60,15 +64,20 @@ class Checkpoints:
             UserError: The state before this one could not be written.
         """
         self.finish()
-        path = self.folder / f"step-{state.step:09}.safetensors"
-        copies = {}
-        for name, tensor in state.tensors().items():
-            full = whole(tensor)
-            if rank() == 0:
-                copies[name] = full.detach().to("cpu", copy=True).contiguous()
+        name, tensors = f"step-{state.step:09}", state.tensors()
+        if any(map(is_spread, tensors.values())):
+            path = self.folder / name
+            writing = self._shards.start(path, tensors, state.numbers(), self._retire)
+            self._writing = path, writing
+            return path
+        path = self.folder / f"{name}.safetensors"
         if rank() == 0:
+            copies = {
+                name: tensor.detach().to("cpu", copy=True).contiguous()
+                for name, tensor in tensors.items()
+            }
             writer = ThreadPoolExecutor(1, thread_name_prefix="vitreous-save")
-            self._writing = writer.submit(self._write, path, copies, state.numbers())
+            self._writing = path, writer.submit(self._write, path, copies, state.numbers())
             writer.shutdown(wait=False)
         return path
 
@@ -80,78 +89,131 @@ class Checkpoints:
 
         Raises:
             UserError: It could not be.
+            ToldElsewhereError: The same, on ranks that wrote shards beside the first one.
         """
-        if self._writing is not None and (wait or self._writing.done()):
-            writing, self._writing = self._writing, None
-            writing.result()
+        if self._writing is None or not (wait or self._writing[1].done()):
+            return
+        (path, writing), self._writing = self._writing, None
+        if (fault := writing.exception()) is None:
+            return
+        from vitreous.train.shards import reason
+
+        if rank() == 0:
+            sweep(self.folder)
+        told = reason(path, fault)
+        if told is None:
+            raise fault
+        raise (ToldElsewhereError(str(told)) if rank() else told) from fault
 
     def restore(self, state: TrainingState) -> list[str]:
         """Load the newest complete state, if there is one; for all ranks at once.
 
         Returns:
-            A line for each newer file that was damaged and passed over.
+            A line for each newer one that was damaged and passed over.
 
         Raises:
             UserError: The state belongs to another model.
         """
         damaged, newest = decide(self._find)
         if newest is not None:
-            state.restore(self._read(**newest), newest["numbers"])
+            targets = state.targets(newest["kinds"])
+            if newest["shards"]:
+                self._shards.read(Path(newest["path"]), targets)
+            else:
+                for name, tensor in _whole_tensors(newest["path"], newest["kinds"]):
+                    targets[name].copy_(spread(tensor, targets[name]))
+            state.go_on_from(newest["numbers"])
         return damaged
+
+    @property
+    def newest(self) -> int:
+        """Step of the newest state; 0 where there is none."""
+        return max(map(_step, self._complete()), default=0)
 
     def __bool__(self) -> bool:
         return bool(self._complete())
 
+    @cached_property
+    def _shards(self) -> "Shards":
+        from vitreous.train.shards import Shards
+
+        return Shards()
+
     def _write(self, path: Path, tensors: dict[str, Tensor], numbers: dict[str, float]) -> None:
         header = {"state": json.dumps(numbers), "sha256": _digest(tensors)}
         write_durably(path, lambda aside: save_file(tensors, aside, metadata=header))
-        for old in self._complete()[self.keep :]:
-            if not self.every or _step(old) % self.every:
-                old.unlink(missing_ok=True)
+        self._retire(path)
+
+    def _retire(self, written: Path) -> None:
+        """Drop what no rule keeps, now that a state is in place.
+
+        What is there from later steps was damaged, or the run would have gone on from it.
+        """
+        step, states = _step(written), self._complete()
+        older = [path for path in states if _step(path) < step]
+        kept = {written, *older[: self.keep - 1]}
+        if self.every:
+            kept |= {path for path in older if _step(path) % self.every == 0}
+        for path in states:
+            if path not in kept:
+                remove(path)
 
     def _find(self) -> tuple[list[str], dict[str, Any] | None]:
         """The newest state whose every byte is as it was written, and what was passed over."""
         damaged = []
         for path in self._complete():
             try:
-                with safe_open(path, framework="pt") as archive:
-                    header = archive.metadata()
-                    tensors = {name: archive.get_tensor(name) for name in archive.keys()}
-                numbers = json.loads(header["state"])
-                if _digest(tensors) != header["sha256"]:
-                    raise OSError("its tensors are not those that were written")
+                numbers, kinds = _header_of_shards(path) if path.is_dir() else _header(path)
             except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
                 damaged.append(f"{path.name} is damaged ({error})")
                 continue
-            kinds = {name: [str(t.dtype)[6:], list(t.shape)] for name, t in tensors.items()}
             if damaged:
                 damaged[-1] += f": going on from {path.name}, the newest whole state"
-            return damaged, {"path": str(path), "numbers": numbers, "kinds": kinds}
+            found = {"path": str(path), "numbers": numbers, "kinds": kinds}
+            return damaged, found | {"shards": path.is_dir()}
         if damaged:
             damaged[-1] += ": no whole state is left, and the run begins again at step 0"
         return damaged, None
 
-    def _read(
-        self, path: str, numbers: dict[str, float], kinds: dict[str, tuple[str, list[int]]]
-    ) -> Iterator[tuple[str, Tensor]]:
-        """Tensors one by one; blank ones of the same kind on all ranks but the first."""
-        if rank():
-            for name, (dtype, shape) in kinds.items():
-                yield name, torch.empty(shape, dtype=getattr(torch, dtype))
-            return
-        with safe_open(path, framework="pt") as archive:
-            for name in kinds:
-                yield name, archive.get_tensor(name)
-
     def _complete(self) -> list[Path]:
-        """Newest first; files still being written have other names."""
+        """Newest first; what is still being written has other names."""
         if not self.folder.is_dir():
             return []
         return sorted((p for p in self.folder.iterdir() if _NAME.fullmatch(p.name)), reverse=True)
 
 
+def _header(path: Path) -> tuple[dict[str, float], dict[str, tuple[str, list[int]]]]:
+    """The numbers of a state in one file, and dtype and shape of each tensor; reads it whole."""
+    with safe_open(path, framework="pt") as archive:
+        header = archive.metadata()
+        tensors = {name: archive.get_tensor(name) for name in archive.keys()}
+    numbers = json.loads(header["state"])
+    if _digest(tensors) != header["sha256"]:
+        raise OSError("its tensors are not those that were written")
+    return numbers, {name: (str(t.dtype)[6:], list(t.shape)) for name, t in tensors.items()}
+
+
+def _header_of_shards(path: Path) -> tuple[dict[str, float], dict[str, tuple[str, list[int]]]]:
+    from vitreous.train.shards import read_header
+
+    return read_header(path)
+
+
+def _whole_tensors(
+    path: str, kinds: dict[str, tuple[str, list[int]]]
+) -> Iterator[tuple[str, Tensor]]:
+    """Tensors of one file; blank ones of the same kind on all ranks but the first."""
+    if rank():
+        for name, (dtype, shape) in kinds.items():
+            yield name, torch.empty(shape, dtype=getattr(torch, dtype))
+        return
+    with safe_open(path, framework="pt") as archive:
+        for name in kinds:
+            yield name, archive.get_tensor(name)
+
+
 def _step(path: Path) -> int:
-    return int(path.stem.removeprefix("step-"))
+    return int(path.name[5:14])
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:

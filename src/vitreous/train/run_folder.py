@@ -9,7 +9,7 @@ from typing import Any
 
 from vitreous.data.sample import Dataset
 from vitreous.data.split import split_record
-from vitreous.durable import exclusive, write_text
+from vitreous.durable import exclusive, sweep, write_text
 from vitreous.errors import UserError
 from vitreous.train.best import BestWeights
 from vitreous.train.checkpoint import Checkpoints
@@ -73,6 +73,8 @@ class RunFolder:
                     f"--out {self.path} is being written by {holder}: wait for it, or choose "
                     "another"
                 )
+            sweep(self.path)
+            sweep(self.checkpoints.folder)
             yield
 
     def begin(self, config: TrainConfig, dataset: Dataset) -> None:

@@ -1,6 +1,6 @@
 """All that must survive a stop, gathered in one object."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from vitreous.errors import UserError
-from vitreous.parallel.collect import spread
+from vitreous.parallel.collect import blank
 from vitreous.train.average import WeightAverage
 from vitreous.train.backoff import Backoff
 
@@ -55,17 +55,17 @@ class TrainingState:
         return tensors
 
     @torch.no_grad()
-    def restore(self, tensors: Iterable[tuple[str, Tensor]], numbers: Mapping[str, float]) -> None:
-        """Put back what `tensors` and `numbers` gave; for all ranks at once.
+    def targets(self, kinds: Mapping[str, tuple[str, Sequence[int]]]) -> dict[str, Tensor]:
+        """The state's tensors, to be filled in place with those of a state that was saved.
 
         Args:
-            tensors: Whole ones by name; only the first rank's values are read.
-            numbers: The rest.
+            kinds: Dtype's name and shape of each saved tensor by name; the optimisers get what
+                they have not made yet, spread over ranks as its parameter is.
 
         Raises:
             UserError: The tensors belong to another model.
         """
-        weights = self._weights()
+        targets = self._weights()
         parameters = dict(self.model.named_parameters())
         owners = {
             id(parameter): optimizer
@@ -73,20 +73,24 @@ class TrainingState:
             for group in optimizer.param_groups
             for parameter in cast(list[nn.Parameter], group["params"])
         }
-        for name, tensor in tensors:
-            part, _, rest = name.partition("/")
-            if part == "optimizer" and (owner := rest.rpartition("/"))[0] in parameters:
-                parameter = parameters[owner[0]]
-                owners[id(parameter)].state[parameter][owner[2]] = spread(tensor, parameter)
-            elif (target := weights.pop(name, None)) is not None and target.shape == tensor.shape:
-                target.copy_(spread(tensor, target))
-            else:
-                raise UserError(_ANOTHER)
-        if weights:
+        if targets.keys() - kinds.keys():
             raise UserError(_ANOTHER)
-        rest_of_it = dict(numbers)
-        self.step, self.seconds = int(rest_of_it.pop("step")), rest_of_it.pop("seconds")
-        self.backoff = Backoff(**{name: int(value) for name, value in rest_of_it.items()})
+        for name, (dtype, shape) in kinds.items():
+            part, _, rest = name.partition("/")
+            owner, _, key = rest.rpartition("/")
+            if part == "optimizer" and owner in parameters:
+                parameter = parameters[owner]
+                kept = blank(shape, getattr(torch, dtype), parameter)
+                owners[id(parameter)].state[parameter][key] = targets[name] = kept
+            elif name not in targets or list(targets[name].shape) != list(shape):
+                raise UserError(_ANOTHER)
+        return targets
+
+    def go_on_from(self, numbers: Mapping[str, float]) -> None:
+        """Take back what `numbers` gave."""
+        rest = dict(numbers)
+        self.step, self.seconds = int(rest.pop("step")), rest.pop("seconds")
+        self.backoff = Backoff(**{name: int(value) for name, value in rest.items()})
 
     def _weights(self) -> dict[str, Tensor]:
         tensors = {f"model/{name}": tensor for name, tensor in self.model.state_dict().items()}

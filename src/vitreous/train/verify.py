@@ -16,6 +16,7 @@ from pathlib import Path
 
 from vitreous.errors import UserError
 from vitreous.train.measure import read_history
+from vitreous.train.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -167,8 +168,7 @@ def _check(process: subprocess.Popen[str], said: str) -> None:
 
 
 def _newest_step(run: Path) -> int:
-    states = (run / "checkpoints").glob("step-*.safetensors")
-    return max((int(path.stem.removeprefix("step-")) for path in states), default=0)
+    return RunFolder(run).checkpoints.newest
 
 
 def _sha256(path: Path) -> str:

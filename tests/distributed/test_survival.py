@@ -29,8 +29,9 @@ def test_sigterm_on_one_rank_saves_on_all_and_exits_0(launch, strategy):
     assert f"stopped at step {int(state.stem[5:])}:" in said
 
 
-def test_a_rank_that_dies_ends_the_others_with_one_line(launch):
-    run = launch(2, "run", "--steps", 4000)
+@pytest.mark.parametrize("saving", [(), ("--parallel.strategy", "fsdp", "--checkpoint_every", 1)])
+def test_a_rank_that_dies_ends_the_others_with_one_line(launch, saving):
+    run = launch(2, "run", "--steps", 4000, *saving)
     wait_for_step(run, 2)
     run.processes[0].kill()
     begin = time.monotonic()

@@ -33,7 +33,7 @@ def _trials(setting: Setting) -> Sequence[Trial]:
         augmentation=Augmentation(flip=0.5),
         label_smoothing=0.1,
         average=0.998,
-        schedule=ScheduleConfig(warmup=0.05),
+        schedule=ScheduleConfig(warmup=0.05, shape="linear"),
     )
     return [
         TrainingTrial(row="ViT", seed=seed, config=config, dataset=dataset)

@@ -26,7 +26,7 @@ def write_durably(path: Path, write: Callable[[Path], None]) -> None:
         mode = aside.stat().st_mode  # the user's; safetensors makes its files private
         write(aside)
         aside.chmod(mode)
-        _sync(aside)
+        sync(aside)
         replace_durably(aside, path)
     except BaseException as error:
         with suppress(OSError):
@@ -39,9 +39,9 @@ def write_durably(path: Path, write: Callable[[Path], None]) -> None:
 def replace_durably(aside: Path, path: Path) -> None:
     """Put a finished file or folder in place, so that it is there after a power cut too."""
     if aside.is_dir():
-        _sync(aside)
+        sync(aside)
     os.replace(aside, path)
-    _sync(path.parent)
+    sync(path.parent)
 
 
 def remove(path: Path) -> None:
@@ -114,7 +114,8 @@ def _ignore(_: object) -> None:
     return None
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

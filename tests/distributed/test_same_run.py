@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from vitreous.durable import remove
-from vitreous.train.shards import Shards, read_header
+from vitreous.train.shards import Shards
 
 STEPS = 50
 
@@ -74,7 +74,7 @@ def state_of(run: Path, step: int) -> Path:
 
 def load_shards(folder: Path) -> dict[str, Tensor]:
     """The state of a run whose weights were spread over ranks, as any one process reads it."""
-    _, kinds = read_header(folder)
+    _, kinds = Shards().check(folder)
     tensors = {n: torch.empty(shape, dtype=getattr(torch, d)) for n, (d, shape) in kinds.items()}
     Shards().read(folder, tensors)
     return tensors

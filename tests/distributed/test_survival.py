@@ -65,6 +65,32 @@ def test_a_disk_that_refuses_a_rank_ends_all_with_one_line(launch, tmp_path):
     assert list((run.folder / "checkpoints").iterdir()) == []
 
 
+# The command line, where rank 1 looks into a folder of its own.
+OTHER_DISK = """
+import os
+from pathlib import Path
+from vitreous.cli.main import main
+from vitreous.train.shards import Shards
+
+check = Shards.check
+elsewhere = Path("elsewhere") if os.environ["RANK"] == "1" else Path()
+Shards.check = lambda self, path: check(self, path.parent / elsewhere / path.name)
+raise SystemExit(main())
+"""
+
+
+def test_a_rank_that_does_not_see_the_state_is_told_of(launch, tmp_path):
+    options = ("--steps", 4, "--parallel.strategy", "fsdp", "--checkpoint_every", 2)
+    run = launch(2, "run", *options).finish()
+    (run.folder / "model.safetensors").unlink()
+    program = tmp_path / "program.py"
+    program.write_text(OTHER_DISK)
+    (code, said), (other, silent) = launch(2, "run", *options, "--resume", module=(program,)).wait()
+    assert 0 not in (code, other)
+    assert "rank 1 does not see" in said.splitlines()[-1]
+    assert "Traceback" not in silent
+
+
 def test_restarted_by_torchrun_it_resumes_by_itself(launch):
     options = ("--steps", 12, "--checkpoint_every", 1)
     whole = launch(2, "whole", *options).finish()

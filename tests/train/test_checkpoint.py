@@ -165,11 +165,20 @@ def test_a_state_is_what_it_was_when_it_was_asked_for(make_config, tmp_path):
 
 
 def test_a_damaged_state_is_written_again(make_config, tmp_path):
-    checkpoints = Checkpoints(tmp_path)
     state = make_state(make_config)
-    os.truncate(file_of(checkpoints.save(state)), 9)
+    os.truncate(file_of(Checkpoints(tmp_path).save(state)), 9)
+    checkpoints = Checkpoints(tmp_path)
     checkpoints.save(state)
     assert checkpoints.restore(make_state(make_config, moves=0)) == []
+
+
+def test_a_state_is_written_once(make_config, tmp_path):
+    """Asked for twice at one step, as the best one and the last one are."""
+    checkpoints = Checkpoints(tmp_path, keep=1)
+    state = make_state(make_config)
+    before = checkpoints.save(state).stat()
+    after = checkpoints.save(state).stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 
 def test_the_layout_may_change_on_the_way(make_config, tmp_path, layout, monkeypatch):
@@ -179,7 +188,7 @@ def test_the_layout_may_change_on_the_way(make_config, tmp_path, layout, monkeyp
     monkeypatch.setattr("vitreous.train.checkpoint.is_spread", lambda _: layout == "one file")
     fresh = make_state(make_config, moves=0)
     checkpoints.restore(fresh)
-    checkpoints.save(fresh)
+    Checkpoints(tmp_path).save(fresh)
     assert len(list(tmp_path.iterdir())) == 1, "of the same step"
     again = make_state(make_config, moves=0)
     checkpoints.restore(again)
@@ -215,3 +224,25 @@ def test_a_cut_at_any_moment_leaves_a_whole_state(make_config, tmp_path, monkeyp
     fresh = make_state(make_config, moves=0)
     assert Checkpoints(tmp_path).restore(fresh) == []
     assert fresh.step in (3, 9)
+
+
+@pytest.mark.parametrize("how", ["gone", "not part of it", "state.json is not what"])
+def test_shards_that_are_not_those_written_are_passed_over(make_config, tmp_path, layout, how):
+    if layout != "shards":
+        pytest.skip("of shards alone")
+    checkpoints = Checkpoints(tmp_path)
+    state = make_state(make_config)
+    checkpoints.save(state)
+    state.step = 9
+    newest = checkpoints.save(state)
+    if how == "gone":
+        file_of(newest).unlink()
+    elif how == "not part of it":
+        shutil.copy(file_of(newest), newest / "other.safetensors")
+    else:
+        header = newest / "state.json"
+        header.write_text(header.read_text().replace('"seconds": 0.4', '"seconds": 0.5'))
+    fresh = make_state(make_config, moves=0)
+    (line,) = checkpoints.restore(fresh)
+    assert how in line
+    assert fresh.step == 3

@@ -94,3 +94,11 @@ def test_the_bar_tells_of_waiting_for_images(tmp_path):
         journal.write(line(2) | {"data_wait": 0.25})
         journal._bar.refresh()
     assert "9 images/s, 25% of the time waiting for them" in screen.file.getvalue()
+
+
+def test_a_kill_before_the_first_line_leaves_the_log(make_journal, tmp_path):
+    with make_journal() as journal:
+        journal.write(line(1))
+    before = (tmp_path / "metrics.jsonl").read_text()
+    with make_journal(step=1):
+        assert (tmp_path / "metrics.jsonl").read_text() == before

@@ -204,6 +204,16 @@ def test_what_was_resolved_stays_resolved(make_config, digits, console, run_fold
     assert (run_folder / "model.safetensors").is_file()
 
 
+def test_what_a_run_killed_at_its_beginning_leaves_is_no_other_run(
+    make_config, digits, console, run_folder
+):
+    run_folder.mkdir()
+    (run_folder / "split.json").write_text("{}")
+    (run_folder / ".config.json.7.part").write_text("{")
+    train(make_config(steps=1), digits, run_folder, console)
+    assert (run_folder / "model.safetensors").is_file()
+
+
 def test_a_folder_of_something_else_is_left_alone(make_config, digits, console, run_folder):
     run_folder.mkdir()
     (run_folder / "thesis.txt").write_text("chapter one")

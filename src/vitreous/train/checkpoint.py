@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from vitreous.durable import remove, sweep, write_durably
+from vitreous.errors import UserError
 from vitreous.parallel.collect import ToldElsewhereError, decide, is_spread, rank, spread
 from vitreous.train.state import TrainingState
 
@@ -43,6 +44,7 @@ class Checkpoints:
         self.keep = keep
         self.every = every
         self._writing: tuple[Path, Future[Any]] | None = None
+        self._last: Path | None = None
 
     def save(self, state: TrainingState) -> Path:
         """Write the state, then drop older ones; a cut at any moment leaves a complete one.
@@ -64,14 +66,16 @@ class Checkpoints:
             UserError: The state before this one could not be written.
         """
         self.finish()
-        name, tensors = f"step-{state.step:09}", state.tensors()
-        if any(map(is_spread, tensors.values())):
-            path = self.folder / name
+        tensors = state.tensors()
+        shards = any(map(is_spread, tensors.values()))
+        path = self.folder / f"step-{state.step:09}{'' if shards else '.safetensors'}"
+        if path == self._last:  # as whole as it will be
+            return path
+        self._last = path
+        if shards:
             writing = self._shards.start(path, tensors, state.numbers(), self._retire)
             self._writing = path, writing
-            return path
-        path = self.folder / f"{name}.safetensors"
-        if rank() == 0:
+        elif rank() == 0:
             copies = {
                 name: tensor.detach().to("cpu", copy=True).contiguous()
                 for name, tensor in tensors.items()
@@ -81,17 +85,21 @@ class Checkpoints:
             writer.shutdown(wait=False)
         return path
 
-    def finish(self, *, wait: bool = True) -> None:
-        """Wait until the last state is written.
+    @property
+    def failed(self) -> bool:
+        """Whether the last state is known by now not to have been written."""
+        if self._writing is None or not self._writing[1].done():
+            return False
+        return self._writing[1].exception() is not None
 
-        Args:
-            wait: Or else only tell of a fault that has happened by now.
+    def finish(self) -> None:
+        """Wait until the last state is written.
 
         Raises:
             UserError: It could not be.
             ToldElsewhereError: The same, on ranks that wrote shards beside the first one.
         """
-        if self._writing is None or not (wait or self._writing[1].done()):
+        if self._writing is None:
             return
         (path, writing), self._writing = self._writing, None
         if (fault := writing.exception()) is None:
@@ -101,9 +109,9 @@ class Checkpoints:
         if rank() == 0:
             sweep(self.folder)
         told = reason(path, fault)
-        if told is None:
-            raise fault
-        raise (ToldElsewhereError(str(told)) if rank() else told) from fault
+        if rank() and isinstance(told, UserError):
+            raise ToldElsewhereError(str(told)) from fault
+        raise told from fault
 
     def restore(self, state: TrainingState) -> list[str]:
         """Load the newest complete state, if there is one; for all ranks at once.
@@ -112,23 +120,35 @@ class Checkpoints:
             A line for each newer one that was damaged and passed over.
 
         Raises:
-            UserError: The state belongs to another model.
+            UserError: The state belongs to another model, or a rank cannot see it.
         """
-        damaged, newest = decide(self._find)
-        if newest is not None:
-            targets = state.targets(newest["kinds"])
-            if newest["shards"]:
-                self._shards.read(Path(newest["path"]), targets)
+        damaged = list[str]()
+        for name in decide(lambda: [path.name for path in self._complete()]):
+            path = self.folder / name
+            shards = not path.suffix
+            found = self._shards.check(path) if shards else decide(partial(_check, path))
+            if isinstance(found, str):
+                damaged.append(f"{name} is damaged ({found})")
+                continue
+            numbers, kinds = found
+            targets = state.targets(kinds)
+            if shards:
+                self._shards.read(path, targets)
             else:
-                for name, tensor in _whole_tensors(newest["path"], newest["kinds"]):
-                    targets[name].copy_(spread(tensor, targets[name]))
-            state.go_on_from(newest["numbers"])
+                for key, tensor in _whole_tensors(path, kinds):
+                    targets[key].copy_(spread(tensor, targets[key]))
+            state.go_on_from(numbers)
+            if damaged:
+                damaged[-1] += f": going on from {name}, the newest whole state"
+            return damaged
+        if damaged:
+            damaged[-1] += ": no whole state is left, and the run begins again at step 0"
         return damaged
 
     @property
     def newest(self) -> int:
         """Step of the newest state; 0 where there is none."""
-        return max(map(_step, self._complete()), default=0)
+        return max(map(step_of, self._complete()), default=0)
 
     def __bool__(self) -> bool:
         return bool(self._complete())
@@ -149,31 +169,14 @@ class Checkpoints:
 
         What is there from later steps was damaged, or the run would have gone on from it.
         """
-        step, states = _step(written), self._complete()
-        older = [path for path in states if _step(path) < step]
+        step, states = step_of(written), self._complete()
+        older = [path for path in states if step_of(path) < step]
         kept = {written, *older[: self.keep - 1]}
         if self.every:
-            kept |= {path for path in older if _step(path) % self.every == 0}
+            kept |= {path for path in older if step_of(path) % self.every == 0}
         for path in states:
             if path not in kept:
                 remove(path)
-
-    def _find(self) -> tuple[list[str], dict[str, Any] | None]:
-        """The newest state whose every byte is as it was written, and what was passed over."""
-        damaged = []
-        for path in self._complete():
-            try:
-                numbers, kinds = _header_of_shards(path) if path.is_dir() else _header(path)
-            except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-                damaged.append(f"{path.name} is damaged ({error})")
-                continue
-            if damaged:
-                damaged[-1] += f": going on from {path.name}, the newest whole state"
-            found = {"path": str(path), "numbers": numbers, "kinds": kinds}
-            return damaged, found | {"shards": path.is_dir()}
-        if damaged:
-            damaged[-1] += ": no whole state is left, and the run begins again at step 0"
-        return damaged, None
 
     def _complete(self) -> list[Path]:
         """Newest first; what is still being written has other names."""
@@ -182,25 +185,25 @@ class Checkpoints:
         return sorted((p for p in self.folder.iterdir() if _NAME.fullmatch(p.name)), reverse=True)
 
 
-def _header(path: Path) -> tuple[dict[str, float], dict[str, tuple[str, list[int]]]]:
-    """The numbers of a state in one file, and dtype and shape of each tensor; reads it whole."""
-    with safe_open(path, framework="pt") as archive:
-        header = archive.metadata()
-        tensors = {name: archive.get_tensor(name) for name in archive.keys()}
-    numbers = json.loads(header["state"])
-    if _digest(tensors) != header["sha256"]:
-        raise OSError("its tensors are not those that were written")
+def _check(path: Path) -> str | tuple[dict[str, float], dict[str, tuple[str, list[int]]]]:
+    """The numbers of a state in one file, and dtype and shape of each tensor; or what is damaged.
+
+    Every byte of the tensors is as it was written.
+    """
+    try:
+        with safe_open(path, framework="pt") as archive:
+            header = archive.metadata()
+            tensors = {name: archive.get_tensor(name) for name in archive.keys()}
+        numbers = json.loads(header["state"])
+        if _digest(tensors) != header["sha256"] or numbers["step"] != step_of(path):
+            return "its tensors are not those that were written"
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        return str(error)
     return numbers, {name: (str(t.dtype)[6:], list(t.shape)) for name, t in tensors.items()}
 
 
-def _header_of_shards(path: Path) -> tuple[dict[str, float], dict[str, tuple[str, list[int]]]]:
-    from vitreous.train.shards import read_header
-
-    return read_header(path)
-
-
 def _whole_tensors(
-    path: str, kinds: dict[str, tuple[str, list[int]]]
+    path: Path, kinds: dict[str, tuple[str, list[int]]]
 ) -> Iterator[tuple[str, Tensor]]:
     """Tensors of one file; blank ones of the same kind on all ranks but the first."""
     if rank():
@@ -212,7 +215,8 @@ def _whole_tensors(
             yield name, archive.get_tensor(name)
 
 
-def _step(path: Path) -> int:
+def step_of(path: Path) -> int:
+    """Of a state, by its name."""
     return int(path.name[5:14])
 
 

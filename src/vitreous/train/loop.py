@@ -1,6 +1,5 @@
 """The training loop: batch, step, log, validate, save."""
 
-import signal
 import time
 from collections.abc import Generator
 from contextlib import closing
@@ -22,7 +21,13 @@ from vitreous.evaluate.held_out import measure_part
 from vitreous.evaluate.inference import infer
 from vitreous.evaluate.validation import measure
 from vitreous.objective.contract import Objective, Task
-from vitreous.parallel.collect import first_says, rank, total, whole, world_size
+from vitreous.parallel.collect import (
+    ToldElsewhereError,
+    first_says,
+    rank,
+    whole,
+    world_size,
+)
 from vitreous.parallel.device import Engine
 from vitreous.train.best import Standing, standing
 from vitreous.train.config import TrainConfig
@@ -36,7 +41,7 @@ from vitreous.train.schedule import learning_rate_factor, phases
 from vitreous.train.spent import Spent
 from vitreous.train.state import TrainingState
 from vitreous.train.step import NonFiniteError, StepResult, Sums, accumulate, move
-from vitreous.train.stop import StoppedError, StopRequest
+from vitreous.train.stop import StoppedError, StopRequest, agree
 from vitreous.train.tracker import Tracker, open_tracker
 
 # Streams of randomness of a step, beside the samples' own.
@@ -178,15 +183,17 @@ class Loop:
                 self._validate()
                 done = done or self._exhausted()
             due = time.perf_counter() - saved > self.config.checkpoint_seconds
-            asked, due = _agree(request.asked, due)
+            asked, due, failed = agree(request.asked, due, self.checkpoints.failed)
+            if failed:
+                self.checkpoints.finish()
+                raise ToldElsewhereError("another rank could not write a state")
             every = self.checkpoints.every
-            if done or asked:
-                self.checkpoints.save(state)
-            elif due or (every and state.step % every == 0):
+            if done or asked or due or (every and state.step % every == 0):
+                self.log.sync()
                 self.checkpoints.start(state)
                 saved = time.perf_counter()
-            else:
-                self.checkpoints.finish(wait=False)
+            if done or asked:
+                self.checkpoints.finish()
             if asked and not done:
                 raise StoppedError(state.step, asked)
             if done:
@@ -364,6 +371,7 @@ class Loop:
         tensors = {name: whole(t) for name, t in self.state.result.state_dict().items()}
         if rank() == 0:
             self.folder.best.save(tensors, self.state.step)
+        self.log.sync()
         self.checkpoints.save(self.state)
         if rank() == 0:
             self.folder.best.keep_only(self.state.step)
@@ -372,16 +380,6 @@ class Loop:
         """Whether validation has not improved for as long as the run is patient."""
         patience = self.config.patience
         return patience > 0 and first_says(patience <= self.standing.since)
-
-
-def _agree(asked: signal.Signals | None, due: bool) -> tuple[signal.Signals | None, bool]:
-    """Whether any rank was asked to stop, and whether a state is due by the first one's clock."""
-    if world_size() == 1:
-        return asked, due
-    wishes = [asked == signal.SIGTERM, asked == signal.SIGINT, due and rank() == 0]
-    terminate, interrupt, due_there = map(bool, total(wishes))
-    agreed = signal.SIGTERM if terminate else signal.SIGINT if interrupt else None
-    return agreed, due_there
 
 
 def _stream(*numbers: int) -> int:

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib.util import find_spec
@@ -12,6 +13,7 @@ from typing import IO, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from vitreous.durable import write_text
 from vitreous.errors import UserError
 from vitreous.train.tracker import Tracker
 
@@ -92,17 +94,29 @@ class Journal:
             self._tracker.close(failed=kind is not None)
 
     def _open(self, path: Path) -> None:
+        # In one step: what the state's step does not reach goes, and no kill takes the rest.
+        write_text(path, "".join(json.dumps(line) + "\n" for line in self.history))
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("w", encoding="utf-8")
-            for line in self.history:
-                self._file.write(json.dumps(line) + "\n")
+            self._file = path.open("a", encoding="utf-8")
         except OSError as error:
             raise UserError(f"cannot write {path}: {_full(error)}") from error
         if find_spec("tensorboard") is not None:
             from torch.utils.tensorboard import SummaryWriter
 
             self._writer = SummaryWriter(str(self._tensorboard), purge_step=self._start + 1)
+
+    def sync(self) -> None:
+        """Wait until all lines are on the disk, before a state that builds on them.
+
+        Raises:
+            UserError: The disk is full.
+        """
+        if self._file is None:
+            return
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise UserError(f"cannot write {self._path}: {_full(error)}") from error
 
     def advance(self, step: int) -> None:
         """Move the bar."""

@@ -56,9 +56,16 @@ class RunFolder:
                 "choose another --out" if self.model.is_file() else "--resume it, or choose another"
             )
             raise UserError(f"--out {self.path} holds {state} run: {fix}")
-        if self.path.is_file() or (self.path.is_dir() and set(self.path.iterdir()) - {self._lock}):
+        if self.path.is_file() or (
+            self.path.is_dir() and any(map(self._foreign, self.path.iterdir()))
+        ):
             raise UserError(f"--out {self.path} exists and is no run folder: choose another")
         return False
+
+    def _foreign(self, path: Path) -> bool:
+        """Whether it is nothing that a run which was killed at its very beginning leaves."""
+        half = path.name.startswith(".") and path.name.endswith(".part")
+        return not half and path not in (self._lock, self.split)
 
     @contextmanager
     def locked(self) -> Iterator[None]:

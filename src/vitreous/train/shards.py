@@ -11,11 +11,11 @@ import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, distributed
 from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.hf_storage import (
@@ -28,11 +28,19 @@ from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import async_save
 from torch.distributed.checkpoint.storage import WriteResult
 
-from vitreous.durable import remove, replace_durably, tell_of_disk, write_text
+from vitreous.durable import remove, replace_durably, sync, tell_of_disk, write_text
 from vitreous.errors import UserError
-from vitreous.parallel.collect import together
+from vitreous.parallel.collect import (
+    ToldElsewhereError,
+    gather_texts,
+    rank,
+    together,
+    world_size,
+)
 
 _HEADER = "state.json"
+# For the slowest rank's disk; a rank that is gone without a word is waited for as long.
+_PATIENCE = timedelta(minutes=10)
 
 
 class Shards:
@@ -40,7 +48,9 @@ class Shards:
 
     def __init__(self) -> None:
         # Its own: what the ranks tell one another here must not meet what training tells.
-        self._group = distributed.new_group(backend="gloo") if together() else None
+        self._group = None
+        if together():
+            self._group = distributed.new_group(backend="gloo", timeout=_PATIENCE)
 
     def start(
         self,
@@ -67,59 +77,86 @@ class Shards:
         )
         return cast("Future[Any]", writing)
 
-    def read(self, path: Path, targets: Mapping[str, Tensor]) -> None:
-        """Fill tensors in place, each rank its own part.
+    def check(self, path: Path) -> str | tuple[dict[str, float], dict[str, tuple[str, list[int]]]]:
+        """The numbers of a state, and dtype and shape of each tensor; or what is damaged.
+
+        Every byte is as it was written: the ranks share the files out among them.
 
         Raises:
-            UserError: A rank cannot see the state.
+            UserError: A rank does not see the state that the first one sees; on the first.
+            ToldElsewhereError: The same, on the others.
         """
-        reader = HuggingFaceStorageReader(str(path))
         try:
-            with warnings.catch_warnings():  # that a process is alone
-                warnings.simplefilter("ignore", UserWarning)
-                load(
-                    dict(targets),
-                    storage_reader=reader,
-                    process_group=self._group,
-                    no_dist=self._group is None,
-                )
-        except CheckpointException as error:
-            if any(isinstance(f, OSError | SafetensorError) for f, _ in error.failures.values()):
-                raise UserError(
-                    f"rank {min(error.failures)} cannot read {path}: a state of sharded weights "
-                    "needs a disk that all machines see"
-                ) from error
-            raise RuntimeError(str(error)) from error
+            header = _read_header(path)
+            seen, damaged = json.dumps(header, sort_keys=True), _damaged(path, header)
+        except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+            header, seen, damaged = {}, "", str(error)
+        told = [json.loads(text) for text in gather_texts(json.dumps([seen, damaged]))]
+        blind = [number for number, (there, _) in enumerate(told) if there != told[0][0]]
+        if blind and told[0][0]:
+            words = (
+                f"rank {blind[0]} does not see {path} as the first one does: a state of sharded "
+                "weights needs a disk that all machines see"
+            )
+            raise ToldElsewhereError(words) if rank() else UserError(words)
+        if reasons := [reason for _, reason in told if reason]:
+            return str(reasons[0])
+        described = HuggingFaceStorageReader(str(path)).read_metadata().state_dict_metadata
+        return header["state"], {
+            name: (str(tensor.properties.dtype)[6:], list(tensor.size))
+            for name, tensor in described.items()
+            if isinstance(tensor, TensorStorageMetadata)
+        }
+
+    def read(self, path: Path, targets: Mapping[str, Tensor]) -> None:
+        """Fill tensors in place with those of a checked state, each rank its own part."""
+        reader = HuggingFaceStorageReader(str(path))
+        with warnings.catch_warnings():  # that a process is alone
+            warnings.simplefilter("ignore", UserWarning)
+            load(
+                dict(targets),
+                storage_reader=reader,
+                process_group=self._group,
+                no_dist=self._group is None,
+            )
 
 
-def reason(path: Path, fault: BaseException) -> UserError | None:
-    """What to do about a state that could not be written, where the disk refused it."""
+def reason(path: Path, fault: BaseException) -> Exception:
+    """Why a state could not be written; a UserError where the disk refused it."""
     faults = [fault]
     if isinstance(fault, CheckpointException):
         faults = [of_rank for _, (of_rank, _) in sorted(fault.failures.items())]
     for each in faults:
         if (told := each if isinstance(each, UserError) else tell_of_disk(path, each)) is not None:
             return told
-    return None
+    # PyTorch's is no Exception, and would pass by whoever waits for one.
+    return fault if isinstance(fault, Exception) else RuntimeError(str(fault))
 
 
-def read_header(path: Path) -> tuple[dict[str, float], dict[str, tuple[str, list[int]]]]:
-    """The numbers of a state, and dtype and shape of each tensor, once every byte is checked.
+def _read_header(path: Path) -> dict[str, Any]:
+    header: dict[str, Any] = json.loads((path / _HEADER).read_text(encoding="utf-8"))
+    if header["state"]["step"] != int(path.name[5:14]) or header["digest"] != _digest(header):
+        raise OSError(f"{_HEADER} is not what was written")
+    return header
 
-    Raises:
-        OSError, SafetensorError, KeyError, TypeError, ValueError: The state is damaged.
-    """
-    header = json.loads((path / _HEADER).read_text(encoding="utf-8"))
-    for name, digest in header["sha256"].items():
-        if _sha256(path / name) != digest:
-            raise OSError(f"{name} is not what was written")
-    described = HuggingFaceStorageReader(str(path)).read_metadata().state_dict_metadata
-    kinds = {
-        name: (str(tensor.properties.dtype)[6:], list(tensor.size))
-        for name, tensor in described.items()
-        if isinstance(tensor, TensorStorageMetadata)
-    }
-    return header["state"], kinds
+
+def _digest(header: Mapping[str, Any]) -> str:
+    """SHA-256 of the numbers and of the list of files."""
+    text = json.dumps([header["state"], header["sha256"]], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _damaged(path: Path, header: Mapping[str, Any]) -> str:
+    """What is wrong with the files of a state; reads this rank's share of them. Empty: nothing."""
+    digests = header["sha256"]
+    there = {file.name for file in path.glob("*.safetensors")}
+    if there != digests.keys():
+        name = sorted(there ^ digests.keys())[0]
+        return f"{name} is {'not part of it' if name in there else 'gone'}"
+    for name in sorted(digests)[rank() :: world_size()]:
+        if _sha256(path / name) != digests[name]:
+            return f"{name} is not what was written"
+    return ""
 
 
 @dataclass(frozen=True)
@@ -146,6 +183,8 @@ class _Writer(HuggingFaceStorageWriter):
         """Write this rank's tensors and take the digest of what is on disk."""
         written = super().write_data(plan, planner).wait()
         names = {result.storage_data.relative_path for result in written}
+        for name in names:
+            sync(self._aside / name)  # PyTorch's own sync comes before its buffer's last bytes
         pieces = {name: _Piece(name, _sha256(self._aside / name)) for name in names}
         done: torch.futures.Future[list[WriteResult]] = torch.futures.Future()
         done.set_result(
@@ -162,7 +201,8 @@ class _Writer(HuggingFaceStorageWriter):
                     f"{self._place}: {name} of another rank is not there: a state of sharded "
                     "weights needs a disk that all machines see"
                 )
-        header = {"state": self._numbers, "sha256": digests}
+        header: dict[str, Any] = {"state": self._numbers, "sha256": digests}
+        header["digest"] = _digest(header)
         write_text(self._aside / _HEADER, json.dumps(header, indent=1) + "\n")
         remove(self._place)  # a damaged one, which the run has come by again
         replace_durably(self._aside, self._place)

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 
+from vitreous.parallel.collect import rank, total, world_size
+
 
 class StoppedError(Exception):
     """The run was asked to stop and has saved its state.
@@ -73,3 +75,19 @@ def leaving_at_once(step: int) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def agree(
+    asked: signal.Signals | None, due: bool, failed: bool
+) -> tuple[signal.Signals | None, bool, bool]:
+    """What all ranks do now.
+
+    Whether any was asked to stop, whether a state is due by the first one's clock, and whether any
+    could not write the last one.
+    """
+    if world_size() == 1:
+        return asked, due, failed
+    wishes = [asked == signal.SIGTERM, asked == signal.SIGINT, due and rank() == 0, failed]
+    terminate, interrupt, due_there, failed_there = map(bool, total(wishes))
+    agreed = signal.SIGTERM if terminate else signal.SIGINT if interrupt else None
+    return agreed, due_there, failed_there

@@ -7,8 +7,7 @@ from vitreous.train.recipes.pretraining import warmup_share, with_pre_logits
 
 _BATCH = 4096
 _EPOCHS = 300.0
-# RandAugment's magnitude (of two operations) and mixup's alpha, and which models take which.
-_STRENGTHS = {
+STRENGTHS = {
     "light1": (0.0, 0.0),
     "light2": (10.0, 0.2),
     "medium1": (15.0, 0.2),
@@ -16,6 +15,7 @@ _STRENGTHS = {
     "strong1": (20.0, 0.5),
     "strong2": (20.0, 0.8),
 }
+"""RandAugment's magnitude (of two operations) and mixup's alpha, by the paper's name."""
 _CHOSEN = {"ViT-Ti/16": "light1", "ViT-S/32": "medium1"}
 
 
@@ -34,7 +34,7 @@ def augreg(facts: Facts) -> TrainConfig:
     in that config; the paper found them to help B and L.
     """
     model = with_pre_logits(asked_model(facts, "ViT-S/16"))
-    magnitude, mixup = _STRENGTHS[_CHOSEN.get(model.name, "medium2")]
+    magnitude, mixup = STRENGTHS[_CHOSEN.get(model.name, "medium2")]
     return TrainConfig(
         recipe="augreg",
         data=facts.data,

@@ -29,7 +29,7 @@ class SineCosinePosition(nn.Module):
 
     def forward(self, x: Float[Tensor, "B S D"], grid: tuple[int, int]) -> Float[Tensor, "B S D"]:
         """Add the place of each patch of an (h, w) grid."""
-        table = sine_cosine(grid, x.shape[2], x.device)
+        table = sine_cosine(grid, x.shape[2], x.device)  # float32 in a bfloat16 model too
         return x + F.pad(table, (0, 0, self.prefix, 0)).to(x.dtype)
 
 

@@ -162,7 +162,8 @@ class VisionTransformer(Classifier):
             patches: All of an image's, as `patches` gives them.
             grid: (h, w) of them.
         """
-        x = patches
+        # Autocast gives products of half the digits; what blocks are added to has the weights' own.
+        x = patches.to(self.patch.weight.dtype)
         if self.config.prefix:
             x = torch.cat([*self._prefix(x), x], dim=1)  # (B, S, D)
         x = self.patch_dropout(self.dropout(self.position(x, grid)))

@@ -180,9 +180,13 @@ def test_masked_patches_are_the_papers_appendix():
     assert learning_rate_factor(config.schedule, config.steps, config.steps) == 0
 
 
-def test_a_model_that_table_3_lacks_is_named():
-    with pytest.raises(UserError, match="no JFT row for ViT-S/16"):
-        made("paper-jft", model="ViT-S/16")
+@pytest.mark.parametrize(
+    "model",
+    ["ViT-S/16", "ViT-B/8", "BiT-R50x3", "BiT-R101x3", "BiT-R152x4", "BiT-R200x3"],
+)
+def test_a_model_that_table_3_lacks_is_named(model):
+    with pytest.raises(UserError, match=f"no JFT row for {re.escape(model)}"):
+        made("paper-jft", model=model)
 
 
 @pytest.mark.parametrize(("model", "side"), [("ViT-L/16", 512), ("ViT-H/14", 518)])

@@ -27,14 +27,14 @@ class _Row(NamedTuple):
 _JFT = (
     (r"R50\+ViT-L/32", _Row(7, 2e-4)),
     (r"R50\+ViT-L/16", _Row(14, 4e-4)),
-    (r"R50\+ViT-B/.*", _Row(7, 8e-4)),
-    (r"ViT-B/.*", _Row(7, 8e-4)),
+    (r"R50\+ViT-B/(16|32)", _Row(7, 8e-4)),
+    (r"ViT-B/(16|32)", _Row(7, 8e-4)),
     (r"ViT-L/32", _Row(7, 6e-4)),
     (r"ViT-L/16", _Row(14, 4e-4)),
     (r"ViT-H/14", _Row(14, 3e-4)),
-    (r"BiT-R50x.*", _Row(7, 1e-3)),
+    (r"BiT-R50x[12]", _Row(7, 1e-3)),
     (r"BiT-R101x1", _Row(7, 8e-4)),
-    (r"BiT-R152x.*", _Row(7, 6e-4)),
+    (r"BiT-R152x[12]", _Row(7, 6e-4)),
 )
 
 
@@ -56,7 +56,7 @@ def paper_jft(facts: Facts) -> TrainConfig:
     if row is None:
         raise UserError(
             f"Table 3 has no JFT row for {model.name}: give --model one of ViT-B/16, ViT-L/16, "
-            "ViT-H/14, R50+ViT-B/16, BiT-R50x1..., or --recipe paper-imagenet21k"
+            "ViT-H/14, R50+ViT-B/16, BiT-R50x1, BiT-R152x2..., or --recipe paper-imagenet21k"
         )
     return _pretraining(facts, "paper-jft", model, row, weight_decay=0.1, dropout=0.0)
 

@@ -9,6 +9,7 @@ from PIL import Image, ImageEnhance, ImageOps
 from vitreous.data.augmentation import Augmentation
 from vitreous.data.draws import Draws
 from vitreous.data.policy import RAND, WIDE, Ranges, apply_policy, draw_policy, operations
+from vitreous.train.recipes.augreg import STRENGTHS
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (48, 64, 3)).astype(np.uint8)
 PHOTO = Image.fromarray(PIXELS)
@@ -81,6 +82,20 @@ def test_every_operation_keeps_the_image_at_no_strength(name: str, channels: int
             if name == "solarize":  # the threshold is then above white
                 assert np.array_equal(array(out), array(image))
             assert np.abs(array(out) - array(image)).max() <= 1
+
+
+@pytest.mark.parametrize("magnitude", sorted({m for m, _ in STRENGTHS.values()}) + [30.0])
+@pytest.mark.parametrize("name", NARROW)
+def test_past_its_range_an_operation_leaves_something_to_see(name: str, magnitude: float) -> None:
+    gradient = Image.fromarray(np.tile(np.arange(256, dtype=np.uint8), (64, 1)))
+    for strength in (-magnitude / 10, magnitude / 10):
+        for image in (gradient, gradient.convert("RGB")):
+            assert NARROW[name](image, strength).getextrema() not in ((0, 0), ((0, 0),) * 3)
+
+
+@pytest.mark.parametrize("name", ["brightness", "contrast", "saturation", "sharpness"])
+def test_no_enhancement_turns_negative(name: str) -> None:
+    assert np.array_equal(array(NARROW[name](PHOTO, -1.5)), array(NARROW[name](PHOTO, -1.0)))
 
 
 def applied(asked: Augmentation, draws: Draws, image: np.ndarray = PLANES) -> list[np.ndarray]:

@@ -167,3 +167,12 @@ def test_most_confident_mistakes() -> None:
     assert most_confident_mistakes(logits, labels).tolist() == [1, 3, 4, 0]
     assert most_confident_mistakes(logits, labels, limit=2).tolist() == [1, 3]
     assert most_confident_mistakes(logits, np.array([0, 0, 1, 0, 0])).tolist() == []
+
+
+@pytest.mark.parametrize(("num_classes", "kept"), [(1000, True), (1001, False)])
+def test_the_confusion_of_very_many_classes_is_left_out(num_classes: int, kept: bool) -> None:
+    report = classification_report(
+        sure([0, 2, 2], num_classes), np.array([0, 1, 1]), names(num_classes)
+    )
+    assert ("confusion" in report) == kept
+    assert len(report["classes"]) == num_classes

@@ -140,3 +140,24 @@ def test_a_fixed_size_is_kept(shaken, images) -> None:
     model = shaken(position="learned_2d", fixed_size=True)
     with pytest.raises(UserError, match="fixed_size"):
         model(images(2, 3, 32, 48))
+
+
+@pytest.mark.parametrize(("name", "at"), ALL)
+@pytest.mark.parametrize("class_token", [True, False])
+def test_sums_are_float32_under_autocast(shaken, images, name, at, class_token) -> None:
+    pooling = "token" if class_token else "mean"
+    model = shaken(position=name, position_at=at, class_token=class_token, pooling=pooling).eval()
+    with torch.autocast("cpu", torch.bfloat16):
+        tokens = model.tokens(model.patches(images()), model.config.grid)
+        after = model.features(images(), "all", as_grid=False)
+        recording = Recording(attention="all")
+        torch.testing.assert_close(model(images(), recording), model(images()), atol=0.1, rtol=0.1)
+    assert {x.dtype for x in (tokens, *after)} == {torch.float32}
+
+
+@pytest.mark.parametrize(("name", "at"), ALL)
+def test_a_model_in_bfloat16_stays_there(shaken, images, name, at) -> None:
+    model = shaken(torch.bfloat16, position=name, position_at=at).eval()
+    tokens = model.tokens(model.patches(images().bfloat16()), model.config.grid)
+    features = model.features(images().bfloat16(), "all", as_grid=False)
+    assert {x.dtype for x in (tokens, *features)} == {torch.bfloat16}

@@ -48,6 +48,7 @@ def shaken(learner: torch.nn.Module) -> torch.nn.Module:
         {"class_token": False, "pooling": "mean"},
         {"class_token": False, "pooling": "map"},
         {"final_norm": "pooled"},
+        {"pre_logits": 12},
         {"embedding_norm": True, "layer_scale": 0.1},
     ],
 )
@@ -60,7 +61,8 @@ def test_gradients_reach_every_parameter(objective, make_model, make_batch, fiel
             assert parameter.grad is not None, name
             assert parameter.grad.abs().max() > 0, name
         else:
-            assert name.startswith(("backbone.pool.", "backbone.pooled_norm.")), name
+            parts = ("backbone.pool.", "backbone.pooled_norm.", "backbone.pre_logits.")
+            assert name.startswith(parts), name
 
 
 def test_the_loss_is_of_hidden_patches_alone(objective, make_model, make_batch) -> None:
@@ -190,3 +192,10 @@ def test_a_model_that_does_not_fit_is_refused(make_model) -> None:
         MaskedPatchConfig().check(make_model(channels=5).config)
     with pytest.raises(UserError, match="colour or pixels"):
         MaskedPatchConfig(target="colours").check(make_model(patch=2).config)
+
+
+def test_images_that_a_model_refuses_its_learner_refuses(make_model, make_batch) -> None:
+    learner = KINDS["colour"]().learner(make_model(position="relative"))
+    task = KINDS["colour"]().prepare(make_batch(side=24), draw())
+    with pytest.raises(UserError, match="of a 4x4 grid and these images have 6x6"):
+        learner(task.images, task.hidden, task.source)

@@ -77,6 +77,17 @@ def test_full_page(
     assert not {"em", "u", "s"} & set(page.tags)
 
 
+def test_very_many_classes_have_a_page_without_their_confusion(
+    tmp_path: Path, make_report: Callable[..., dict[str, Any]]
+) -> None:
+    path = tmp_path / "report.html"
+    write_report(path, make_report(1001), [], [], [])
+    page = Page(path)
+    assert "confusion" not in page.values("id")
+    assert "#confusion" not in page.values("href")
+    assert "calibration" in page.values("id")
+
+
 def test_needs_no_other_file(
     tmp_path: Path,
     report: dict[str, Any],

@@ -46,6 +46,13 @@ def test_read_accuracy_names_the_best_the_worst_and_the_mistake() -> None:
     )
 
 
+def test_a_report_without_its_confusion_is_read_as_far_as_it_goes() -> None:
+    report = measured([0, 0, 0, 0, 1, 1, 2, 2], [0, 1, 1, 1, 1, 1, 2, 2])
+    del report["confusion"]
+    assert confused_pairs(report) == []
+    assert read_accuracy(report).endswith("“daisy” least (F1 0.40).")
+
+
 def test_read_accuracy_claims_nothing_of_ties() -> None:
     assert read_accuracy(measured([0, 1, 2], [1, 2, 0])) == "Of 3 images, 0 were named right."
     assert read_accuracy(measured([0, 1, 2], [0, 1, 2])) == "All 3 images were named right."

@@ -1,8 +1,11 @@
 import json
+from dataclasses import replace
 
 import pytest
 
+from vitreous.data.preprocessing import Preprocessing
 from vitreous.errors import UserError
+from vitreous.objective.config import MaskedPatchConfig, ObjectiveConfig
 from vitreous.train.config import OptimizerConfig, ParallelConfig, ScheduleConfig, TrainConfig
 
 
@@ -100,3 +103,18 @@ def test_model_and_preprocessing_must_agree(make_config):
 def test_fixed_shapes_and_stochastic_depth_contradict(make_config):
     with pytest.raises(UserError, match=r"parallel\.compile .* model\.stochastic_depth"):
         make_config(parallel=ParallelConfig(compile=True))
+
+
+@pytest.mark.parametrize("objective", [ObjectiveConfig(), MaskedPatchConfig()])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"schedule": ScheduleConfig(sides=(12, 8), side_starts=(0.0, 0.5))},
+        {"preprocessing": Preprocessing(size=(12, 12), channels=1, mean=(0.5,), std=(0.5,))},
+    ],
+)
+def test_positions_of_one_grid_refuse_another_before_the_run(make_config, objective, changes):
+    classes = 10 if objective.supervised else 0
+    model = replace(make_config().model, position="relative", patch=2, num_classes=classes)
+    with pytest.raises(UserError, match="of a 4x4 grid and these images have 6x6"):
+        make_config(model=model, objective=objective, **changes)

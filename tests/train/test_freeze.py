@@ -1,6 +1,7 @@
 """What is frozen stays; what learns is merged into an ordinary model."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -49,6 +50,14 @@ def test_bias_and_attention(model):
     assert learning(model) == HEAD | attention | {"position.table"}
 
 
+def test_attention_brings_the_positions_of_every_layer(make_config):
+    model = create_model(replace(make_config().model, position_at="layers"))
+    tune(model, TuningConfig(train="attention"))
+    tables = {name for name, _ in model.named_parameters() if name.endswith(".table")}
+    assert tables == {"position.table", "later_positions.0.table"}
+    assert tables <= learning(model)
+
+
 def test_adapters_start_as_nothing_and_only_they_learn(model):
     images = torch.randn(3, 1, 8, 8)
     before = model(images)
@@ -62,8 +71,6 @@ def test_adapters_start_as_nothing_and_only_they_learn(model):
 @pytest.mark.parametrize("pooling", ["token", "mean"])
 def test_merged_and_unmerged_give_the_same_logits(make_config, targets, pooling):
     """Also in the last block, which reads slices of the packed kernel."""
-    from dataclasses import replace
-
     torch.manual_seed(0)
     config = replace(make_config().model, pooling=pooling)
     model = create_model(config).eval()

@@ -1,11 +1,19 @@
+from dataclasses import replace
+
 import pytest
 
+from vitreous.data.preprocessing import Preprocessing
 from vitreous.errors import UserError
 from vitreous.model.build import create_model, empty_model
 from vitreous.model.variants import variant_config
+from vitreous.objective.config import MAEConfig, MaskedPatchConfig
+from vitreous.objective.mae import MaskedAutoencoder
+from vitreous.objective.masked_patch import MaskedPatch
 from vitreous.train.config import OptimizerConfig
 from vitreous.train.layers import last_layer, layer_of
 from vitreous.train.optimizer import build_optimizers
+
+RULE = Preprocessing(size=(8, 8), channels=1, mean=(0.5,), std=(0.5,))
 
 
 @pytest.mark.parametrize("name", ["ViT-Ti/16", "R26+ViT-S/32", "BiT-R50x1"])
@@ -53,6 +61,24 @@ def test_each_layer_has_its_share_of_the_rate(make_config, name):
     for parameter_name, parameter in model.named_parameters():
         share = 0.5 ** (3 - layer_of(parameter_name, model.config))
         assert peaks[id(parameter)] == pytest.approx(1e-2 * share), parameter_name
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        MaskedPatch(MaskedPatchConfig(), RULE, 2),
+        MaskedAutoencoder(MAEConfig(), RULE, 2),
+    ],
+)
+def test_what_a_learner_adds_has_the_whole_rate(make_config, objective):
+    model = create_model(replace(make_config().model, patch=2, num_classes=0))
+    learner = objective.learner(model)
+    (optimizer,) = build_optimizers(learner, OptimizerConfig(learning_rate=1.0, layer_decay=0.5))
+    peaks = {id(p): group["peak"] for group in optimizer.param_groups for p in group["params"]}
+    for name, parameter in learner.named_parameters():
+        if not name.startswith("backbone."):
+            assert peaks[id(parameter)] == 1.0, name
+    assert peaks[id(model.patch.weight)] == 0.5**3
 
 
 @pytest.mark.parametrize("share", [0.0, -0.1, 1.1])

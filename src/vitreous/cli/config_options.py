@@ -61,6 +61,7 @@ def recipe_config(arguments: Namespace, dataset: "Dataset") -> TrainConfig:
         Facts(
             data=arguments.data,
             num_images=0 if train is None else len(train.labels),
+            unsplit="validation" not in dataset.parts,
             num_classes=dataset.num_classes,
             channels=dataset.channels,
             image_size=dataset.image_size,

@@ -1,6 +1,8 @@
 """Policies of image operations: RandAugment, TrivialAugment and 3-Augment, in Pillow.
 
-An operation's strength goes from 0 to 1, times the range that the policy gives it. Pixels that a
+An operation's strength goes from 0 to 1, times the range that the policy gives it. That of
+RandAugment may go beyond, as AugReg's does: movements and enhancements grow, but a factor falls no
+lower than at strength 1, and a level keeps one bit, or images would turn black. Pixels that a
 movement brings in are mid-grey, and movements take the nearest pixel, as in the policies' own
 code.
 """
@@ -48,7 +50,8 @@ WIDE = Ranges(135.0, 0.99, lambda side: 32 / side, 0.99, 6)
 def operations(ranges: Ranges) -> Mapping[str, Operation]:
     """The fourteen operations that RandAugment and TrivialAugment draw from, by name.
 
-    Each takes an image and a strength in [-1, 1]; the sign says which way, where there are two.
+    Each takes an image and a strength, in [-1, 1] or beyond; the sign says which way, where there
+    are two.
     """
 
     def affine(image: Image.Image, *matrix: float) -> Image.Image:
@@ -56,7 +59,14 @@ def operations(ranges: Ranges) -> Mapping[str, Operation]:
         return image.transform(image.size, Image.Transform.AFFINE, matrix, fillcolor=grey)
 
     def enhance(kind: Callable[[Image.Image], ImageEnhance._Enhance]) -> Operation:
-        return lambda image, s: kind(image).enhance(1 + ranges.enhance * s)
+        least = 1 - ranges.enhance
+        return lambda image, s: kind(image).enhance(max(1 + ranges.enhance * s, least))
+
+    def posterize(image: Image.Image, s: float) -> Image.Image:
+        return ImageOps.posterize(image, max(8 - round(ranges.bits * abs(s)), 1))
+
+    def solarize(image: Image.Image, s: float) -> Image.Image:
+        return ImageOps.solarize(image, max(round(256 * (1 - abs(s))), 0))
 
     def rotate(image: Image.Image, s: float) -> Image.Image:
         grey = _GREY if image.mode == "L" else (_GREY,) * 3
@@ -67,8 +77,8 @@ def operations(ranges: Ranges) -> Mapping[str, Operation]:
         "autocontrast": lambda image, s: ImageOps.autocontrast(image),
         "equalize": lambda image, s: ImageOps.equalize(image),
         "rotate": rotate,
-        "solarize": lambda image, s: ImageOps.solarize(image, round(256 * (1 - abs(s)))),
-        "posterize": lambda image, s: ImageOps.posterize(image, 8 - round(ranges.bits * abs(s))),
+        "solarize": solarize,
+        "posterize": posterize,
         "saturation": enhance(ImageEnhance.Color),
         "contrast": enhance(ImageEnhance.Contrast),
         "brightness": enhance(ImageEnhance.Brightness),

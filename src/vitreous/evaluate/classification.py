@@ -14,6 +14,8 @@ from vitreous.evaluate.interval import wilson_interval
 # Rows are read in slices of about this many logits, so that the double precision copies of
 # 50,000 x 21,841 logits never lie in memory together.
 _SLICE_LOGITS = 1 << 24
+# ImageNet's; the square of 21,843 would be half a thousand million numbers, nearly all zero.
+_CLASSES_CROSSED = 1000
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,8 @@ def classification_report(
         * `num_images`, `num_skipped`, `skipped`;
         * `classes`: `{name, precision, recall, f1, support}` for every class, in label order, 0
           where a ratio has no denominator;
-        * `confusion`: K x K counts, rows the truth, columns the prediction;
+        * `confusion`: K x K counts, rows the truth, columns the prediction; left out above 1,000
+          classes;
         * `calibration`: `{edges, confidence, accuracy, count}` of the 15 bins.
 
     Raises:
@@ -124,7 +127,7 @@ def classification_report(
     )
     bins = calibrate(predictions.confidence, predictions.correct)
     num_correct = int(predictions.correct.sum())
-    return {
+    report = {
         "accuracy": num_correct / num_images,
         "accuracy_interval": list(wilson_interval(num_correct, num_images)),
         "top5": float((predictions.rank < 5).mean()),
@@ -142,7 +145,6 @@ def classification_report(
                 class_names, *(column.tolist() for column in table), strict=True
             )
         ],
-        "confusion": confusion_matrix(labels, predictions.predicted, labels=every_class).tolist(),
         "calibration": {
             "edges": bins.edges.tolist(),
             "confidence": bins.confidence.tolist(),
@@ -150,6 +152,10 @@ def classification_report(
             "count": bins.count.tolist(),
         },
     }
+    if num_classes <= _CLASSES_CROSSED:
+        crossed = confusion_matrix(labels, predictions.predicted, labels=every_class)
+        report["confusion"] = crossed.tolist()
+    return report
 
 
 def most_confident_mistakes(

@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from vitreous.errors import UserError
 from vitreous.model.config import ModelConfig, ViTConfig
+from vitreous.model.one_grid import check_grid
 from vitreous.model.position import LearnedPosition
 from vitreous.model.resample import resample_table
 from vitreous.model.sine_cosine import sine_cosine
@@ -29,7 +30,7 @@ class SineCosinePosition(nn.Module):
 
     def forward(self, x: Float[Tensor, "B S D"], grid: tuple[int, int]) -> Float[Tensor, "B S D"]:
         """Add the place of each patch of an (h, w) grid."""
-        table = sine_cosine(grid, x.shape[2], x.device)
+        table = sine_cosine(grid, x.shape[2], x.device)  # float32 in a bfloat16 model too
         return x + F.pad(table, (0, 0, self.prefix, 0)).to(x.dtype)
 
 
@@ -125,18 +126,3 @@ def resample_positions(
             made[name] = _stretch(tensor, new.grid[leaf == "columns"])
     check_grid(old, new.grid)
     return made
-
-
-def check_grid(config: ViTConfig, grid: tuple[int, int]) -> None:
-    """Refuse images of another grid where positions are of one grid only.
-
-    Raises:
-        UserError: Relative positions count patches in raster order.
-    """
-    if config.position.startswith("relative") and grid != config.grid:
-        (h, w), (height, width) = config.grid, grid
-        raise UserError(
-            f"model.position {config.position} counts patches along the rows of a {h}x{w} grid and "
-            f"these images have {height}x{width}: keep the image size, or train with another "
-            "model.position"
-        )

@@ -9,6 +9,7 @@ from vitreous.model.classifier import Classifier
 from vitreous.model.config import ModelConfig, ViTConfig
 from vitreous.model.encoder import Encoder, Placing
 from vitreous.model.head import build_head
+from vitreous.model.one_grid import check_grid
 from vitreous.model.patch import PatchEmbedding
 from vitreous.model.patch_dropout import PatchDropout
 from vitreous.model.pixel_kernel import resize_kernel
@@ -16,7 +17,6 @@ from vitreous.model.pool import build_pool
 from vitreous.model.position_schemes import (
     build_later_positions,
     build_position,
-    check_grid,
     resample_positions,
 )
 from vitreous.model.recording import Layers, Recording, resolve_layers
@@ -89,7 +89,7 @@ class VisionTransformer(Classifier):
                 channels is not the model's, or their size is not where the config has
                 `fixed_size`.
         """
-        grid = self._grid_of(images)
+        grid = self.grid_of(images)
         if recording is not None:
             recording.begin(self.config.depth, grid, self.config.prefix)
         x = self.tokens(self.patches(images), grid)
@@ -129,7 +129,7 @@ class VisionTransformer(Classifier):
             raise UserError("features of no layer: give layers=, such as [-1], or 'all'")
         if norm and self.config.final_norm != "tokens":
             raise UserError("this model's final norm is of the pooled vector: leave norm out")
-        grid = self._grid_of(images)
+        grid = self.grid_of(images)
         x = self.tokens(self.patches(images), grid)
         kept = self.encoder.outputs(x, set(asked), self._placed_again(grid))
         if norm:
@@ -142,7 +142,12 @@ class VisionTransformer(Classifier):
             }
         return [kept[layer] for layer in asked]
 
-    def _grid_of(self, images: Float[Tensor, "B C H W"]) -> tuple[int, int]:
+    def grid_of(self, images: Float[Tensor, "B C H W"]) -> tuple[int, int]:
+        """The grid (h, w) of the patches of images that this model takes.
+
+        Raises:
+            UserError: As `embed`, or positions are of another grid only.
+        """
         self.config.check_channels(images.shape[1])
         grid = self.config.grid_of((images.shape[2], images.shape[3]))
         check_grid(self.config, grid)
@@ -162,7 +167,8 @@ class VisionTransformer(Classifier):
             patches: All of an image's, as `patches` gives them.
             grid: (h, w) of them.
         """
-        x = patches
+        # Autocast gives products of half the digits; what blocks are added to has the weights' own.
+        x = patches.to(self.patch.weight.dtype)
         if self.config.prefix:
             x = torch.cat([*self._prefix(x), x], dim=1)  # (B, S, D)
         x = self.patch_dropout(self.dropout(self.position(x, grid)))

@@ -55,7 +55,7 @@ class MAELearner(MaskedLearner):
     ) -> Float[Tensor, "B M O"]:
         """Predictions for the hidden patches."""
         model = self.backbone
-        grid = model.config.grid_of((images.shape[2], images.shape[3]))
+        grid = model.grid_of(images)
         prefix, N = model.config.prefix, source.shape[1]
         # Places in ascending order: visible ones first, since they are not the mask's.
         order = (source == N).int().argsort(dim=1, stable=True)

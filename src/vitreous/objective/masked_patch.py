@@ -55,8 +55,8 @@ class Reconstruction(NamedTuple):
 class MaskedLearner(Learner):
     """A Vision Transformer that is asked for hidden patches.
 
-    Parts that only classification reads (a pool's own weights, a norm of the pooled vector) keep
-    their values and get no gradient.
+    Parts that only classification reads (a pool's own weights, a norm of the pooled vector, the
+    layer before the head) keep their values and get no gradient.
 
     Attributes:
         backbone: The model, without a head.
@@ -69,7 +69,7 @@ class MaskedLearner(Learner):
         super().__init__(backbone)
         device = next(backbone.parameters()).device
         self.mask = nn.Parameter(nn.init.normal_(torch.empty(width, device=device), std=0.02))
-        for part in (backbone.pool, backbone.pooled_norm):
+        for part in (backbone.pool, backbone.pooled_norm, backbone.pre_logits):
             part.requires_grad_(False)
 
 
@@ -89,7 +89,7 @@ class MaskedPatchLearner(MaskedLearner):
     ) -> Float[Tensor, "B M O"]:
         """Predictions for the hidden patches."""
         model = self.backbone
-        grid = model.config.grid_of((images.shape[2], images.shape[3]))
+        grid = model.grid_of(images)
         patches = fill(model.patches(images), self.mask, source)
         x = model.encode(model.tokens(patches, grid), grid)[:, model.config.prefix :]  # (B, N, D)
         predictions: Tensor = self.head(pick(x, hidden))

@@ -35,7 +35,7 @@ def write_report(
     parts = [
         sections.training(history),
         sections.classes(report),
-        sections.confusion(report),
+        *([sections.confusion(report)] if "confusion" in report else []),
         sections.calibration(report),
         sections.mistakes(mistakes),
         sections.attention(attention, str(report.get("pooling", "token"))),

@@ -23,8 +23,11 @@ def confused_pairs(report: Mapping[str, Any], limit: int = 12) -> list[ConfusedP
         limit: At most so many.
 
     Returns:
-        Pairs of true and predicted class, the most images first; equal counts in class order.
+        Pairs of true and predicted class, the most images first; equal counts in class order. None
+        of a report of so many classes that it has no confusion.
     """
+    if "confusion" not in report:
+        return []
     counts = np.array(report["confusion"])
     support = counts.sum(axis=1)
     np.fill_diagonal(counts, 0)
@@ -61,7 +64,8 @@ def read_accuracy(report: Mapping[str, Any]) -> str:
     if extremes:
         sentences.append(f"It knows {' and '.join(extremes)}.")
     pairs = confused_pairs(report, limit=2)
-    if len(present) > 2 and pairs[0].images > max([1, *(pair.images for pair in pairs[1:])]):
+    often = [pair.images for pair in pairs] or [0]
+    if len(present) > 2 and often[0] > max([1, *often[1:]]):
         pair = pairs[0]
         sentences.append(
             f"Its most frequent mistake is to take “{pair.truth}” for “{pair.predicted}” "

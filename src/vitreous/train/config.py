@@ -10,6 +10,7 @@ from vitreous.data.workers import Kind, Workers
 from vitreous.errors import UserError
 from vitreous.model.config import ModelConfig
 from vitreous.model.kind import KINDS, config_type
+from vitreous.model.one_grid import check_grid
 from vitreous.objective.config import OBJECTIVES, ObjectiveConfig, objective_type
 from vitreous.train.tuning import TuningConfig
 
@@ -30,7 +31,8 @@ class OptimizerConfig:
         learning_rate: At the peak of the schedule.
         momentum: Of SGD and Muon.
         betas: Of Adam's two averages.
-        weight_decay: Decoupled; never on biases, norms, tokens and positions.
+        weight_decay: Never on biases, norms, tokens and positions. Decoupled in AdamW and Muon;
+            SGD's is torch's, added to the gradient and so to the momentum (an L2 penalty).
         layer_decay: Each layer's rate is that of the layer behind it times this, from the head,
             whose rate is whole, down to patches and positions (arXiv 2106.08254); 1 is off.
         clip: Largest global norm of the gradient; 0 is off.
@@ -288,9 +290,8 @@ class TrainConfig:
                 "number of images in each step: give one of them up"
             )
         self.objective.check(self.model)
-        self.model.grid_of(self.preprocessing.size)
-        for side in self.schedule.sides:
-            self.model.grid_of((side, side))
+        for size in (self.preprocessing.size, *((side, side) for side in self.schedule.sides)):
+            check_grid(self.model, self.model.grid_of(size))
         if self.model.channels != self.preprocessing.channels:
             raise UserError(
                 f"preprocessing.channels {self.preprocessing.channels} is not model.channels "

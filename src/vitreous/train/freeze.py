@@ -41,7 +41,8 @@ def _learns(name: str, model: Classifier, config: TuningConfig, last: int) -> bo
         case "bias":
             return name.endswith("bias")
         case "attention":
-            return name.startswith("position.") or ".attention." in name
+            placing = name.startswith(("position.", "later_positions."))
+            return placing or ".attention." in name
         case "lora":
             return name.endswith((".up", ".down"))
     return False

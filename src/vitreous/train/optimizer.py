@@ -93,8 +93,10 @@ def _groups(
     for name, parameter in named:
         below = 0
         if config.layer_decay < 1:
-            architecture = backbone_of(model).config
-            below = last_layer(architecture) - layer_of(_own(name), architecture)
+            backbone = backbone_of(model)
+            # What a learner puts behind the model begins as a head does, and learns at its rate.
+            if backbone is model or name != _own(name):
+                below = last_layer(backbone.config) - layer_of(_own(name), backbone.config)
         gathered.setdefault((not _decays(name, parameter), below), []).append(parameter)
     groups: list[dict[str, object]] = []
     for (spared, below), parameters in sorted(gathered.items(), key=lambda group: group[0]):

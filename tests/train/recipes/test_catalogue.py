@@ -180,9 +180,38 @@ def test_masked_patches_are_the_papers_appendix():
     assert learning_rate_factor(config.schedule, config.steps, config.steps) == 0
 
 
-def test_a_model_that_table_3_lacks_is_named():
-    with pytest.raises(UserError, match="no JFT row for ViT-S/16"):
-        made("paper-jft", model="ViT-S/16")
+@pytest.mark.parametrize(
+    "model",
+    ["ViT-S/16", "ViT-B/8", "BiT-R50x3", "BiT-R101x3", "BiT-R152x4", "BiT-R200x3"],
+)
+def test_a_model_that_table_3_lacks_is_named(model):
+    with pytest.raises(UserError, match=f"no JFT row for {re.escape(model)}"):
+        made("paper-jft", model=model)
+
+
+PAPERS = ["paper-jft", "paper-imagenet21k", "paper-imagenet", "paper-masked-patch", "augreg"]
+
+
+@pytest.mark.parametrize(
+    ("num_images", "share"), [(3680, 0.1), (50_000, 0.02), (1_281_167, 0.01), (14_200_000, 0.01)]
+)
+@pytest.mark.parametrize("name", [*PAPERS, "finetune", "finetune-512"])
+def test_the_paper_holds_out_by_the_size_of_the_set(name, num_images, share):
+    changes = {}
+    if name.startswith("finetune"):
+        trained = variant_config("ViT-B/16")
+        changes = {"weights": "w", "trained": (trained, Preprocessing(size=(224, 224)))}
+    assert made(name, num_images, **changes).validation_fraction == share
+
+
+@pytest.mark.parametrize("name", PAPERS)
+@pytest.mark.parametrize("unsplit", [False, True])
+def test_warm_up_is_of_the_images_that_are_trained_on(name, unsplit):
+    config = made(name, unsplit=unsplit)
+    trained = round(1_281_167 * 0.99) if unsplit else 1_281_167
+    steps = config.with_length(trained).steps
+    expected = min(10_000, steps / 4)
+    assert config.schedule.warmup * steps == pytest.approx(expected, abs=0.5)
 
 
 @pytest.mark.parametrize(("model", "side"), [("ViT-L/16", 512), ("ViT-H/14", 518)])

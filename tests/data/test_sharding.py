@@ -255,3 +255,15 @@ def test_folders_that_are_taken(photos, shards, tmp_path):
 def test_options_out_of_range(side, quality):
     with pytest.raises(UserError, match=r"give (at least 1 pixel|1 to 100)"):
         Packing(side, quality)
+
+
+@pytest.mark.parametrize("name", ["index.json", "train-000000.index"])
+def test_an_index_of_another_program_is_never_written_over(photos, tmp_path, name):
+    write_shards(open_dataset(photos), tmp_path / "out")
+    for path in [*(tmp_path / "out").glob("*.index"), tmp_path / "out/index.json"]:
+        path.unlink()
+    (tmp_path / "out" / name).write_text('{"shards": "of another program"}')
+    before = contents(tmp_path / "out")
+    with pytest.raises(UserError, match=f"{name} is .*of another program: move it elsewhere"):
+        index_shards(str(tmp_path / "out"))
+    assert contents(tmp_path / "out") == before

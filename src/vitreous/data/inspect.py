@@ -262,7 +262,7 @@ def _folder_faults(dataset: Dataset) -> tuple[list[str], list[str]]:
     for folder, inside, files in os.walk(root):
         prefix = Path(folder).relative_to(root)
         names = [(prefix / name).as_posix() for name in files]
-        broken += [name for name in names if not (root / name).exists()]
+        broken += [name for name in names if not os.path.exists(root / name)]
         paths = {name: (prefix / name).as_posix() for name in inside if not name.startswith(".")}
         empty += [path for path in paths.values() if path not in holding]
         inside[:] = [name for name, path in paths.items() if path in holding]

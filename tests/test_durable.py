@@ -111,3 +111,9 @@ def test_a_disk_that_keeps_no_locks_is_warned_of(
     monkeypatch.setattr(fcntl, "flock", refuse)
     with pytest.warns(RuntimeWarning, match="keeps no locks"), exclusive(tmp_path / "l") as holder:
         assert holder is None
+
+
+@pytest.mark.parametrize("place", [".", "/", ""])
+def test_a_place_without_a_name_is_one_line(place: str) -> None:
+    with pytest.raises(UserError, match="it is a folder: give a file"):
+        write_text(Path(place), "text")

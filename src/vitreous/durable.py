@@ -23,6 +23,8 @@ def write_durably(path: Path, write: Callable[[Path], None]) -> None:
     Raises:
         UserError: No room or no right to write there.
     """
+    if not path.name:
+        raise UserError(f"cannot write {path}: it is a folder: give a file")
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,10 +1,11 @@
 import errno
+import fcntl
 import os
 from pathlib import Path
 
 import pytest
 
-from vitreous.durable import write_durably, write_text
+from vitreous.durable import exclusive, write_durably, write_text
 from vitreous.errors import UserError
 
 
@@ -98,3 +99,21 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     assert os.read(reader, 100) == b"words"
     os.close(reader)
     assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_disk_that_keeps_no_locks_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.warns(RuntimeWarning, match="keeps no locks"), exclusive(tmp_path / "l") as holder:
+        assert holder is None
+
+
+@pytest.mark.parametrize("place", [".", "/", ""])
+def test_a_place_without_a_name_is_one_line(place: str) -> None:
+    with pytest.raises(UserError, match="it is a folder: give a file"):
+        write_text(Path(place), "text")

@@ -1,13 +1,17 @@
 """Files that are complete or absent, written aside, synced and renamed; and who may write them."""
 
+import errno
 import fcntl
 import os
 import shutil
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vitreous.errors import UserError
+
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP)
 
 
 def write_durably(path: Path, write: Callable[[Path], None]) -> None:
@@ -19,6 +23,8 @@ def write_durably(path: Path, write: Callable[[Path], None]) -> None:
     Raises:
         UserError: No room or no right to write there.
     """
+    if not path.name:
+        raise UserError(f"cannot write {path}: it is a folder: give a file")
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,6 +91,8 @@ def write_text(path: Path, text: str) -> None:
 def exclusive(path: Path) -> Iterator[str | None]:
     """Try to be the only one who holds a lock file; it ends with the process, however that ends.
 
+    Some network file systems keep no locks: there it goes on without one, and warns.
+
     Yields:
         None where it is ours; else who holds it, in words.
 
@@ -102,6 +110,15 @@ def exclusive(path: Path) -> Iterator[str | None]:
         except BlockingIOError:
             yield os.read(descriptor, 99).decode(errors="replace") or "another process"
             return
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            warnings.warn(
+                f"{path.parent}: its disk keeps no locks ({error.strerror}): let one process alone "
+                "write there",
+                RuntimeWarning,
+                stacklevel=3,
+            )
         os.truncate(descriptor, 0)
         with suppress(OSError):  # a name to tell others: a full disk may lack it
             os.write(descriptor, f"process {os.getpid()} on {os.uname().nodename}".encode())

@@ -29,6 +29,18 @@ def test_from_models_to_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "1 of 1 are known already" in capsys.readouterr().out
 
 
+def test_a_place_that_cannot_be_written_is_told_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("vitreous.bench.run.run_case", lambda *_: pytest.fail("it ran"))
+    asked = ["bench", *SMALL, "--task", "inference", "--mode", "eager", "--subjects", "vitreous"]
+    assert main([*asked, "--out", str(tmp_path / "file/out")]) == 2
+    err = capsys.readouterr().err
+    assert "cannot write" in err
+    assert len(err.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("asked", "words"),
     [

@@ -61,3 +61,8 @@ def test_exclude_leaves_the_test_part_alone(memory) -> None:
     )
     with pytest.raises(UserError, match="LIST names every train image of D: shorten the list"):
         exclude(dataset, {"000", "001", "002", "003"}, "LIST")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("a/1.jpg\nb/2.jpg\n", encoding="utf-8-sig")
+    assert read_exclusion(str(tmp_path / "mine.txt")).training == {"a/1.jpg", "b/2.jpg"}

@@ -43,3 +43,9 @@ def test_the_list_is_cut_and_stays_one_line() -> None:
         faults.add(bad(20))
     assert str(caught.value).count(".jpg") == 10
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("limit", [float("nan"), float("inf"), -0.1, 2])
+def test_a_limit_that_is_no_share_is_refused(limit: float) -> None:
+    with pytest.raises(UserError, match="bad_limit is .*: give a share"):
+        Faults(10, limit)

@@ -159,3 +159,24 @@ def test_imbalance_and_a_part_that_cannot_be_read_at_all(memory) -> None:
         ).to_dict()["shorter_side"]["most"]
         == 0
     )
+
+
+def test_folders_around_a_set_and_beside_it_need_no_images(tmp_path: Path) -> None:
+    """ImageNet as Kaggle packs it; and Pets, whose lists lie in a folder of their own."""
+    home = tmp_path / "kaggle/ILSVRC/Data/CLS-LOC"
+    names = ["train/n1/a", "train/n2/b", "val/ILSVRC2012_val_00000001", "test/c"]
+    for number, name in enumerate(names):
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        scene(number).save(home / f"{name}.JPEG")
+    (home / "train/n3").mkdir()
+    solution = "ImageId,PredictionString\nILSVRC2012_val_00000001,n1 1 2 3 4\n"
+    (tmp_path / "kaggle/LOC_val_solution.csv").write_text(solution)
+    found = inspect(open_dataset(tmp_path / "kaggle", for_training=False))
+    assert found.problems == ["train/n3/ holds no images"]
+
+    for number, name in enumerate(("cat_1", "dog_1")):
+        (tmp_path / "pets/images").mkdir(parents=True, exist_ok=True)
+        scene(number).save(tmp_path / f"pets/images/{name}.jpg")
+    (tmp_path / "pets/annotations").mkdir()
+    (tmp_path / "pets/annotations/trainval.txt").write_text("cat_1 1 1 1\ndog_1 2 2 1\n")
+    assert inspect(open_dataset(tmp_path / "pets", for_training=False)).problems == []

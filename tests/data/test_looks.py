@@ -1,7 +1,11 @@
+import errno
+import os
+
 import numpy as np
 import pytest
 
 from vitreous.data.looks import NUM_EVEN, SIDE, WINDOWS, describe, look, thumbnail
+from vitreous.errors import UserError
 
 
 def noise(seed: int, size: tuple[int, int] = (96, 120)) -> np.ndarray:
@@ -66,3 +70,19 @@ def test_few_pixels_count_only_where_they_are_equal(memory) -> None:
 
 def test_an_empty_part(memory) -> None:
     assert len(look(memory(count=0))) == 0
+
+
+def test_a_full_folder_of_temporary_files_is_one_line(memory, monkeypatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    with pytest.raises(UserError, match=r"no room for 0 MB of thumbnails .*set TMPDIR"):
+        look(memory(count=3))
+
+
+def test_thumbnails_have_their_bytes_before_they_are_mapped(memory, monkeypatch) -> None:
+    given = []
+    monkeypatch.setattr(os, "posix_fallocate", lambda file, start, size: given.append(size))
+    look(memory(count=3))
+    assert given == [3 * SIDE * SIDE]

@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import tarfile
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vitreous.data import sharding
 from vitreous.data.indexing import index_shards
 from vitreous.data.open import open_dataset
 from vitreous.data.packing import Packing, pack_image
@@ -255,3 +257,30 @@ def test_folders_that_are_taken(photos, shards, tmp_path):
 def test_options_out_of_range(side, quality):
     with pytest.raises(UserError, match=r"give (at least 1 pixel|1 to 100)"):
         Packing(side, quality)
+
+
+@pytest.mark.parametrize("name", ["index.json", "train-000000.index"])
+def test_an_index_of_another_program_is_never_written_over(photos, tmp_path, name):
+    write_shards(open_dataset(photos), tmp_path / "out")
+    for path in [*(tmp_path / "out").glob("*.index"), tmp_path / "out/index.json"]:
+        path.unlink()
+    (tmp_path / "out" / name).write_text('{"shards": "of another program"}')
+    before = contents(tmp_path / "out")
+    with pytest.raises(UserError, match=f"{name} is .*of another program: move it elsewhere"):
+        index_shards(str(tmp_path / "out"))
+    assert contents(tmp_path / "out") == before
+
+
+def test_a_process_that_is_killed_is_one_line(photos, tmp_path, monkeypatch):
+    work = sharding._Work(open_dataset(photos), tmp_path / "out", Packing())
+    monkeypatch.setattr(sharding, "_write", signal.raise_signal)
+    with pytest.raises(UserError, match=r"killed while it wrote a shard.*fewer --workers"):
+        list(sharding._run([signal.SIGKILL, signal.SIGKILL], work, 2))
+
+
+def test_ctrl_c_is_for_the_first_process_alone(photos, tmp_path, monkeypatch):
+    work = sharding._Work(open_dataset(photos), tmp_path / "out", Packing())
+    heeded = []
+    monkeypatch.setattr(signal, "signal", lambda *pair: heeded.append(pair))
+    sharding._receive(work)
+    assert heeded == [(signal.SIGINT, signal.SIG_IGN)]

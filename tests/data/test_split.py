@@ -246,3 +246,8 @@ def test_flower_photos(shared_data):
     assert counts["validation"] == [127, 180, 128, 140, 160]
     assert counts["train"] == [506, 718, 513, 559, 639]
     assert split_record(apply_split(data, split_record(split))) == split_record(split)
+
+
+def test_a_seed_of_more_bits_than_scikit_learn_takes():
+    data = dataset([10, 5])
+    assert members(with_validation(data, seed=2**32 + 3)) == members(with_validation(data, seed=3))

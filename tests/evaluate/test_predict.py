@@ -1,7 +1,9 @@
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from vitreous.data.batch import normalise
 from vitreous.data.preprocessing import Preprocessing
 from vitreous.data.transform import fit_for_test
 from vitreous.errors import BadImageError, UserError
-from vitreous.evaluate.predict import predict
+from vitreous.evaluate.predict import predict, read_picture
 from vitreous.model.build import create_model
 from vitreous.model.vit import VisionTransformer
 from vitreous.weights.passport import passport_of
@@ -82,6 +84,21 @@ def test_order_and_names_are_kept_across_batches(
         values = [share for _, share in prediction.probabilities]
         assert values == sorted(values, reverse=True)
         assert sum(values) == pytest.approx(1, abs=1e-5)
+
+
+def test_of_a_batch_no_more_than_one_whole_photograph_is_held(
+    model: Model, photos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole: list[weakref.ref[np.ndarray]] = []
+
+    def watched(*arguments: Any) -> np.ndarray:
+        assert not [one for one in whole if one() is not None]
+        pixels = read_picture(*arguments)
+        whole.append(weakref.ref(pixels))
+        return pixels
+
+    monkeypatch.setattr("vitreous.evaluate.predict.read_picture", watched)
+    assert len(predict(model(), photos)) == len(whole) == 5
 
 
 def test_paths_pictures_and_arrays_are_alike(model: Model, photos: list[Path]) -> None:

@@ -205,6 +205,21 @@ def test_predict_without_images(refuse, trained, tmp_path):
     assert "give at least 1" in refuse(["predict", trained, tmp_path, "--top", "0"])
 
 
+def test_predict_leaves_out_what_is_hidden_and_no_file(trained, photos, capsys):
+    root = photos(a=1)
+    (root / "a/._0.png").write_bytes(b"of macOS")
+    (root / ".trash").mkdir()
+    (root / ".trash/1.png").write_bytes(b"gone")
+    os.mkfifo(root / "a/pipe.png")
+    assert main(["predict", str(trained), str(root)]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+@pytest.mark.parametrize("place", ["", ".", "/"])
+def test_json_of_a_folder_is_refused_before_the_work(refuse, place):
+    assert "is no file: give one" in refuse(["evaluate", "no such model", "--json", place])
+
+
 def test_predict_goes_on_past_a_bad_image_and_says_so(trained, tmp_path, capsys):
     Image.new("L", (8, 8)).save(tmp_path / "good.png")
     (tmp_path / "bad.png").write_text("text")

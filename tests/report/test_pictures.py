@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from vitreous.report.pictures import attention_overlay, enlarge, picture
+from vitreous.report.pictures import attention_overlay, enlarge, picture, reduced
 
 
 def decode(element: str) -> Image.Image:
@@ -105,3 +105,11 @@ def test_of_other_channels_a_screen_shows_the_first(channels: int, shown: list[i
     image = np.random.default_rng(0).integers(0, 256, (9, 9, channels)).astype(np.uint8)
     seen = np.asarray(decode(picture(image, ""))).reshape(9, 9, -1)
     assert np.array_equal(seen, image[..., shown])
+
+
+@pytest.mark.parametrize("shape", [(900, 1200, 3), (1000, 20, 1), (400, 300, 5), (8, 8, 2)])
+def test_what_is_reduced_looks_the_same_on_a_page(shape: tuple[int, int, int]) -> None:
+    image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    small = reduced(image)
+    assert max(small.shape[:2]) <= 288
+    assert picture(small, "a") == picture(image, "a")

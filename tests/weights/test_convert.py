@@ -92,3 +92,21 @@ def test_positions_that_no_other_format_knows_are_refused(make, tmp_path: Path, 
         with pytest.raises(UserError, match=next(iter(fields))):
             convert(make(**fields), tmp_path / "out", to)
     assert convert(make(**fields), tmp_path / "ours", "vitreous").difference == 0
+
+
+@pytest.mark.parametrize(
+    ("to", "theirs"), [("timm", "config.json"), ("huggingface", "preprocessor_config.json")]
+)
+def test_a_config_that_is_there_is_never_written_over(make, tmp_path: Path, to, theirs) -> None:
+    (tmp_path / theirs).write_text("a run's own")
+    with pytest.raises(UserError, match=f"{theirs} exists already"):
+        convert(make(activation="gelu"), tmp_path, to)
+    assert [file.name for file in tmp_path.iterdir()] == [theirs]
+    assert (tmp_path / theirs).read_text() == "a run's own"
+
+
+def test_neither_is_one_beside_a_file(make, tmp_path: Path) -> None:
+    (tmp_path / "a.config.json").write_text("{}")
+    with pytest.raises(UserError, match=r"a\.config\.json exists already"):
+        convert(make(activation="gelu"), tmp_path / "a.safetensors", "timm")
+    assert not (tmp_path / "a.safetensors").exists()

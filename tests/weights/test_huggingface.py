@@ -65,6 +65,29 @@ def test_the_preprocessor_is_read(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "mean", "std"),
+    [
+        ({"do_normalize": False}, 0, 1),
+        ({"do_normalize": False, "do_rescale": False}, 0, 1 / 255),
+        ({"do_rescale": False, "image_mean": [127.5] * 3, "image_std": [51] * 3}, 0.5, 0.2),
+        ({"rescale_factor": 2 / 255, "image_mean": [1] * 3, "image_std": [1] * 3}, 0.5, 0.5),
+        ({"rescale_factor": 0.00392156862745098, "image_std": [0.7] * 3}, 0.5, 0.7),
+    ],
+)
+def test_steps_of_the_preprocessor_that_are_left_out(folder: Path, said, mean, std) -> None:
+    (folder / "preprocessor_config.json").write_text(json.dumps(said))
+    rule = vitreous.load(folder).passport.preprocessing
+    assert (rule.mean, rule.std) == (pytest.approx((mean,) * 3), pytest.approx((std,) * 3))
+
+
+@pytest.mark.parametrize("factor", [0, -1, "1/255", None])
+def test_a_rescaling_that_is_none_is_refused(folder: Path, factor: object) -> None:
+    (folder / "preprocessor_config.json").write_text(json.dumps({"rescale_factor": factor}))
+    with pytest.raises(UserError, match="rescale_factor .* is no number over 0"):
+        vitreous.load(folder)
+
+
+@pytest.mark.parametrize(
     ("field", "value", "complaint"),
     [
         ("hidden_size", 64, "hidden_size 64, its tensors say 48"),

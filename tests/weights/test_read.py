@@ -1,4 +1,5 @@
 import argparse
+import io
 import os
 import random
 import struct
@@ -11,6 +12,7 @@ from safetensors.torch import save_file
 
 import vitreous
 from vitreous.errors import UserError
+from vitreous.weights.convert import convert
 from vitreous.weights.npz import write_npz
 from vitreous.weights.read import open_checkpoint, weights_file
 
@@ -187,3 +189,18 @@ def write(file: Path, tensors: dict[str, torch.Tensor]) -> None:
             save_file(tensors, file)
         case _:
             torch.save(tensors, file)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_files_that_may_not_be_read(make, tmp_path: Path, monkeypatch, name: str) -> None:
+    convert(make(), tmp_path / "m", "timm")
+    open_any = io.open
+
+    def refuse(file, *rest, **options):
+        if str(file).endswith(name):
+            raise PermissionError(13, "Permission denied", str(file))
+        return open_any(file, *rest, **options)
+
+    monkeypatch.setattr(io, "open", refuse)
+    with pytest.raises(UserError, match=f"cannot read .*{name}: Permission denied: make it"):
+        vitreous.load(tmp_path / "m")

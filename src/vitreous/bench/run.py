@@ -1,6 +1,7 @@
 """Cases one after the other, each in a process of its own; what was measured is kept."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -35,7 +36,7 @@ class Store:
     def __init__(self, file: Path) -> None:
         self.file = file
         self.results: Results = {}
-        if file.exists():
+        if os.path.exists(file):  # of a folder that may not be looked into, writing tells
             try:
                 self.results = json.loads(file.read_text(encoding="utf-8"))["cases"]
                 self.results = {Case(**r["case"]).key: r for r in self.results.values()}
@@ -58,7 +59,14 @@ class Store:
     def keep(self, case: Case, result: dict[str, Any]) -> None:
         """Put a result in its place and write the file."""
         self.results[case.key] = result
-        self.file.parent.mkdir(parents=True, exist_ok=True)
+        self.write()
+
+    def write(self) -> None:
+        """Write the file; also before anything is measured, to learn whether it can be.
+
+        Raises:
+            UserError: No room or no right to write there.
+        """
         write_text(self.file, json.dumps({"cases": self.results}, indent=1) + "\n")
 
 

@@ -148,6 +148,8 @@ def _measure(
     """Case by case; each is kept as soon as it is measured, and said in a line on stderr."""
     from vitreous.bench.run import run_case
 
+    if due:
+        store.write()
     watched = sys.stderr.isatty()
     for number, case in enumerate(due, total - len(due) + 1):
         heading = f"{number}/{total}  {case.key}: "

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,18 @@ from typing import Any
 def add_json_argument(parser: ArgumentParser) -> None:
     """`--json FILE|-`."""
     parser.add_argument(
-        "--json", metavar="FILE", help="write the results as JSON to a file, or to - (stdout)"
+        "--json",
+        metavar="FILE",
+        type=_file,
+        help="write the results as JSON to a file, or to - (stdout)",
     )
+
+
+def _file(where: str) -> str:
+    """Refuse a folder before the work, rather than with its results in hand."""
+    if not where or Path(where).is_dir():
+        raise ArgumentTypeError(f"{where!r} is no file: give one, or - for stdout")
+    return where
 
 
 def write_json(where: str | None, results: Any) -> bool:

@@ -3,8 +3,9 @@
   vitreous predict runs/photos a.jpg b.png
   vitreous predict runs/photos folder/ --top 3 --json -
 
-MODEL is a run folder or a checkpoint of any known family. Folders are searched for images, deeply.
-An image that cannot be read is named on stderr, the others go on, and the exit code is 1.
+MODEL is a run folder or a checkpoint of any known family. Folders are searched for images, deeply;
+what is hidden in them is left out. An image that cannot be read is named on stderr, the others go
+on, and the exit code is 1.
 """
 
 import sys
@@ -85,11 +86,18 @@ def _words(name: str, share: float, labels: tuple[str, ...]) -> str:
 
 
 def _files(paths: list[str]) -> Iterator[str]:
+    from vitreous.data.sources.folder import files_below
     from vitreous.data.sources.tree import IMAGE_SUFFIXES
 
     for path in map(Path, paths):
         if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+            try:
+                below = sorted(path / name for name in files_below(path))
+            except OSError as fault:
+                raise UserError(
+                    f"cannot list {fault.filename} ({fault.strerror}): make it readable"
+                ) from fault
+            found = [file for file in below if file.suffix.lower() in IMAGE_SUFFIXES]
             if not found:
                 raise UserError(
                     f"no images in {path}: it looks for {' '.join(sorted(IMAGE_SUFFIXES))}"

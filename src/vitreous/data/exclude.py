@@ -77,7 +77,7 @@ def read_exclusion(address: str) -> Exclusion:
         UserError: It cannot be read, is no table, or names nothing.
     """
     try:
-        with open(address, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        with open(address, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             rows = [row for row in csv.reader(file, delimiter="\t") if row and row[0].strip()]
     except (OSError, csv.Error) as fault:
         reason = getattr(fault, "strerror", None) or fault

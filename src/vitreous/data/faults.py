@@ -12,9 +12,14 @@ class Faults:
         total: Images in the part.
         limit: Share of unreadable images over which the run stops. One image never stops it, and
             a part without a single readable image always does.
+
+    Raises:
+        UserError: The limit is no share.
     """
 
     def __init__(self, total: int, limit: float = 0.01) -> None:
+        if not 0 <= limit <= 1:  # nor NaN
+            raise UserError(f"bad_limit is {limit}: give a share, from 0 to 1")
         self.reasons: dict[str, str] = {}
         self._most = max(1, int(total * limit))
         self._total, self._limit = total, limit

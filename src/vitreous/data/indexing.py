@@ -8,9 +8,11 @@ import numpy as np
 from vitreous.data.open import open_dataset
 from vitreous.data.sample import PART_NAMES
 from vitreous.data.sources.shard_index import (
+    INDEX,
     SetIndex,
     ShardIndex,
     read_set_index,
+    read_shard_index,
     write_set_index,
     write_shard_index,
 )
@@ -34,7 +36,8 @@ def index_shards(address: str) -> tuple[SetIndex, Path]:
         What `index.json` then holds, and the folder.
 
     Raises:
-        UserError: A shard is missing or damaged, or there is no image with a label.
+        UserError: A shard is missing or damaged, there is no image with a label, or a file of
+            another program stands where one would be written.
     """
     folder = Path(address)
     paths = shards_of_folder(folder) if folder.is_dir() else shards_of_pattern(address)
@@ -43,6 +46,7 @@ def index_shards(address: str) -> tuple[SetIndex, Path]:
     folder = paths[0].parent
     if (there := read_set_index(folder)) is not None:
         raise UserError(f"{folder}: has an index of {sum(map(len, there.shards.values()))} shards")
+    _require_ours(folder, paths)
     dataset = open_dataset(address)
     shards = scan_shards(paths)
     for path, shard in zip(paths, shards, strict=True):
@@ -75,3 +79,18 @@ def index_shards(address: str) -> tuple[SetIndex, Path]:
     )
     write_set_index(folder, about)
     return about, folder
+
+
+def _require_ours(folder: Path, paths: list[Path]) -> None:
+    """Refuse where another program keeps files of these names; what a stop left of ours may go."""
+    if (folder / INDEX).exists():
+        raise UserError(f"{folder / INDEX} is of another program: move it elsewhere")
+    for path in paths:
+        if path.with_suffix(".index").exists():
+            try:
+                read_shard_index(path)
+            except UserError as fault:
+                raise UserError(
+                    f"{path.with_suffix('.index')} is damaged, or of another program: move it "
+                    "elsewhere"
+                ) from fault

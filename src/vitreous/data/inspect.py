@@ -17,6 +17,8 @@ from vitreous.data.gallery import Gallery
 from vitreous.data.looks import look
 from vitreous.data.sample import PART_NAMES, Dataset
 from vitreous.data.sources.encoded import EncodedPart, class_counts
+from vitreous.data.sources.folder import FileStore, files_below
+from vitreous.data.sources.tree import IMAGE_SUFFIXES, PART_FOLDERS
 from vitreous.errors import BadImageError
 
 # Of the largest class to the smallest, above which training should know.
@@ -252,21 +254,47 @@ class _Witness(Gallery):
 
 
 def _folder_faults(dataset: Dataset) -> tuple[list[str], list[str]]:
-    """Of a folder: folders in it without an image (an empty class or part), and broken links."""
-    root = Path(dataset.address)
-    if not root.is_dir() or not all(isinstance(p, EncodedPart) for p in dataset.parts.values()):
+    """Of a folder: classes and parts in it without an image, and broken links."""
+    parts = [part for part in dataset.parts.values() if isinstance(part, EncodedPart)]
+    stores = [part.store for part in parts if isinstance(part.store, FileStore)]
+    if not Path(dataset.address).is_dir() or len(stores) < len(dataset.parts):
         return [], []
-    folders = {os.path.dirname(name) for part in dataset.parts.values() for name in part.names}
-    holding = {"", *folders, *(str(up) for folder in folders for up in Path(folder).parents)}
+    root = stores[0].root
+    folders = {
+        (os.path.dirname(name), None if np.ndim(label) else dataset.class_names[label])
+        for part in parts
+        for name, label in zip(part.names, part.labels, strict=True)
+    }
+    chains = [(above, name) for folder, name in folders for above in _upwards(folder)]
+    holding = {above for above, _ in chains}
+    # Elsewhere folders may hold lists and notes, as annotations/ of Pets does.
+    of_classes = {
+        Path(above).parent.as_posix() for above, name in chains if Path(above).name == name
+    }
     empty, broken = list[str](), list[str]()
     for folder, inside, files in os.walk(root):
         prefix = Path(folder).relative_to(root)
         names = [(prefix / name).as_posix() for name in files]
-        broken += [name for name in names if not (root / name).exists()]
+        broken += [name for name in names if not os.path.exists(root / name)]
         paths = {name: (prefix / name).as_posix() for name in inside if not name.startswith(".")}
-        empty += [path for path in paths.values() if path not in holding]
+        empty += [
+            path
+            for name, path in paths.items()
+            if path not in holding
+            and (prefix.as_posix() in of_classes or name.lower() in PART_FOLDERS)
+            and not any(map(_is_image, files_below(root / path)))
+        ]
         inside[:] = [name for name, path in paths.items() if path in holding]
     return sorted(empty), sorted(broken)
+
+
+def _upwards(folder: str) -> list[str]:
+    """A relative folder and those around it; the root is `.`."""
+    return [above.as_posix() for above in (Path(folder), *Path(folder).parents)]
+
+
+def _is_image(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
 def _five_numbers(values: np.ndarray) -> dict[str, float]:

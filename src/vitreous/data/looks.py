@@ -10,11 +10,14 @@ with e and o the products of the even and the odd ones, e + o compares two image
 with the other's mirror image.
 """
 
+import errno
+import os
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import IO
 
 import numpy as np
 from jaxtyping import Float32, Shaped, UInt8
@@ -22,7 +25,7 @@ from PIL import Image
 
 from vitreous.data.sample import Part
 from vitreous.data.workers import available_cores
-from vitreous.errors import BadImageError
+from vitreous.errors import BadImageError, UserError
 
 SIDE = 64
 """Of a thumbnail, pixels."""
@@ -89,11 +92,14 @@ def look(
         exact: Decode whole images; by default JPEGs at the smallest scale that suffices.
         threads: Readers; one per core where not given.
         on_progress: Told the share of the work that is done.
+
+    Raises:
+        UserError: The folder for temporary files has no room.
     """
     total = len(part.labels)
     # Unlinked at once: it goes with the last array that is mapped to it.
     with tempfile.TemporaryFile(prefix="vitreous-") as file:
-        file.truncate(max(total, 1) * SIDE * SIDE)
+        _reserve(file, max(total, 1) * SIDE * SIDE)
         thumbnails = np.memmap(file, np.uint8, "r+", shape=(max(total, 1), SIDE, SIDE))[:total]
     digests = np.zeros(total, "S32")
     descriptors = np.zeros((total, len(WINDOWS), NUM_COEFFICIENTS), np.float32)
@@ -119,6 +125,21 @@ def look(
             if on_progress is not None:
                 on_progress(chunk.stop / total)
     return Looks(thumbnails, digests, descriptors, unreadable)
+
+
+def _reserve(file: IO[bytes], size: int) -> None:
+    """Give a file its bytes now: where a disk fills up under a mapped hole, the process dies."""
+    try:
+        file.truncate(size)
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.EOPNOTSUPP):  # a disk that cannot; it may have room
+            return
+        raise UserError(
+            f"{tempfile.gettempdir()}: no room for {size / 1e6:,.0f} MB of thumbnails "
+            f"({error.strerror}): free some, or set TMPDIR to a folder with more"
+        ) from error
 
 
 def thumbnail(pixels: UInt8[np.ndarray, "H W C"]) -> UInt8[np.ndarray, "side side"]:

@@ -9,9 +9,11 @@ byte; training images are shuffled, so that any stretch of a shard is a mixture.
 import hashlib
 import io
 import json
+import signal
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -86,7 +88,8 @@ def write_shards(
         What `index.json` then holds.
 
     Raises:
-        UserError: `out` holds something else, no image can be read, or the disk is full.
+        UserError: `out` holds something else, no image can be read, the disk is full, or a
+            process was killed.
     """
     if dataset.channels not in (1, 3):
         raise UserError(
@@ -303,6 +306,11 @@ def _run(todo: list[Job], work: _Work, workers: int) -> Iterator[Job]:
         for future in as_completed(futures):
             future.result()
             yield futures[future]
+    except BrokenProcessPool as error:
+        raise UserError(
+            "a process was killed while it wrote a shard, most likely for want of memory: give the "
+            "same command with fewer --workers, and it goes on"
+        ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -311,6 +319,8 @@ _received: dict[str, Any] = {}
 
 
 def _receive(work: _Work) -> None:
+    # Ctrl-C reaches every process; ours ends the others, once their shards are whole.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _received["work"] = work
 
 

@@ -190,12 +190,13 @@ def _choose(
     """Positions of the images that validate, ascending."""
     from sklearn.model_selection import train_test_split
 
+    state = seed % 2**32  # scikit-learn takes no more bits
     by_name = np.array(sorted(range(len(train.labels)), key=train.names.__getitem__))
     if not stratified:
         if len(by_name) < 2:
             raise UserError(f"{dataset.address}: 1 image to train on: give at least two")
         share = int(np.clip(round(fraction * len(by_name)), 1, len(by_name) - 1))
-        return np.sort(train_test_split(by_name, test_size=share, random_state=seed)[1])
+        return np.sort(train_test_split(by_name, test_size=share, random_state=state)[1])
     counts = np.bincount(train.labels, minlength=dataset.num_classes)
     present = np.flatnonzero(counts)
     if len(present) < 2:
@@ -215,5 +216,5 @@ def _choose(
     for members in np.split(by_class, np.cumsum(counts)[:-1]):
         if members.size:
             share = int(np.clip(round(fraction * members.size), 1, members.size - 1))
-            chosen.append(train_test_split(members, test_size=share, random_state=seed)[1])
+            chosen.append(train_test_split(members, test_size=share, random_state=state)[1])
     return np.sort(np.concatenate(chosen))

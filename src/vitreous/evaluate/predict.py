@@ -9,10 +9,12 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
+from torch import Tensor
 
 from vitreous.data.batch import normalise
 from vitreous.data.decode import decode
 from vitreous.data.modes import to_uint8
+from vitreous.data.preprocessing import Preprocessing
 from vitreous.data.transform import fit_for_test
 from vitreous.errors import BadImageError, UserError
 from vitreous.evaluate.multilabel import THRESHOLD
@@ -98,10 +100,10 @@ def predict(
     pictures: Iterable[Picture] = (
         [images] if isinstance(images, str | Path | Image.Image | np.ndarray) else images
     )
-    readable = _readable(pictures, rule.channels, on_bad)
+    fitted = _fitted(pictures, rule, on_bad)
     predictions = []
-    while chunk := list(islice(readable, batch_size)):
-        pixels = torch.stack([fit_for_test(pixels, rule) for _, pixels in chunk])
+    while chunk := list(islice(fitted, batch_size)):
+        pixels = torch.stack([pixels for _, pixels in chunk])
         with torch.inference_mode(), engine.autocast():
             logits = model(normalise(pixels.to(engine.device), rule))
         shares = logits.float().sigmoid() if passport.multi_label else logits.float().softmax(1)
@@ -114,17 +116,22 @@ def predict(
     return predictions
 
 
-def _readable(
-    pictures: Iterable[Picture], channels: int, on_bad: Callable[[BadImageError], None] | None
-) -> Iterator[tuple[str, UInt8[np.ndarray, "H W C"]]]:
+def _fitted(
+    pictures: Iterable[Picture],
+    rule: Preprocessing,
+    on_bad: Callable[[BadImageError], None] | None,
+) -> Iterator[tuple[str, UInt8[Tensor, "C H W"]]]:
+    """Images that can be read, one whole at a time: a photograph is a hundred times its fit."""
     for place, picture in enumerate(pictures):
         name = str(picture) if isinstance(picture, str | Path) else f"image {place}"
         try:
-            yield name, read_picture(picture, name, channels)
+            fitted = fit_for_test(read_picture(picture, name, rule.channels), rule)
         except BadImageError as error:
             if on_bad is None:
                 raise UserError(f"cannot read {error}: give another image") from error
             on_bad(error)
+        else:
+            yield name, fitted
 
 
 def read_picture(picture: Picture, name: str, channels: int) -> UInt8[np.ndarray, "H W C"]:

@@ -29,7 +29,7 @@ from vitreous.model.recording import Recording
 from vitreous.parallel.device import Engine
 from vitreous.report.multilabel_view import write_multilabel_report
 from vitreous.report.page import write_report
-from vitreous.report.pictures import AttentionView, Mistake
+from vitreous.report.pictures import AttentionView, Mistake, reduced
 from vitreous.weights.passport import Passport, passport_of
 
 _MISTAKES = 24
@@ -141,7 +141,12 @@ def write_run_report(
 
 def _mistakes(part: Part, answers: Inference, passport: Passport) -> list[Mistake]:
     places = most_confident_mistakes(answers.logits, answers.labels, _MISTAKES)
-    return [Mistake(**_picture(part, answers, passport, int(place))) for place in places]
+    mistakes = []
+    for place in places:
+        shown = _picture(part, answers, passport, int(place))
+        shown["image"] = reduced(shown["image"])  # two dozen whole photographs may not fit
+        mistakes.append(Mistake(**shown))
+    return mistakes
 
 
 def _attention_views(

@@ -99,6 +99,14 @@ def visible(image: UInt8[np.ndarray, "H W C"]) -> UInt8[np.ndarray, "H W c"]:
     return image[..., :3] if image.shape[2] >= 3 else image[..., :1]
 
 
+def reduced(image: UInt8[np.ndarray, "H W C"]) -> UInt8[np.ndarray, "h w c"]:
+    """What a page shows of an image (see `picture`); the same again of what this gives."""
+    seen = visible(image)
+    shown = Image.fromarray(seen[..., 0] if seen.shape[2] == 1 else seen)
+    shown.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE), Image.Resampling.LANCZOS)
+    return np.asarray(shown).reshape(shown.height, shown.width, -1)
+
+
 def picture(image: UInt8[np.ndarray, "H W C"], description: str) -> str:
     """Embed pixels in a page.
 
@@ -112,14 +120,13 @@ def picture(image: UInt8[np.ndarray, "H W C"], description: str) -> str:
     Returns:
         An `<img>` element that needs no other file.
     """
-    seen = visible(image)
+    seen = reduced(image)
     shown = Image.fromarray(seen[..., 0] if seen.shape[2] == 1 else seen)
     file = io.BytesIO()
     if _is_tiny(image):
         shown.save(file, "PNG", optimize=True)
         kind, crisp = "png", ' class="crisp"'
     else:
-        shown.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE), Image.Resampling.LANCZOS)
         shown.save(file, "JPEG", quality=85, optimize=True)
         kind, crisp = "jpeg", ""
     data = base64.b64encode(file.getvalue()).decode("ascii")

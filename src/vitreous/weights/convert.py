@@ -61,8 +61,8 @@ def convert(model: Classifier, out: str | Path, to: str) -> Proof:
             `torchvision`, `openai` or `lucidrains`.
 
     Raises:
-        UserError: The format cannot say this architecture, the logits would differ, or `out`
-            exists or cannot be written.
+        UserError: The format cannot say this architecture, the logits would differ, or a file to
+            be written exists or cannot be written.
     """
     passport = replace(passport_of(model), architecture=model.config)
     family = None if to == OURS else family_to_write(to, model.config, passport.origin)
@@ -72,6 +72,13 @@ def convert(model: Classifier, out: str | Path, to: str) -> Proof:
         return _prove(model, load(file), file, OURS, "")
     tensors = dict(model.state_dict())
     config = family.config_json(passport)
+    preprocessor = family.preprocessor_json(passport) if folder else {}
+    beside = {
+        file.with_name("config.json") if folder else file.with_suffix(".config.json"): config,
+        file.with_name("preprocessor_config.json"): preprocessor,
+    }
+    beside = {path: values for path, values in beside.items() if values}
+    _require_absent(*beside)  # another tool's, or a run's own, as likely as not
     found: list[Proof] = []
 
     def write(aside: Path) -> None:
@@ -80,19 +87,13 @@ def convert(model: Classifier, out: str | Path, to: str) -> Proof:
             write_npz(aside, named)
         else:
             save_file(dict(named), aside, metadata={"format": "pt"})
-        preprocessor = family.preprocessor_json(passport) if folder else {}
         written = replace(open_checkpoint(aside), config=config, preprocessor=preprocessor)
         again = load_foreign(written, Hints(image_size=model.config.image_size), quiet=True)
         found.append(_prove(model, again, file, family.name, family.layout))
 
     write_durably(file, write)
-    beside = {file.with_name("config.json") if folder else file.with_suffix(".config.json"): config}
-    if folder:
-        preprocessor = family.preprocessor_json(passport)
-        beside[file.with_name("preprocessor_config.json")] = preprocessor
     for path, values in beside.items():
-        if values:
-            write_text(path, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+        write_text(path, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
     return found[0]
 
 
@@ -103,9 +104,14 @@ def _place(out: Path, family: Family | None) -> tuple[Path, bool]:
     if not folder and out.suffix != suffix:
         raise UserError(f"{out} would be a {suffix} file: name it so, or give a folder")
     file = out / f"model{suffix}" if folder else out
-    if file.exists():
-        raise UserError(f"{file} exists already: choose another")
+    _require_absent(file)
     return file, folder
+
+
+def _require_absent(*files: Path) -> None:
+    for file in files:
+        if file.exists():
+            raise UserError(f"{file} exists already: choose another place")
 
 
 def _prove(model: Classifier, again: Classifier, file: Path, family: str, layout: str) -> Proof:

@@ -3,6 +3,7 @@
 Source: transformers 4 and 5, configuration_utils.py and models/*/image_processing_*.py.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -98,6 +99,9 @@ def read_preprocessing(
         interpolation: Usual.
         shorter: Usual shorter side before the cut; the image size where not given.
         any_size: Whether the model takes the processor's size where that is not its own.
+
+    Raises:
+        UserError: Levels are rescaled by something that is no number over 0.
     """
     said = evidence.checkpoint.preprocessor
     size, cut = said.get("size"), bool(said.get("do_center_crop", fit == "crop" and not said))
@@ -111,13 +115,35 @@ def read_preprocessing(
         shorter = edge or min(sides.values(), default=shorter)
     return evidence.preprocessing(
         config,
-        tuple(said.get("image_mean", mean)),
-        tuple(said.get("image_std", std)),
+        *_normalisation(evidence, config.channels, mean, std),
         size=own if any_size else config.image_size,
         fit="crop" if cut or "shortest_edge" in sides else "squash",
         crop_fraction=min(1.0, min(own) / shorter) if cut and shorter else 1.0,
         interpolation=_FILTERS.get(said.get("resample", -1), interpolation),
     )
+
+
+def _normalisation(
+    evidence: Evidence, channels: int, mean: tuple[float, ...], std: tuple[float, ...]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of pixels in [0, 1], also where theirs are on another scale.
+
+    Theirs multiplies levels of 0 to 255 with `rescale_factor`, then subtracts and divides; either
+    step may be left out.
+    """
+    said = evidence.checkpoint.preprocessor
+    factor = said.get("rescale_factor", 1 / 255) if said.get("do_rescale", True) else 1.0
+    if not isinstance(factor, int | float) or not 0 < factor < math.inf:
+        raise UserError(
+            f"{evidence.checkpoint.file}: rescale_factor {factor!r} beside it is no number over 0: "
+            "write 1/255 there"
+        )
+    if said.get("do_normalize", True):
+        mean, std = tuple(said.get("image_mean", mean)), tuple(said.get("image_std", std))
+    else:
+        mean, std = (0.0,) * channels, (1.0,) * channels
+    white = 1.0 if math.isclose(255 * factor, 1) else 255 * factor
+    return tuple(m / white for m in mean), tuple(s / white for s in std)
 
 
 def config_json(passport: Passport, **own: Any) -> dict[str, Any]:

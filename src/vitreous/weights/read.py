@@ -12,7 +12,8 @@ by its index. Nothing that needs code is read:
 
 import argparse
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -89,18 +90,29 @@ def open_checkpoint(path: Path) -> Checkpoint:
     """Open a file by its content, or the model in a folder, with the JSON beside it.
 
     Raises:
-        UserError: No such file, none or several in the folder, a damaged one, or one with code.
+        UserError: No such file, none or several in the folder, one that is damaged or may not be
+            read, or one with code.
     """
-    file = weights_file(path)
-    config = _json(
-        file.with_suffix(".config.json"),
-        file.with_name("config.json"),
-        file.with_name("open_clip_config.json"),
-    )
-    preprocessor = _json(file.with_name("preprocessor_config.json"))
-    if not preprocessor:
-        preprocessor = _json(file.with_name("processor_config.json")).get("image_processor") or {}
-    return replace(_open(file), config=config, preprocessor=preprocessor)
+    with _refused_in_one_line(path):
+        file = weights_file(path)
+        config = _json(
+            file.with_suffix(".config.json"),
+            file.with_name("config.json"),
+            file.with_name("open_clip_config.json"),
+        )
+        beside = _json(file.with_name("preprocessor_config.json"))
+        if not beside:
+            beside = _json(file.with_name("processor_config.json")).get("image_processor") or {}
+        return replace(_open(file), config=config, preprocessor=beside)
+
+
+@contextmanager
+def _refused_in_one_line(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as fault:
+        file, reason = fault.filename or path, fault.strerror or fault
+        raise UserError(f"cannot read {file}: {reason}: make it readable") from fault
 
 
 def _open(file: Path) -> Checkpoint:

@@ -177,3 +177,11 @@ def test_cifar10(shared_data, part, count):
     assert dataset.image_size == (32, 32)
     assert train.names[1] == f"cifar10_jpeg_{part}/" + ("00001" if part == "train" else "0001")
     assert train.read(count - 1).shape == (32, 32, 3)
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint64])
+def test_numbers_of_products_are_names_and_no_count_of_classes(save, kind):
+    products = np.array([10**12, 7, 3 * 10**18, 7, 7, 10**12], kind)
+    dataset = open_arrays(save(x=X, y=products), "set.npz")
+    assert dataset.class_names == ("7", "1000000000000", "3000000000000000000")
+    assert dataset.parts["train"].labels.tolist() == [1, 0, 2, 0, 0, 1]

@@ -35,6 +35,13 @@ def test_links_are_followed_and_loops_are_not(plant, tmp_path):
     assert names == ["cat/1.png", "dog/2.png", "emu/3.png"]
 
 
+def test_a_link_to_itself_is_left_out_as_other_broken_links_are(plant):
+    root = plant(["cat/1.png", "dog/2.png"])
+    (root / "cat" / "self.png").symlink_to("self.png")
+    (root / "self").symlink_to("self")
+    assert open_folder(root, "DATA").parts["train"].names == ["cat/1.png", "dog/2.png"]
+
+
 def test_pipes_are_not_images(plant):
     root = plant(["cat/1.png", "dog/2.png"])
     os.mkfifo(root / "cat" / "pipe.png")

@@ -54,3 +54,12 @@ def test_broken_lists(tmp_path: Path, text: str | bytes, words: str) -> None:
     (tmp_path / "train800.txt").write_bytes(data)
     with pytest.raises(UserError, match=words):
         open_dataset(tmp_path)
+
+
+def test_numbers_of_products_are_names_and_no_count_of_classes(tmp_path: Path) -> None:
+    for number in range(2):
+        Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / f"{number}.png")
+    (tmp_path / "train800.txt").write_text(f"0.png {10**30}\n1.png 3\n")
+    dataset = open_dataset(tmp_path)
+    assert dataset.class_names == ("3", str(10**30))
+    assert dataset.parts["train"].labels.tolist() == [1, 0]

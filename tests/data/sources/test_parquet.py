@@ -187,3 +187,13 @@ def test_the_hub_without_a_network(monkeypatch, tmp_path):
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", converted)
     assert open_dataset("hf:a/b").class_names == ("cat", "dog")
+
+
+@pytest.mark.parametrize("kind", ["int64", "uint64"])
+def test_numbers_of_products_are_names_and_no_count_of_classes(tmp_path, kind):
+    content = table([10**12, 7, 10**12, None])
+    content = content.set_column(1, "label", content["label"].cast(kind))
+    dataset = open_dataset(write(tmp_path / "a.parquet", content))
+    assert dataset.class_names == ("1000000000000", "7")  # as words are sorted
+    assert dataset.parts["train"].labels.tolist() == [0, 1, 0]
+    assert dataset.notes == {"without a label": "left out 1 of 4 images"}

@@ -171,3 +171,11 @@ def test_several_labels_or_files_that_do_not_fit(write, text, message):
 def test_one_label_is_not_several(write):
     with pytest.raises(UserError, match="or name the column labels"):
         open_table(write("path,label\na/1.png,x;y\n"), "T")
+
+
+def test_more_cells_than_columns_are_refused_unless_they_are_empty(write):
+    table = write("path,label\na/1.png,cat,,\na,2.png,dog\n")
+    with pytest.raises(UserError, match="line 3: 3 cells under 2 columns: .* into quotes"):
+        open_table(table, "TABLE")
+    table = write("path,label\na/1.png,cat, ,\nb/3.png,dog\n")
+    assert open_table(table, "TABLE").class_names == ("cat", "dog")

@@ -4,8 +4,9 @@
 * `jpeg` uint8: image files one after the other; `offsets` integers (N + 1,): image i is
   `jpeg[offsets[i]:offsets[i + 1]]`; and `y`.
 
-Either may hold `class_names`, strings in label order; without it classes are named by number. All
-images are one part, train. The images are kept in memory as the archive has them.
+Either may hold `class_names`, strings in label order; without it classes are named by number
+(`vitreous.data.sources.numbered_classes`). All images are one part, train. The images are kept in
+memory as the archive has them.
 """
 
 import zipfile
@@ -21,6 +22,7 @@ from jaxtyping import Int64, Shaped, UInt8
 from vitreous.data.decode import image_size
 from vitreous.data.sample import Dataset
 from vitreous.data.sources.encoded import EncodedPart, sample_channels
+from vitreous.data.sources.numbered_classes import numbered_classes
 from vitreous.data.sources.pixels import PixelPart, numbered
 from vitreous.errors import BadImageError, UserError
 
@@ -78,17 +80,17 @@ class JpegStore:
 
 
 def _open_pixels(path: Path, address: str, keys: set[str]) -> Dataset:
-    labels = _labels(path, address)
+    class_names, labels = _classes(path, address, keys)
     names = numbered(path.stem, len(labels))
     part = PixelPart(names, labels, partial(_load_pixels, path.absolute(), address))
     if len(part.pixels) != len(labels):
         raise UserError(f"{address}: {len(part.pixels)} images in x but {len(labels)} labels in y")
     height, width, channels = part.pixels.shape[1:]
-    return _dataset(path, address, keys, part, labels, channels, (height, width))
+    return _dataset(address, class_names, part, channels, (height, width))
 
 
 def _open_jpegs(path: Path, address: str, keys: set[str]) -> Dataset:
-    labels = _labels(path, address)
+    class_names, labels = _classes(path, address, keys)
     offsets = _load(path, "offsets")
     if offsets.dtype.kind not in "iu" or offsets.shape != (len(labels) + 1,):
         raise UserError(
@@ -107,28 +109,29 @@ def _open_jpegs(path: Path, address: str, keys: set[str]) -> Dataset:
     names = numbered(path.stem, len(labels))
     channels = sample_channels(address, names, store)
     part = EncodedPart(names, labels, np.arange(len(labels)), store, channels)
-    return _dataset(path, address, keys, part, labels, channels, _shared_size(store, names))
+    return _dataset(address, class_names, part, channels, _shared_size(store, names))
 
 
 def _dataset(
-    path: Path,
     address: str,
-    keys: set[str],
+    class_names: tuple[str, ...],
     part: PixelPart | EncodedPart,
-    labels: Int64[np.ndarray, " n"],
     channels: int,
     size: tuple[int, int] | None,
 ) -> Dataset:
     return Dataset(
         address=address,
-        class_names=_class_names(path, address, keys, int(labels.max()) + 1),
+        class_names=class_names,
         parts={"train": part},
         channels=channels,
         image_size=size,
     )
 
 
-def _labels(path: Path, address: str) -> Int64[np.ndarray, " n"]:
+def _classes(
+    path: Path, address: str, keys: set[str]
+) -> tuple[tuple[str, ...], Int64[np.ndarray, " n"]]:
+    """Class names, and class indices."""
     labels = _load(path, "y")
     if labels.dtype.kind not in "iu" or labels.ndim != 1:
         raise UserError(
@@ -139,7 +142,9 @@ def _labels(path: Path, address: str) -> Int64[np.ndarray, " n"]:
         raise UserError(f"{address}: holds no images: save at least two classes of them")
     if labels.min() < 0:
         raise UserError(f"{address}: y holds {labels.min()}: number the classes from 0")
-    return labels.astype(np.int64)
+    if "class_names" not in keys:
+        return numbered_classes(labels)
+    return _class_names(path, address, int(labels.max()) + 1), labels.astype(np.int64)
 
 
 def _load_pixels(path: Path, address: str) -> UInt8[np.ndarray, "n H W C"]:
@@ -159,9 +164,7 @@ def _load_pixels(path: Path, address: str) -> UInt8[np.ndarray, "n H W C"]:
     return pixels[..., None] if pixels.ndim == 3 else pixels
 
 
-def _class_names(path: Path, address: str, keys: set[str], count: int) -> tuple[str, ...]:
-    if "class_names" not in keys:
-        return tuple(str(label) for label in range(count))
+def _class_names(path: Path, address: str, count: int) -> tuple[str, ...]:
     names = _load(path, "class_names")
     if names.dtype.kind != "U" or names.ndim != 1:
         raise UserError(f"{address}: class_names is {names.dtype}: save it as an array of str")

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Int64
 from vitreous.data.sample import PART_NAMES, Dataset, Labels
 from vitreous.data.sources.encoded import Store, listed_dataset
 from vitreous.data.sources.names import PackedNames
+from vitreous.data.sources.numbered_classes import MOST_NUMBERED, numbered_classes
 from vitreous.errors import UserError
 
 if TYPE_CHECKING:
@@ -183,10 +184,12 @@ def _codes(
     import pyarrow.compute as pc
 
     if not _is_text(column.type):
+        largest = int(pc.max(column).as_py() or 0)
+        if names is None and largest >= MOST_NUMBERED:
+            present = pc.if_else(pc.less(column, 0), None, column)
+            return _codes(pc.cast(present, pa.string()), None)
         codes = pc.fill_null(pc.cast(column, pa.int64()), -1).to_numpy()
-        if names is None:
-            names = tuple(str(label) for label in range(int(codes.max(initial=-1)) + 1))
-        return codes, names
+        return codes, names or numbered_classes(codes)[0]
     words = sorted(word for word in pc.unique(column).to_pylist() if word is not None)
     place = pc.index_in(column, pa.array(words, column.type))
     return pc.fill_null(place, -1).to_numpy().astype(np.int64), tuple(words)

@@ -72,7 +72,11 @@ def files_below(root: Path) -> Iterator[str]:
             for entry in entries:
                 if entry.name.startswith("."):
                     continue
-                if entry.is_dir():
+                try:
+                    is_folder, is_file = entry.is_dir(), entry.is_file()
+                except OSError:  # a link to itself, or into where we may not look
+                    continue
+                if is_folder:
                     waiting.append((folder / entry.name, f"{prefix}{entry.name}/"))
-                elif entry.is_file():  # no pipe, socket or device: reading one may never end
+                elif is_file:  # no pipe, socket or device: reading one may never end
                     yield prefix + entry.name

@@ -1,7 +1,7 @@
 """Folders with lists of files: `train800.txt`, `val200.txt`, `test.txt`, as VTAB-1k goes around.
 
 One image a line: its path inside the folder, and the number of its class. Classes are named by
-their numbers, from 0 to the largest that a list holds. `train800val200.txt`, the first two
+their numbers (`vitreous.data.sources.numbered_classes`). `train800val200.txt`, the first two
 together, is not read where they are there, and is the train part where they are not.
 """
 
@@ -14,6 +14,7 @@ from vitreous.data.sample import PART_NAMES, Dataset
 from vitreous.data.sources.encoded import listed_dataset
 from vitreous.data.sources.folder import FileStore
 from vitreous.data.sources.names import PackedNames
+from vitreous.data.sources.numbered_classes import numbered_classes
 from vitreous.errors import UserError
 
 _LISTS = {"train": "train800.txt", "validation": "val200.txt", "test": "test.txt"}
@@ -47,12 +48,13 @@ def open_lists(folder: Path, address: str) -> Dataset:
         twice = next(name for name in names if names.count(name) > 1)
         raise UserError(f"{address}: {twice} is listed twice: keep one")
     packed = PackedNames.pack(names)
+    class_names, codes = numbered_classes(np.array(labels))
     return listed_dataset(
         address=address,
         names=packed,
-        labels=np.array(labels, np.int64),
+        labels=codes,
         part_of=np.array(part_of),
-        class_names=tuple(str(number) for number in range(max(labels) + 1)),
+        class_names=class_names,
         store=FileStore(folder.absolute(), packed),
         notes={},
     )

@@ -76,7 +76,8 @@ def open_table(path: Path, address: str) -> Dataset:
 
     Raises:
         UserError: The table is not UTF-8 text of one of these kinds, lacks a column, or a row
-            lacks a value, repeats a path, climbs out, or has several labels where one is said.
+            has more cells than columns, lacks a value, repeats a path, climbs out, or has several
+            labels where one is said.
     """
     try:
         listing = _listing(path, address)
@@ -205,6 +206,11 @@ def _csv_rows(path: Path) -> Iterator[_Row]:
         header = [_spelt(cell) for cell in next(reader, [])]
         for cells in reader:
             if cells:
+                if any(cell.strip() for cell in cells[len(header) :]):
+                    raise UserError(
+                        f"{path}, line {reader.line_num}: {len(cells)} cells under {len(header)} "
+                        f"columns: put a cell that holds {delimiter!r} into quotes"
+                    )
                 row = dict(zip(header, cells + [""] * len(header), strict=False))
                 yield reader.line_num, dict[str, object](row)
 

@@ -148,13 +148,21 @@ def test_weights_bring_their_own_model(refuse, trained, tmp_path):
     assert "leave --model out" in line
 
 
-def test_data_of_other_channels(refuse, trained, photos, tmp_path):
-    data = photos(cat=5, dog=5)
+def test_data_of_other_channels(refuse, trained, tmp_path):
+    data = tmp_path / "colours.npz"
+    np.savez(data, x=np.zeros((10, 8, 8, 3), np.uint8), y=np.arange(10))
     assert "data has 3 channels" in refuse(["evaluate", trained, data])
     assert "data has 3 channels" in refuse(
         ["embed", trained, data, "--out", tmp_path / "f.parquet"]
     )
     assert not (tmp_path / "f.parquet").exists()
+
+
+def test_photographs_are_read_in_the_channels_of_the_model(trained, photos, tmp_path, capsys):
+    data = photos(**{"0": 3, "1": 3})
+    assert main(["evaluate", str(trained), str(data), "--out", str(tmp_path / "report")]) == 0
+    assert main(["embed", str(trained), str(data), "--out", str(tmp_path / "f.parquet")]) == 0
+    assert (tmp_path / "report/report.html").is_file()
 
 
 def test_a_run_is_never_overwritten(refuse, trained):

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from vitreous.data.batch import normalise
 from vitreous.data.faults import Faults
-from vitreous.data.loader import EvaluationLoader, check_channels
+from vitreous.data.loader import EvaluationLoader
+from vitreous.data.recoloured import in_channels_of
 from vitreous.data.sample import Dataset, require_one_label
 from vitreous.durable import write_durably
 from vitreous.errors import UserError
@@ -111,8 +112,8 @@ def embed_dataset(
 
     Raises:
         UserError: pyarrow is not installed, the file exists or cannot be written, no such part,
-            other channels than the model's, features that the model lacks, or too many unreadable
-            images.
+            arrays of other channels than the model's, features that the model lacks, or too many
+            unreadable images.
     """
     try:
         from pyarrow import parquet
@@ -130,7 +131,7 @@ def embed_dataset(
             )
     require_one_label(dataset, "a column of labels")
     passport, features = passport_of(model), features or Features()
-    check_channels(dataset.channels, passport.preprocessing)
+    dataset = in_channels_of(passport.preprocessing, dataset)
     model = model.to(engine.device).eval()
     blank = torch.zeros(1, model.config.channels, *passport.preprocessing.size)
     with torch.inference_mode():

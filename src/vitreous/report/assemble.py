@@ -15,7 +15,8 @@ import vitreous
 from vitreous.analysis.attention import head_attention
 from vitreous.data.batch import normalise
 from vitreous.data.faults import Faults
-from vitreous.data.loader import EvaluationLoader, check_channels
+from vitreous.data.loader import EvaluationLoader
+from vitreous.data.recoloured import in_channels_of
 from vitreous.data.sample import Dataset, Part, require_one_label
 from vitreous.data.transform import fit_for_test
 from vitreous.durable import write_text
@@ -49,7 +50,7 @@ def evaluate_part(
 
     Args:
         model: With its passport; moved to the engine's device.
-        dataset: Its classes are matched with the model's by name.
+        dataset: Its classes are matched with the model's by name; files are read in its channels.
         part: Which part.
         engine: Device and precision.
         batch_size: Images at once; the result does not depend on it.
@@ -59,12 +60,13 @@ def evaluate_part(
         What `report.json` holds, and the answers it was counted from, labels in the model's order.
 
     Raises:
-        UserError: Other classes or channels than the model's; too many unreadable images.
+        UserError: Other classes than the model's, or arrays of other channels; too many
+            unreadable images.
     """
     passport = passport_of(model)
     if not passport.multi_label:
         require_one_label(dataset, "evaluation of this model")
-    check_channels(dataset.channels, passport.preprocessing)
+    dataset = in_channels_of(passport.preprocessing, dataset)
     places = match_classes(passport.class_names, dataset.class_names)
     images = dataset.parts[part]
     faults = Faults(len(images.labels), bad_limit)
@@ -123,7 +125,7 @@ def write_run_report(
         UserError: The folder cannot be written.
     """
     passport = passport_of(model)
-    part = dataset.parts[str(report["part"])]
+    part = in_channels_of(passport.preprocessing, dataset).parts[str(report["part"])]
     written = dict(report)
     write_text(folder / "report.json", json.dumps(written, indent=1) + "\n")
     written["facts"] = dict(facts or {}) | _machine(engine)

@@ -14,7 +14,7 @@ def test_up_to_the_limit_images_are_named() -> None:
         faults.add(bad(number))
     assert faults.reasons == {"1.jpg": "cut short", "2.jpg": "cut short"}
     with pytest.raises(
-        UserError, match=r"3 of 200 images .* limit of 1%: .*bad_limit: 1.jpg \(cut"
+        UserError, match=r"3 of 200 images .* limit of 1%: .*bad_limit .*--resume\): 1.jpg \(cut"
     ):
         faults.add(bad(3))
 

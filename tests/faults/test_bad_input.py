@@ -103,6 +103,19 @@ def test_unreadable_images_over_the_limit(refuse, photos, tmp_path):
     assert any(name in line for name in ("cat/1.png", "cat/2.png", "cat/3.png", "dog/4.png"))
 
 
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_a_run_stopped_by_bad_images_goes_on_with_a_higher_limit(refuse, photos, tmp_path, part):
+    data = photos(**{"train/cat": 12, "train/dog": 12, "test/cat": 8, "test/dog": 8})
+    for name in ("cat/1.png", "cat/2.png", "dog/3.png", "dog/4.png"):
+        (data / part / name).write_bytes(b"not an image")
+    command = ["train", data, "--out", tmp_path / "run", *QUICK, "--steps", "8"]
+    assert "raise bad_limit (a run goes on with --resume)" in refuse(command)
+    assert "cannot be read" in refuse([*command, "--resume"])
+    again = [*command, "--resume", "--bad_limit", "0.5"]
+    assert main([str(word) for word in again]) == 0
+    assert (tmp_path / "run" / "model.safetensors").is_file()
+
+
 def test_a_few_unreadable_images_are_named_and_counted(photos, tmp_path, capsys):
     data = photos(cat=10, dog=10)
     for name in ("cat/1.png", "dog/4.png"):
@@ -240,7 +253,8 @@ def test_predict_goes_on_past_a_bad_image_and_says_so(trained, tmp_path, capsys)
 
 def test_evaluate_refuses(refuse, trained, tmp_path):
     assert "has no part 'holdout'" in refuse(["evaluate", trained, "--part", "holdout"])
-    assert "which data?" in refuse(["evaluate", trained / "model.safetensors"])
+    shutil.copy(trained / "model.safetensors", tmp_path)
+    assert "which data?" in refuse(["evaluate", tmp_path / "model.safetensors"])
     (tmp_path / "report.json").write_text("{}")
     line = refuse(["evaluate", trained, "--out", tmp_path])
     assert "holds a report already" in line

@@ -55,7 +55,7 @@ def run(arguments: Namespace) -> int:
     real = None if arguments.real is None else read_real_labels(Path(arguments.real))
     engine = choose_engine(arguments.device, arguments.precision)
     model = load(arguments.model)
-    run = RunFolder(arguments.model)
+    run = RunFolder.of_model(arguments.model)
     dataset, part = open_part(arguments.data, run, arguments.part)
     folder = None if arguments.out is None else Path(arguments.out)
     if folder is not None and (folder / "report.json").exists():

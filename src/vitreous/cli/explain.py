@@ -100,7 +100,7 @@ def run(arguments: Namespace) -> int:
         from vitreous.report.data_view import add_data
         from vitreous.train.run_folder import RunFolder
 
-        dataset, part = open_part(address, RunFolder(arguments.model), arguments.part)
+        dataset, part = open_part(address, RunFolder.of_model(arguments.model), arguments.part)
         total = min(arguments.images, len(dataset.parts[part].labels))
         with _progress(total) as advance:
             remedy = add_data(

@@ -1,6 +1,8 @@
 """The part of a data set that a verb looks at."""
 
-from vitreous.data.open import open_dataset
+from pathlib import Path
+
+from vitreous.data.open import EMBEDDED, open_dataset
 from vitreous.data.sample import PART_NAMES, Dataset
 from vitreous.data.split import apply_split
 from vitreous.errors import UserError
@@ -11,22 +13,30 @@ def open_part(address: str | None, run: RunFolder, part: str | None) -> tuple[Da
     """Open a data set, by a run's own split where it is the run's own data.
 
     Args:
-        address: What was typed; the data that the run was trained on where not given.
-        run: Of the model; it need not exist.
+        address: What was typed; the data that the run was trained on where not given. However it
+            is spelled (`photos`, `./photos/`, an absolute path), the run's own data is known.
+        run: Of the model; it need not exist, and may be a model's folder that is no run.
         part: What was typed; what the model has seen least of where not given.
 
     Raises:
         UserError: No data, or no such part.
     """
-    trained_on = run.read_config().data if run.config.is_file() else None
+    trained_on = run.read_config().data if run.is_begun else None
     address = address or trained_on
     if address is None:
         raise UserError("which data? give DATA after MODEL")
     dataset = open_dataset(address)
-    if address == trained_on:
+    if trained_on is not None and _same_data(address, trained_on):
         dataset = apply_split(dataset, run.read_split()[1])
     # What a model has not seen comes first; data without parts is one part, called train.
     part = part or next(name for name in reversed(PART_NAMES) if name in dataset.parts)
     if part not in dataset.parts:
         raise UserError(f"{address} has no part {part!r}: it has {', '.join(dataset.parts)}")
     return dataset, part
+
+
+def _same_data(a: str, b: str) -> bool:
+    """Whether two addresses are one data set: paths are compared by where they lead."""
+    if a == b or a in EMBEDDED or b in EMBEDDED:
+        return a == b
+    return Path(a).resolve() == Path(b).resolve()

@@ -115,7 +115,7 @@ def _open(arguments: Namespace) -> "tuple[Dataset, str]":
     from vitreous.data.split import with_validation
     from vitreous.train.run_folder import RunFolder
 
-    dataset, _ = open_part(arguments.data, RunFolder(arguments.model), None)
+    dataset, _ = open_part(arguments.data, RunFolder.of_model(arguments.model), None)
     if "train" not in dataset.parts:
         raise UserError(f"{dataset.address} has no train part to learn from: give other data")
     if len(dataset.parts) == 1:

@@ -39,6 +39,27 @@ class RunFolder:
         self._lock = self.path / ".lock"
         self.best = BestWeights(self.path / "checkpoints")
 
+    @classmethod
+    def of_model(cls, model: str | Path) -> "RunFolder":
+        """The run that a model is the result of, typed as RUN or as RUN/model.safetensors.
+
+        Where there is none, the folder is simply no run (see `is_begun`).
+        """
+        around = cls(Path(model).parent)
+        return around if around.model == Path(model) and around.is_begun else cls(model)
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a run was begun here; models of other libraries have a config.json too.
+
+        Raises:
+            UserError: The config was damaged.
+        """
+        if not self.config.is_file():
+            return False
+        # A run that has lost its split is no stranger's model: it must not be measured whole.
+        return self.split.is_file() or {"recipe", "data"} <= set(self._read(self.config))
+
     def check_free(self, *, resume: bool) -> bool:
         """Whether a run begun here can be gone on with; a new one never overwrites anything.
 
@@ -113,7 +134,8 @@ class RunFolder:
 
 # Resolved when a run begins: asked for again as open fields, they stay as they were resolved.
 _RESOLVED = ("steps", "epochs", "micro_batch", "device", "precision")
-# Where and how the work is done: another machine may go on with a run.
+# Where and how the work is done: another machine may go on with a run. How many bad images are borne
+# changes no weight, and a run that stopped because of them must be able to go on.
 _MACHINE = (
     "parallel",
     "workers",
@@ -124,6 +146,7 @@ _MACHINE = (
     "checkpoint_every",
     "log_every",
     "logger",
+    "bad_limit",
 )
 
 

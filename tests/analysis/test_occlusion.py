@@ -19,6 +19,19 @@ def test_the_one_cell_that_counts() -> None:
     torch.testing.assert_close(occlusion_map(classify, image, 0), -expected, atol=1e-6, rtol=0)
 
 
+def test_a_class_that_is_there_by_itself() -> None:
+    """Of a model of several labels a probability is the sigmoid of its own logit."""
+    image = torch.ones(1, 3, 2, 2)
+
+    def classify(images: torch.Tensor) -> torch.Tensor:
+        return torch.stack([images[:, 0, 0, 1], 5 + images[:, 0, 1, 1]], dim=1)
+
+    heat = occlusion_map(classify, image, 0, multi_label=True)
+    expected = torch.zeros(2, 2)
+    expected[0, 1] = torch.tensor(1.0).sigmoid() - 0.5
+    torch.testing.assert_close(heat, expected)
+
+
 def test_every_model(model: VisionTransformer, pictures: torch.Tensor) -> None:
     heat = occlusion_map(model, pictures[:1], 3)
     assert heat.isfinite().all()

@@ -45,6 +45,22 @@ def test_a_map_that_misses_it(image: torch.Tensor) -> None:
     assert is_informative(right, chance)
 
 
+def test_a_class_that_is_there_by_itself(image: torch.Tensor) -> None:
+    """Of a model of several labels a probability is the sigmoid of its own logit."""
+
+    def both(images: torch.Tensor) -> torch.Tensor:
+        return torch.ones(len(images), 2) * 2
+
+    half = torch.tensor(2.0).sigmoid().item()
+    heat = torch.tensor([[0.0, 1], [0, 0]])
+    for trust in (
+        measure_trust(both, image, heat, 1, multi_label=True),
+        random_trust(both, image, (2, 2), 1, multi_label=True),
+    ):
+        np.testing.assert_allclose(trust.deletion.probabilities, half, rtol=1e-6)
+        np.testing.assert_allclose(trust.insertion.probabilities, half, rtol=1e-6)
+
+
 def test_few_steps_take_many_patches(image: torch.Tensor) -> None:
     seen = []
 

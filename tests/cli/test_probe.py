@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 
 from vitreous.cli.main import main
@@ -60,3 +61,24 @@ def test_a_mistake_is_one_line(model, options, words, capsys) -> None:
     told = capsys.readouterr().err
     assert words in told
     assert told.count("\n") == 1
+
+
+@pytest.fixture
+def small_set(tmp_path):
+    """Grey images: of class c one that is learnt from and one measured on, and none of class d."""
+    labels = np.array([0, 0, 0, 1, 1, 1, 2, 2])
+    images = np.random.default_rng(0).integers(0, 256, (len(labels), 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "small.npz", x=images, y=labels, class_names=np.array(list("abcd")))
+    return str(tmp_path / "small.npz")
+
+
+def test_a_small_set_is_probed_and_few_shot_left_out_aloud(model, small_set, capsys) -> None:
+    assert main(["probe", model, small_set, "--json", "-"]) == 0
+    out, err = capsys.readouterr()
+    results = json.loads(out)
+    assert "linear" in results
+    assert "neighbours" in results
+    assert "few_shot" not in results
+    assert "few-shot is left out: class d has no training image" in err
+    assert main(["probe", model, small_set, "--few_shot"]) == 2
+    assert "class d has no training image" in capsys.readouterr().err

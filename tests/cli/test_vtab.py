@@ -61,12 +61,14 @@ def test_finetuning_resumes_and_leaves_runs(
 ) -> None:
     command = ["vtab", model, "--data", sets, "--tasks", "svhn,dsprites_loc", "--method"]
     command += ["finetune", "--out", str(tmp_path / "runs"), "--steps", "2", "--image_size", "8"]
+    command += ["--precision", "bfloat16"]
     assert main([*command, "--json", "-"]) == 0
     first = json.loads(capsys.readouterr().out)
     config = json.loads((tmp_path / "runs" / "dsprites_loc" / "config.json").read_text())
     assert config["augmentation"]["flip"] == 0
     assert config["augmentation"]["window"] == 1
     assert config["steps"] == 2
+    assert config["precision"] == "bfloat16"
     split = json.loads((tmp_path / "runs" / "svhn" / "split.json").read_text())
     assert {part: len(names) for part, names in split["parts"].items()} == {
         "train": 200, "test": 100,
@@ -87,6 +89,10 @@ def test_finetuning_resumes_and_leaves_runs(
         (["--tasks", "svhn=digits", "--method", "magic"], "choose linear or finetune"),
         (["--tasks", "svhn=digits", "--method", "finetune"], "give --out RUNS"),
         (["--tasks", "svhn=digits", "--steps", "3"], "is of --method finetune"),
+        (
+            ["--tasks", "svhn=digits", "--method", "finetune", "--out", "o", "--batch_size", "9"],
+            "--batch_size is of --method linear",
+        ),
         (["--tasks", "svhn=digits", "--images", "0"], "give at least 1"),
     ],
 )

@@ -70,5 +70,13 @@ def test_features_that_never_change_do_no_harm() -> None:
 def test_more_shots_than_images_are_refused() -> None:
     with pytest.raises(UserError, match="30 shots .* class c has 20 training images"):
         draw_shots(np.repeat([0, 1, 2], [40, 30, 20]), NAMES, 30, seed=0)
-    with pytest.raises(UserError, match="class c has 0"):
-        draw_shots(np.array([0, 1]), NAMES, 1, seed=0)
+
+
+def test_a_class_without_images_is_told_as_such() -> None:
+    with pytest.raises(UserError, match="class b has no training image"):
+        draw_shots(np.array([0, 2, 2]), NAMES, 1, seed=0)
+
+
+def test_one_class_is_no_choice() -> None:
+    with pytest.raises(UserError, match="one class"):
+        draw_shots(np.zeros(9, np.int64), ("a",), 1, seed=0)

@@ -58,3 +58,8 @@ def test_broken_logits_are_refused():
         multilabel_report(LOGITS * np.nan, LABELS, ("a", "b", "c"))
     with pytest.raises(ValueError, match="names"):
         multilabel_report(LOGITS, LABELS, ("a", "b"))
+
+
+def test_broken_logits_are_refused_in_validation():
+    with pytest.raises(ArithmeticError, match="NaN"):
+        measure(LOGITS * np.nan, LABELS)

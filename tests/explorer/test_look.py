@@ -1,5 +1,8 @@
 """A look holds what separate passes give."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -38,6 +41,20 @@ def test_it_is_what_the_parts_give(subject: Subject, photo: bytes) -> None:
     )
     torch.testing.assert_close(look.inside.rollout, rolled[0])
     assert look.inside.rollout.shape == subject.grid
+
+
+def test_several_labels_have_probabilities_of_their_own(
+    make_subject: Callable[..., Subject], photo: bytes
+) -> None:
+    single = make_subject()
+    model = single.model
+    model.passport = replace(single.passport, multi_label=True)
+    several = Subject("several", model, single.engine)
+    look = look_at(several, decode(photo, "photo"))
+    with torch.no_grad():
+        expected = model(look.image).sigmoid()
+    torch.testing.assert_close(look.probabilities, expected[0])
+    torch.testing.assert_close(several.probabilities(look.image), expected)
 
 
 def test_a_resnet_has_an_answer_and_no_inside(resnet: Subject, photo: bytes) -> None:

@@ -115,15 +115,35 @@ def test_sigmoid_loss_is_the_sum_over_classes() -> None:
 
 
 @pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
-def test_weights_multiply_each_classes_term(loss: str) -> None:
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_each_image_weighs_what_its_class_does(loss: str, smoothing: float) -> None:
     logits = torch.randn(B, K, generator=torch.Generator().manual_seed(1))
     weights = torch.tensor([0.5, 1.0, 4.0])
-    weighted = Classification(K, RULE, Augmentation(), loss=loss, class_weights=weights)
+    weighted = Classification(K, RULE, Augmentation(), smoothing, loss, weights)
     task = weighted.prepare(batch(), draw())
     if loss == "softmax":
         terms = -task.targets * logits.log_softmax(1)
     else:
         share = logits.sigmoid()
         terms = -(task.targets * share.log() + (1 - task.targets) * (1 - share).log())
-    expected = float((terms * weights).sum(1).mean())
+    expected = float((terms.sum(1) * weights[batch().labels]).mean())
     assert float(weighted.measure(Fixed(logits), task).loss) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
+def test_weights_move_no_optimum_of_a_clear_image(loss: str) -> None:
+    # 970 images of one class and 30 of the other: a smoothed target has a little of the rare one.
+    weights = torch.tensor([1000 / 1940, 1000 / 60])
+    weighted = Classification(2, RULE, Augmentation(), 0.1, loss, weights)
+    targets = torch.tensor([[0.95, 0.05]])
+    best = targets.logit() if loss == "sigmoid" else targets.log()
+    best.requires_grad_()
+    weighted.criterion(best, targets).backward()
+    torch.testing.assert_close(best.grad, torch.zeros(1, 2), atol=1e-6, rtol=0)
+
+
+def test_a_mixed_image_weighs_what_its_shares_do() -> None:
+    weighted = Classification(2, RULE, Augmentation(), 0.1, class_weights=torch.tensor([1.0, 5.0]))
+    hard = torch.tensor([[0.75, 0.25]])
+    loss = weighted.criterion(torch.zeros(1, 2), hard.lerp(torch.full_like(hard, 0.5), 0.1))
+    assert float(loss) == pytest.approx(2 * math.log(2), rel=1e-5)

@@ -45,3 +45,12 @@ def test_loss_by_hand(weights: torch.Tensor | None) -> None:
     outcome = objective.measure(Fixed(logits), task())
     assert float(outcome.loss) == pytest.approx(float(terms.sum(1).mean()), rel=1e-5)
     assert float(outcome.measures["label_accuracy"]) == pytest.approx(5 / 6)
+
+
+def test_weights_move_no_optimum_of_a_clear_image() -> None:
+    weights = torch.tensor([100.0, 1.0, 0.01])
+    objective = MultiLabel(RULE, Augmentation(), 0.1, weights)
+    made = task(0.1)
+    best = made.targets.logit().requires_grad_()
+    objective.measure(Fixed(best), made).loss.backward()
+    torch.testing.assert_close(best.grad, torch.zeros(2, 3), atol=1e-5, rtol=0)

@@ -1,6 +1,7 @@
 """A data set, explained."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -61,6 +62,19 @@ def test_means_over_images(
     assert "&lt;dog&gt;" in page
     assert "Means over 19 images." in page
     assert findings.reading[0].startswith("Heads look ")
+
+
+def test_images_of_several_labels(
+    small_model: Callable[..., VisionTransformer], noise: Dataset
+) -> None:
+    part = Noise()
+    part.labels = np.array([[0, 0], [1, 0], [1, 1]], np.uint8)[np.arange(30) % 3]
+    findings, engine = Findings("model", []), choose_engine("cpu", "float32")
+    dataset = replace(noise, parts={"train": part}, multi_label=True)
+    add_data(findings, small_model(), dataset, "train", engine, limit=6, bad_limit=0.5)
+    page = "".join(section.text for section in findings.sections)
+    for words in ("<b>cat</b>", "cat, &lt;dog&gt;"):
+        assert words in page
 
 
 def test_other_channels_are_refused(

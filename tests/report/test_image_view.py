@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,17 @@ def test_the_class_that_was_asked_for(small_model: Small) -> None:
     assert not np.allclose(*heats)
     with pytest.raises(UserError, match="no class 'rose': it knows 0, 1"):
         explain(model, target="rose")
+
+
+def test_several_labels_have_probabilities_of_their_own(small_model: Small) -> None:
+    model = small_model()
+    with torch.no_grad():
+        model.head.bias.fill_(9.0)
+    model.passport = replace(passport_of(model), multi_label=True)
+    findings = explain(model)
+    assert all(row["probability"] > 0.9 for row in findings.numbers["predictions"])
+    curve = [row["probability_deletion"] for row in findings.tables["trust"]]
+    assert min(curve) > 0.9
 
 
 def test_a_model_without_a_head(small_model: Small) -> None:

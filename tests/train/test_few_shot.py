@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from vitreous.data.sample import Dataset
-from vitreous.data.split import with_validation
+from vitreous.data.sample import Dataset, Part
+from vitreous.data.split import Subset, with_validation
 from vitreous.errors import UserError
 from vitreous.evaluate.probe import probe
 from vitreous.objective.config import MaskedPatchConfig
@@ -73,7 +73,21 @@ def test_what_cannot_be_measured_is_refused_first(
     )
     with pytest.raises(UserError, match="takes one"):
         train(make_config(few_shot=5), several, run_folder, console)
+    part = of_one_class(digits.parts["train"])
+    one = replace(digits, class_names=("all",), parts={"train": part, "validation": part})
+    headless = replace(make_config().model, num_classes=0, patch=2)
+    unsupervised = make_config(
+        few_shot=5, model=headless, objective=MaskedPatchConfig(), label_smoothing=0
+    )
+    with pytest.raises(UserError, match="one class"):
+        train(unsupervised, one, run_folder, console)
     assert not run_folder.exists()
+
+
+def of_one_class(part: Part) -> Part:
+    alike = Subset([part], np.arange(len(part.labels)))
+    alike.labels = np.zeros_like(part.labels)
+    return alike
 
 
 class _Several:

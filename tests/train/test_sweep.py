@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -7,6 +8,7 @@ from safetensors.torch import load_file
 from vitreous.data.augmentation import Augmentation
 from vitreous.errors import UserError
 from vitreous.train import sweep as module
+from vitreous.train.objectives import with_objective
 from vitreous.train.step import NonFiniteError
 from vitreous.train.sweep import read_axes, sweep
 
@@ -112,3 +114,23 @@ def test_a_run_that_explodes_is_told_and_passed_over(
 def test_without_validation_there_is_nothing_to_go_by(make_config, digits, console, tmp_path):
     with pytest.raises(UserError, match="compares runs by validation"):
         sweep(make_config(validation_fraction=0.0), digits, tmp_path / "run", console, AXES)
+
+
+@pytest.mark.parametrize("kind", ["masked_patch", "mae"])
+def test_runs_without_labels_are_compared_too(make_config, digits, console, tmp_path, kind):
+    whole = with_objective(make_config(steps=2, validate_every=99.0), kind)
+    config = replace(whole, model=replace(whole.model, patch=2))
+    out = tmp_path / "run"
+    sweep(config, digits, out, console, AXES)
+    record = json.loads((out / "sweep.json").read_text())
+    reports = [
+        json.loads((out / run["folder"] / "report.json").read_text()) for run in record["runs"]
+    ]
+    scores = [run["score"] for run in record["runs"]]
+    if kind == "mae":
+        assert scores == [-report["loss"] for report in reports]
+        assert record["best"]["measure"] == "validation loss"
+        assert f"loss {record['best']['loss']:.4g}" in console.file.getvalue()
+    else:
+        assert scores == [report["colour_accuracy"] for report in reports]
+    assert record["best"]["score"] == max(scores)

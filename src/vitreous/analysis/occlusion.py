@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vitreous.model.probability import probabilities
+
 _BATCH = 16
 _MOST_CELLS = 14  # a side
 
@@ -18,7 +20,11 @@ def occlusion_grid(image_size: tuple[int, int]) -> tuple[int, int]:
 
 @torch.inference_mode()
 def occlusion_map(
-    classify: Callable[[Tensor], Tensor], image: Float[Tensor, "1 C H W"], label: int
+    classify: Callable[[Tensor], Tensor],
+    image: Float[Tensor, "1 C H W"],
+    label: int,
+    *,
+    multi_label: bool = False,
 ) -> Float[Tensor, "h w"]:
     """How far a class's probability falls when a cell of the image is painted over.
 
@@ -31,6 +37,7 @@ def occlusion_map(
         classify: The model: images to logits.
         image: Normalised pixels.
         label: The class.
+        multi_label: Whether the model gives each class a probability by itself.
 
     Returns:
         Differences of probability, in [-1, 1]; below zero where the cell spoke against the class.
@@ -39,9 +46,9 @@ def occlusion_map(
     h, w = occlusion_grid((H, W))
     cells = torch.eye(h * w, dtype=torch.bool, device=image.device).view(-1, 1, h, w)
     masks = cells.repeat_interleave(H // h, 2).repeat_interleave(W // w, 3)
-    whole = classify(image).float().softmax(1)[0, label]
+    whole = probabilities(classify(image), multi_label)[0, label]
     painted = [
-        classify(torch.where(chunk, 0.0, image)).float().softmax(1)[:, label]
+        probabilities(classify(torch.where(chunk, 0.0, image)), multi_label)[:, label]
         for chunk in masks.split(_BATCH)
     ]
     return (whole - torch.cat(painted)).view(h, w)

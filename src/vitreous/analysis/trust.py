@@ -9,6 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from vitreous.model.probability import probabilities
+
 Classify = Callable[[Tensor], Tensor]
 """Images (B, C, H, W) to logits (B, K)."""
 
@@ -52,6 +54,8 @@ def measure_trust(
     heat: Float[Tensor, "h w"],
     label: int,
     steps: int = 16,
+    *,
+    multi_label: bool = False,
 ) -> Trust:
     """Deletion and insertion curves of a heat-map.
 
@@ -69,10 +73,11 @@ def measure_trust(
         heat: Importance of each patch, on any scale; its grid divides the image.
         label: The class whose probability is followed.
         steps: At most so many; a step takes several patches where there are more.
+        multi_label: Whether the model gives each class a probability by itself.
     """
     order = heat.flatten().argsort(descending=True, stable=True)
     h, w = heat.shape
-    return _curves(classify, image, order, (h, w), label, steps)
+    return _curves(classify, image, order, (h, w), label, steps, multi_label)
 
 
 def random_trust(
@@ -84,6 +89,7 @@ def random_trust(
     draws: int = 3,
     seed: int = 0,
     steps: int = 16,
+    multi_label: bool = False,
 ) -> Trust:
     """The same curves for patches in random order: what a map must beat to say anything.
 
@@ -95,10 +101,11 @@ def random_trust(
         draws: Orders to average over.
         seed: Of the orders.
         steps: As `measure_trust`.
+        multi_label: As `measure_trust`.
     """
     generator = torch.Generator().manual_seed(seed)
     orders = (torch.randperm(grid[0] * grid[1], generator=generator) for _ in range(draws))
-    found = [_curves(classify, image, order, grid, label, steps) for order in orders]
+    found = [_curves(classify, image, order, grid, label, steps, multi_label) for order in orders]
     return Trust(
         _mean([trust.deletion for trust in found]), _mean([trust.insertion for trust in found])
     )
@@ -132,7 +139,11 @@ def _curves(
     grid: tuple[int, int],
     label: int,
     steps: int,
+    multi_label: bool,
 ) -> Trust:
+    def follow(paint: Callable[[Tensor], Tensor]) -> np.ndarray:
+        return _followed(lambda m: probabilities(classify(paint(m)), multi_label), masks, label)
+
     count = len(order)
     taken = np.unique(np.linspace(0, count, min(steps, count) + 1).round().astype(int))
     place = torch.empty(count, dtype=torch.long)  # when each patch goes
@@ -144,18 +155,15 @@ def _curves(
     shares = taken / count
     coarse = F.avg_pool2d(image[None], side)
     blurred = F.interpolate(coarse, (height, width), mode="bilinear", align_corners=False)
-    deletion = _probabilities(classify, lambda m: torch.where(m, 0.0, image), masks, label)
-    insertion = _probabilities(classify, lambda m: torch.where(m, image, blurred), masks, label)
+    deletion = follow(lambda m: torch.where(m, 0.0, image))
+    insertion = follow(lambda m: torch.where(m, image, blurred))
     return Trust(Curve(shares, deletion), Curve(shares, insertion))
 
 
 @torch.inference_mode()
-def _probabilities(
-    classify: Classify, paint: Callable[[Tensor], Tensor], masks: Tensor, label: int
-) -> np.ndarray:
-    found = [
-        classify(paint(chunk)).float().softmax(1)[:, label].cpu() for chunk in masks.split(_BATCH)
-    ]
+def _followed(say: Callable[[Tensor], Tensor], masks: Tensor, label: int) -> np.ndarray:
+    """A class's probability under each mask."""
+    found = [say(chunk)[:, label].cpu() for chunk in masks.split(_BATCH)]
     return torch.cat(found).double().numpy()
 
 

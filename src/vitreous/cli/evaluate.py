@@ -39,9 +39,10 @@ def run(arguments: Namespace) -> int:
     """Load, measure, print, and write where asked."""
     from vitreous.cli.part import open_part
     from vitreous.data.exclude import read_exclusion
+    from vitreous.data.sample import require_one_label
     from vitreous.data.sources.real import CLASSES, read_real_labels
     from vitreous.evaluate.labels import match_classes
-    from vitreous.evaluate.real import real_accuracy
+    from vitreous.evaluate.real import check_truth, real_accuracy
     from vitreous.evaluate.without import measure_without
     from vitreous.parallel.device import choose_engine
     from vitreous.report.assemble import evaluate_part, write_run_report
@@ -60,6 +61,14 @@ def run(arguments: Namespace) -> int:
     folder = None if arguments.out is None else Path(arguments.out)
     if folder is not None and (folder / "report.json").exists():
         raise UserError(f"--out {folder} holds a report already: choose another")
+    if real is not None:
+        require_one_label(dataset, "ReaL")
+        if dataset.num_classes != CLASSES:
+            raise UserError(
+                f"--real is for ImageNet's {CLASSES:,} classes and {dataset.address} has "
+                f"{dataset.num_classes:,}: leave it out"
+            )
+        check_truth(dataset.parts[part].labels, dataset.parts[part].names, real)
     report, answers = evaluate_part(
         model,
         dataset,
@@ -79,11 +88,6 @@ def run(arguments: Namespace) -> int:
     if real is not None:
         names = [dataset.parts[part].names[index] for index in answers.index.tolist()]
         places = match_classes([row["name"] for row in report["classes"]], dataset.class_names)
-        if len(places) != CLASSES:
-            raise UserError(
-                f"--real is for ImageNet's {CLASSES:,} classes and {dataset.address} has "
-                f"{len(places):,}: leave it out"
-            )
         report["real"] = real_accuracy(answers.logits[:, places].argmax(1), names, real)
     history = read_history(run.metrics)
     if folder is not None:

@@ -13,6 +13,7 @@ over draws. neighbours: the weighted vote of the k nearest by cosine. linear: lo
 its penalty chosen on held-out training images.
 """
 
+import sys
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
@@ -124,7 +125,10 @@ def _open(arguments: Namespace) -> "tuple[Dataset, str]":
 
 
 def _shots(typed: str | None, dataset: "Dataset") -> tuple[int, ...]:
-    """As typed, or those of the paper's later code that every class has images for."""
+    """As typed, or those of the paper's later code that every class has images for.
+
+    Where some class has none, and few-shot was not asked for, it is left out aloud.
+    """
     import numpy as np
 
     if typed:
@@ -135,7 +139,12 @@ def _shots(typed: str | None, dataset: "Dataset") -> tuple[int, ...]:
         if shots[0] < 1:
             raise UserError(f"--few_shot {typed!r}: give 1 or more")
         return shots
-    least = int(np.bincount(dataset.parts["train"].labels, minlength=dataset.num_classes).min())
+    counts = np.bincount(dataset.parts["train"].labels, minlength=dataset.num_classes)
+    least = int(counts.min())
+    if typed is None and not least:
+        name = dataset.class_names[int(counts.argmin())]
+        print(f"few-shot is left out: class {name} has no training image", file=sys.stderr)
+        return ()
     return tuple(count for count in _SHOTS if count <= least) or (1,)
 
 

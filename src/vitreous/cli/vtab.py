@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     Score = Callable[[Task, Dataset], dict[str, Any]]
 
 
+_BATCH = 64  # images at once, of linear
+
+
 def add_arguments(parser: ArgumentParser) -> None:
     """The verb's options, and where the sets come from."""
     from vitreous.evaluate.vtab_tasks import TASKS
@@ -51,7 +54,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--images", metavar="INT", type=int, help="test images of a task at most; else all"
     )
-    add_inference_arguments(parser, batch_size=64)
+    add_inference_arguments(parser, batch_size=_BATCH)
+    # Each method has its own: None tells that they were not typed.
+    parser.set_defaults(batch_size=None, precision=None)
     add_json_argument(parser)
 
 
@@ -125,20 +130,22 @@ def _scorer(arguments: Namespace) -> "Score":
         for name in ("out", "steps", "learning_rate", "image_size"):
             if getattr(arguments, name) is not None:
                 raise UserError(f"--{name} is of --method finetune: leave it out")
-        engine = choose_engine(arguments.device, arguments.precision)
+        engine = choose_engine(arguments.device, arguments.precision or "float32")
         model = load(arguments.model)
         return lambda task, dataset: score_linear(
             model,
             task,
             dataset,
             engine,
-            batch_size=arguments.batch_size,
+            batch_size=arguments.batch_size or _BATCH,
             bad_limit=arguments.bad_limit,
         )
     if arguments.method != "finetune":
         raise UserError(f"--method is {arguments.method}: choose linear or finetune")
     if arguments.out is None:
         raise UserError("--method finetune writes a run for each task: give --out RUNS")
+    if arguments.batch_size is not None:
+        raise UserError("--batch_size is of --method linear: leave it out")
     from rich.console import Console
 
     from vitreous.train.vtab import finetune_task
@@ -148,6 +155,7 @@ def _scorer(arguments: Namespace) -> "Score":
         ("steps", "steps"),
         ("learning_rate", "optimizer.learning_rate"),
         ("image_size", "model.image_size"),
+        ("precision", "precision"),
     ):
         if getattr(arguments, name) is not None:
             fields[field] = getattr(arguments, name)

@@ -37,6 +37,6 @@ class Faults:
                 listed = "; ".join(f"{n} ({r})" for n, r in list(self.reasons.items())[:10])
                 raise UserError(
                     f"{len(self.reasons)} of {self._total} images cannot be read, over the limit "
-                    f"of {self._limit:.0%}: repair them in place, or raise bad_limit (a run goes on with "
-                    f"--resume): {listed}"
+                    f"of {self._limit:.0%}: repair them in place, or raise bad_limit (a run "
+                    f"goes on with --resume): {listed}"
                 )

@@ -184,6 +184,30 @@ def apply_split(dataset: Dataset, record: Mapping[str, Sequence[str]]) -> Datase
     return replace(dataset, parts=chosen, notes=notes)
 
 
+def share_of_each_class(
+    labels: Int64[np.ndarray, " n"], fraction: float, seed: int
+) -> Int64[np.ndarray, " chosen"]:
+    """Positions of the rounded fraction of each class: at least one, and never all.
+
+    A class of one image gives none. Positions are ascending.
+
+    Args:
+        labels: Class indices, in an order that does not depend on chance.
+        fraction: Between 0 and 1.
+        seed: Of the choice.
+    """
+    from sklearn.model_selection import train_test_split
+
+    state = seed % 2**32  # scikit-learn takes no more bits
+    by_class = np.argsort(labels, kind="stable")
+    chosen = [np.empty(0, np.int64)]
+    for members in np.split(by_class, np.cumsum(np.bincount(labels))[:-1]):
+        if members.size > 1:
+            share = int(np.clip(round(fraction * members.size), 1, members.size - 1))
+            chosen.append(train_test_split(members, test_size=share, random_state=state)[1])
+    return np.sort(np.concatenate(chosen))
+
+
 def _choose(
     train: Part, dataset: Dataset, fraction: float, seed: int, stratified: bool
 ) -> Int64[np.ndarray, " chosen"]:
@@ -211,10 +235,4 @@ def _choose(
             f"{dataset.address}: 1 image only of class {', '.join(names)}{more}, and training and "
             "validation need one each: add images, or take the class out"
         )
-    by_class = by_name[np.argsort(train.labels[by_name], kind="stable")]
-    chosen = []
-    for members in np.split(by_class, np.cumsum(counts)[:-1]):
-        if members.size:
-            share = int(np.clip(round(fraction * members.size), 1, members.size - 1))
-            chosen.append(train_test_split(members, test_size=share, random_state=state)[1])
-    return np.sort(np.concatenate(chosen))
+    return np.sort(by_name[share_of_each_class(train.labels[by_name], fraction, seed)])

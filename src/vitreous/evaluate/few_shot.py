@@ -107,14 +107,21 @@ def draw_shots(
         seed: Of the choice.
 
     Raises:
-        UserError: A class has fewer images.
+        UserError: A class has fewer images, or there is no second class.
     """
+    if len(class_names) < 2:
+        raise UserError("few-shot tells classes apart, and the data has one class: leave it out")
     counts = np.bincount(labels, minlength=len(class_names))
-    if counts.min() < shots:
-        short = int(counts.argmin())
+    short = int(counts.argmin())
+    if not counts[short]:
+        raise UserError(
+            f"class {class_names[short]} has no training image, and few-shot learns from some of "
+            "each class: add images, or take the class out"
+        )
+    if counts[short] < shots:
         raise UserError(
             f"{shots} shots are asked for and class {class_names[short]} has {counts[short]} "
-            f"training images: give --few_shot {counts[short] or 'data of all classes'} at most"
+            f"training images: give --few_shot {counts[short]} at most"
         )
     order = np.random.default_rng(seed).permutation(len(labels))
     by_class = order[np.argsort(labels[order], kind="stable")]

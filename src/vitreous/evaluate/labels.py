@@ -12,7 +12,8 @@ from vitreous.errors import UserError
 def match_classes(model: Sequence[str], data: Sequence[str]) -> Int64[np.ndarray, " n"]:
     """For each class of the data, its place in the model's order.
 
-    Data may have fewer classes than the model. Where one side only counts its classes (0, 1, 2,
+    Equal lists are in order, whatever names they repeat. Data may have fewer classes than the
+    model. Where one side only counts its classes (0, 1, 2,
     ...), and the numbers of classes are equal, places are taken as they are.
 
     Args:
@@ -22,6 +23,8 @@ def match_classes(model: Sequence[str], data: Sequence[str]) -> Int64[np.ndarray
     Raises:
         UserError: The data has a class that the model never learnt; names both sets.
     """
+    if list(model) == list(data):
+        return np.arange(len(model))
     places = {name: place for place, name in enumerate(model)}
     if all(name in places for name in data):
         return np.array([places[name] for name in data], dtype=np.int64)

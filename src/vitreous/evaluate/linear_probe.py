@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Float
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import train_test_split
 
+from vitreous.data.split import share_of_each_class
+from vitreous.errors import UserError
 from vitreous.evaluate.features import Labelled
 
 PENALTIES = tuple(10.0**power for power in range(-6, 2))
@@ -43,28 +44,39 @@ def linear_probe(
     """Multinomial logistic regression: mean cross-entropy + l2 / 2 |W|^2, by L-BFGS.
 
     Features are brought to mean 0 and deviation 1. Each penalty is fitted to a part of the training
-    images and measured on the rest, or on validation images of their own; the best one (of equals
-    the largest) is fitted to all of them.
+    images and measured on the rest (of each class its share, at least one, where it has two), or on
+    validation images of their own; the best one (of equals the largest) is fitted to all of them.
 
     Args:
-        train: What is learnt from; at least two images a class where there is no `validation`.
+        train: What is learnt from.
         test: Measured on once, in the end.
         penalties: To try.
         validation: Images that choose, and are learnt from with the others in the end.
         held_out: Share of the training images that chooses, where there are none.
         seed: Of that share.
         iterations: At most; more hardly change what is predicted.
+
+    Raises:
+        UserError: There are images of one class only, or none of any class to choose by.
     """
     known = train.features
     labels = train.labels
     if validation is None:
-        first, second = train_test_split(
-            np.arange(len(known)), test_size=held_out, random_state=seed, stratify=labels
-        )
+        second = share_of_each_class(labels, held_out, seed)
+        first = np.setdiff1d(np.arange(len(known)), second, assume_unique=True)
     else:
         known = np.concatenate([known, validation.features])
         labels = np.concatenate([labels, validation.labels])
         first, second = np.split(np.arange(len(known)), [len(train.labels)])
+    if len(np.unique(labels[first])) < 2:
+        raise UserError(
+            "a linear probe learns from training images of one class only: give at least two"
+        )
+    if not len(second):
+        raise UserError(
+            "a linear probe chooses its penalty on training images held out, and there is one "
+            "training image of each class: add images, or ask for --few_shot 1"
+        )
     mean, deviation = known.mean(0), known.std(0) + 1e-5
     x, x_test = ((features - mean) / deviation for features in (known, test.features))
 

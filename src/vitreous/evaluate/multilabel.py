@@ -21,10 +21,13 @@ def average_precision(
         One value a class; NaN for a class that no image has.
 
     Raises:
+        ArithmeticError: A logit is not finite.
         UserError: No image has any class.
     """
     from sklearn.metrics import average_precision_score
 
+    if not np.isfinite(logits).all():
+        raise ArithmeticError("logits hold NaN or infinity: the model is broken, not merely wrong")
     present = labels.any(axis=0)
     if not present.any():
         raise UserError("no image to measure on has any of the classes: check the labels")
@@ -80,10 +83,8 @@ def multilabel_report(
 
     if logits.shape != labels.shape or logits.shape[1] != len(class_names):
         raise ValueError(f"logits {logits.shape}, labels {labels.shape}, {len(class_names)} names")
-    if not np.isfinite(logits).all():
-        raise ArithmeticError("logits hold NaN or infinity: the model is broken, not merely wrong")
-    said = (expit(logits.astype(np.float64)) >= THRESHOLD).astype(np.uint8)
     precisions = average_precision(logits, labels)
+    said = (expit(logits.astype(np.float64)) >= THRESHOLD).astype(np.uint8)
     table = precision_recall_fscore_support(labels, said, zero_division=0)
     overall = {
         kind: precision_recall_fscore_support(labels, said, average=kind, zero_division=0)[2]

@@ -19,6 +19,7 @@ from vitreous.data.transform import fit_for_test
 from vitreous.errors import BadImageError, UserError
 from vitreous.evaluate.multilabel import THRESHOLD
 from vitreous.model.classifier import Classifier
+from vitreous.model.probability import probabilities
 from vitreous.parallel.device import choose_engine
 from vitreous.weights.passport import passport_of
 
@@ -106,7 +107,7 @@ def predict(
         pixels = torch.stack([pixels for _, pixels in chunk])
         with torch.inference_mode(), engine.autocast():
             logits = model(normalise(pixels.to(engine.device), rule))
-        shares = logits.float().sigmoid() if passport.multi_label else logits.float().softmax(1)
+        shares = probabilities(logits, passport.multi_label)
         for (name, _), row in zip(chunk, shares.cpu(), strict=True):
             over = int((row >= threshold).sum()) if passport.multi_label else 1
             best = row.topk(min(max(top, over), len(names)))

@@ -41,3 +41,26 @@ def real_accuracy(
         "num_images": len(right),
         "left_out": len(own) - len(right),
     }
+
+
+def check_truth(truth: Int64[np.ndarray, " N"], names: Sequence[str], labels: RealLabels) -> None:
+    """Refuse data whose classes are in another order than ReaL's.
+
+    ReaL numbers classes by their sorted WordNet ids, and has ImageNet's own label of most images
+    among its own; in another order next to none would be.
+
+    Args:
+        truth: The data's own labels.
+        names: Of the images, as in `real_accuracy`.
+        labels: As `read_real_labels` gives them.
+
+    Raises:
+        UserError: Less than half of the images agree, or a name is no ImageNet validation image's.
+    """
+    own = real_labels_of(names, labels)
+    agreed = [int(one) in those for one, those in zip(truth, own, strict=True) if those]
+    if sum(agreed) < len(agreed) / 2:
+        raise UserError(
+            f"ReaL has the data's own class of only {sum(agreed):,} of {len(agreed):,} images: "
+            "name the classes by their WordNet ids (n01440764, ...), whose order is ReaL's"
+        )

@@ -18,6 +18,10 @@ def measure(
 
     Returns:
         `loss` in nats, and `accuracy`; of multi-hot rows `map`, the mean average precision.
+
+    Raises:
+        ArithmeticError: A logit is not finite.
+        UserError: Of multi-hot rows, no image has any class.
     """
     if labels.ndim == 2:
         precisions = average_precision(logits, labels)

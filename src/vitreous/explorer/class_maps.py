@@ -56,7 +56,9 @@ class ClassMaps:
                 logits: Tensor = self._subject.model(images)
             return logits
 
-        return occlusion_map(classify, look.image, label)
+        return occlusion_map(
+            classify, look.image, label, multi_label=self._subject.passport.multi_label
+        )
 
     def _relevance(self, look: Look, label: int) -> Float[Tensor, "h w"]:
         model = self._subject.transformer

@@ -15,6 +15,7 @@ from vitreous.data.batch import normalise
 from vitreous.data.decode import Pixels
 from vitreous.data.transform import fit_for_test
 from vitreous.explorer.subject import Subject
+from vitreous.model.probability import probabilities
 from vitreous.model.recording import Recording
 from vitreous.model.vit import VisionTransformer
 
@@ -75,11 +76,11 @@ def look_at(subject: Subject, pixels: Pixels) -> Look:
     fitted = fit_for_test(pixels, subject.passport.preprocessing)
     image = normalise(fitted[None].to(subject.engine.device), subject.passport.preprocessing)
     logits, inside = _pass(subject, image)
-    named = bool(subject.passport.class_names)
+    shares = probabilities(logits, subject.passport.multi_label)[0].cpu()
     return Look(
         seen=np.ascontiguousarray(fitted.permute(1, 2, 0).numpy()),
         image=image,
-        probabilities=logits.float().softmax(1)[0].cpu() if named else None,
+        probabilities=shares if subject.passport.class_names else None,
         inside=inside,
     )
 

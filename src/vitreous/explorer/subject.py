@@ -13,6 +13,7 @@ from vitreous.analysis.position_similarity import added_positions, position_simi
 from vitreous.errors import UserError
 from vitreous.model.classifier import Classifier
 from vitreous.model.config import ViTConfig
+from vitreous.model.probability import probabilities
 from vitreous.model.vit import VisionTransformer
 from vitreous.parallel.device import Engine
 from vitreous.weights.passport import Passport, passport_of
@@ -84,7 +85,7 @@ class Subject:
         """What the model says of normalised images."""
         with self.engine.autocast():
             logits = self.model(images)
-        return logits.float().softmax(1)
+        return probabilities(logits, self.passport.multi_label)
 
     @cached_property
     def facts(self) -> dict[str, Any]:

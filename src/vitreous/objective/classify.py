@@ -32,7 +32,7 @@ class Classification:
         label_smoothing: Share of each target that is spread over all classes evenly
             (Szegedy et al. 2016, arXiv 1512.00567, section 7).
         loss: `softmax` or `sigmoid`.
-        class_weights: (K,), what a class's term of the loss is multiplied by; 1 where None.
+        class_weights: (K,), what the loss of a class's images is multiplied by; 1 where None.
     """
 
     def __init__(
@@ -73,11 +73,29 @@ class Classification:
     def criterion(
         self, logits: Float[Tensor, "B K"], targets: Float[Tensor, "B K"]
     ) -> Float[Tensor, ""]:
-        """The loss of float32 logits, mean over images."""
-        weights = self.class_weights
-        if weights is not None:
-            weights = weights.to(logits.device)
+        """The loss of float32 logits, mean over images, each as heavy as its classes are.
+
+        Args:
+            logits: Of the model.
+            targets: As `prepare` made them: smoothed, and mixed.
+        """
         if self.loss == "softmax":
-            return F.cross_entropy(logits, targets, weights)
-        terms = F.binary_cross_entropy_with_logits(logits, targets, weights, reduction="sum")
-        return terms / len(logits)
+            losses = F.cross_entropy(logits, targets, reduction="none")
+        else:
+            terms = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+            losses = terms.sum(1)
+        if self.class_weights is not None:
+            losses = losses * self._image_weights(targets, self.class_weights.to(logits.device))
+        return losses.mean()
+
+    def _image_weights(
+        self, targets: Float[Tensor, "B K"], class_weights: Float[Tensor, " K"]
+    ) -> Float[Tensor, " B"]:
+        """The mean of its classes' weights by their shares in an image, before smoothing.
+
+        Weights of single terms would move the optimum: what smoothing gives to a rare class would
+        outweigh a clear image's own.
+        """
+        smoothed = targets @ class_weights
+        even = class_weights.mean()
+        return (smoothed - self.label_smoothing * even) / (1 - self.label_smoothing)

@@ -52,12 +52,18 @@ class MultiLabel:
     def measure(self, model: nn.Module, task: Task) -> Outcome:
         """The loss, and the share of yes and no that is right at a probability of 1/2."""
         logits = model(task.images).float()
-        weights = self.presence_weights
         terms = F.binary_cross_entropy_with_logits(
-            logits,
-            task.targets,
-            pos_weight=None if weights is None else weights.to(logits.device),
-            reduction="sum",
+            logits, task.targets, self._term_weights(task.targets), reduction="sum"
         )
         right = (logits.detach() > 0) == (task.targets > 0.5)
         return Outcome(terms / len(logits), {"label_accuracy": right.float().mean()})
+
+    def _term_weights(self, targets: Float[Tensor, "B K"]) -> Float[Tensor, "B K"] | None:
+        """A presence's weight in the share that it had before smoothing, and 1 in the rest.
+
+        Weights of what smoothing has made of a no would turn it into a yes.
+        """
+        if self.presence_weights is None:
+            return None
+        present = (targets - self.label_smoothing / 2) / (1 - self.label_smoothing)
+        return 1 + (self.presence_weights.to(targets.device) - 1) * present

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int64
 
 import vitreous
 from vitreous.analysis.attention import head_attention
@@ -17,7 +16,7 @@ from vitreous.data.batch import normalise
 from vitreous.data.faults import Faults
 from vitreous.data.loader import EvaluationLoader
 from vitreous.data.recoloured import in_channels_of
-from vitreous.data.sample import Dataset, Part, require_one_label
+from vitreous.data.sample import Dataset, Labels, Part, require_one_label
 from vitreous.data.transform import fit_for_test
 from vitreous.durable import write_text
 from vitreous.errors import BadImageError
@@ -176,9 +175,13 @@ def _attention_views(
     return views
 
 
-def spread(labels: Int64[np.ndarray, " N"], limit: int) -> list[int]:
-    """Places of at most so many images, class after class in turn, the first of each first."""
-    by_class = [np.flatnonzero(labels == label).tolist() for label in np.unique(labels)]
+def spread(labels: Labels, limit: int) -> list[int]:
+    """Places of at most so many images, class after class in turn, the first of each first.
+
+    Where images have several labels, those of the same ones count as a class.
+    """
+    found, kinds = np.unique(labels, axis=0, return_inverse=True)
+    by_class = [np.flatnonzero(kinds.ravel() == kind).tolist() for kind in range(len(found))]
     turns = [places[turn] for turn in range(limit) for places in by_class if turn < len(places)]
     return turns[:limit]
 

@@ -16,7 +16,7 @@ from vitreous.data.batch import normalise
 from vitreous.data.faults import Faults
 from vitreous.data.loader import EvaluationLoader, check_channels
 from vitreous.data.preprocessing import Preprocessing
-from vitreous.data.sample import Dataset, Part
+from vitreous.data.sample import Dataset, Part, label_words
 from vitreous.data.split import Subset
 from vitreous.data.transform import fit_for_test
 from vitreous.errors import BadImageError
@@ -91,7 +91,7 @@ def add_data(
         fitted = fit_for_test(pixels, rule)
         seen = enlarge(fitted.permute(1, 2, 0).numpy())
         lit = light(seen, _rollout(model, normalise(fitted[None].to(engine.device), rule)))
-        name = dataset.class_names[whole.labels[place]]
+        name = label_words(dataset.class_names, whole.labels[place])
         cards.append(pair_card(seen, lit, name))
         pictures += [(name, seen), ("", lit)]
     findings.keep("rollout", gallery(pictures, 8, "Attention rollout"))

@@ -19,6 +19,7 @@ from vitreous.analysis.tokens import artifact_tokens, patch_tokens, token_norms
 from vitreous.data.batch import normalise
 from vitreous.data.transform import fit_for_test
 from vitreous.errors import UserError
+from vitreous.model.probability import probabilities
 from vitreous.model.recording import Recording
 from vitreous.model.vit import VisionTransformer
 from vitreous.parallel.device import Engine
@@ -70,10 +71,10 @@ def add_image(
     fitted = fit_for_test(pixels, passport.preprocessing)
     seen = enlarge(fitted.permute(1, 2, 0).numpy())
     image = normalise(fitted[None].to(engine.device), passport.preprocessing)
-    label = _choose(findings, model, image, passport.class_names, target)
+    label = _choose(findings, model, image, passport, target)
     if label is None and transformer is None:
         raise UserError("this model has no head and no attention: there is nothing to explain")
-    draw = partial(_draw_maps, image=image, label=label)
+    draw = partial(_draw_maps, image=image, label=label, multi_label=passport.multi_label)
     maps = draw(model)
     findings.numbers["maps"] = {name: {"heat": heat.tolist()} for name, heat in maps.items()}
     lit = {name: light(seen, heat.cpu().numpy()) for name, heat in maps.items()}
@@ -92,19 +93,19 @@ def add_image(
         )
     )
     if label is not None:
-        add_trust(findings, model, image, label, draw)
+        add_trust(findings, model, image, label, draw, multi_label=passport.multi_label)
     if transformer is not None:
         heat = maps["rollout" if label is None else "relevance"]
         _add_inside(findings, transformer, image, heat)
 
 
 def _draw_maps(
-    model: nn.Module, image: Float[Tensor, "1 C H W"], label: int | None
+    model: nn.Module, image: Float[Tensor, "1 C H W"], label: int | None, multi_label: bool
 ) -> dict[str, Float[Tensor, "h w"]]:
     if isinstance(model, VisionTransformer):
         return heat_maps(model, image, label)
     assert label is not None
-    return {"occlusion": occlusion_map(model, image, label)}
+    return {"occlusion": occlusion_map(model, image, label, multi_label=multi_label)}
 
 
 def light(seen: Pixels, heat: Float[np.ndarray, "h w"]) -> Pixels:
@@ -135,10 +136,11 @@ def _choose(
     findings: Findings,
     model: nn.Module,
     image: Tensor,
-    names: tuple[str, ...],
+    passport: Passport,
     target: str | None,
 ) -> int | None:
     """The class to explain, and what the model says of the image."""
+    names = passport.class_names
     if not names:
         findings.reading.append("This model has no head: its maps speak of no class.")
         return None
@@ -146,7 +148,7 @@ def _choose(
         listed = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
         raise UserError(f"the model knows no class {target!r}: it knows {listed}")
     with torch.inference_mode():
-        shares = model(image).softmax(1)[0].tolist()
+        shares = probabilities(model(image), passport.multi_label)[0].tolist()
     ranked = sorted(range(len(shares)), key=lambda place: -shares[place])
     findings.numbers["predictions"] = [
         {"name": names[place], "probability": shares[place]} for place in ranked[:5]

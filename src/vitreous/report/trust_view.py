@@ -18,6 +18,8 @@ def add_trust(
     image: Float[Tensor, "1 C H W"],
     label: int,
     draw_maps: Callable[[nn.Module], Mapping[str, Float[Tensor, "h w"]]],
+    *,
+    multi_label: bool = False,
 ) -> None:
     """Add deletion, insertion and the randomised-weights test of each map.
 
@@ -27,11 +29,15 @@ def add_trust(
         image: Normalised pixels.
         label: The class that is followed.
         draw_maps: A model's maps of this image, by the name of their method.
+        multi_label: Whether the model gives each class a probability by itself.
     """
     maps = draw_maps(model)
     h, w = next(iter(maps.values())).shape
-    trusts = {name: measure_trust(model, image[0], heat, label) for name, heat in maps.items()}
-    chance = random_trust(model, image[0], (h, w), label)
+    trusts = {
+        name: measure_trust(model, image[0], heat, label, multi_label=multi_label)
+        for name, heat in maps.items()
+    }
+    chance = random_trust(model, image[0], (h, w), label, multi_label=multi_label)
     likeness = cascading_randomisation(model, draw_maps)
     all_random = list(likeness.values())[-1]
     for name, trust in trusts.items():

@@ -1,6 +1,6 @@
 """The best weights so far, on disk, and when a run has seen enough."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +11,27 @@ from torch import Tensor
 from vitreous.durable import write_durably
 from vitreous.errors import UserError
 
-# What validations are held against one another by, the higher the better; the loss where a run
-# has none of them.
-SCORES = ("validation_accuracy", "validation_map", "validation_colour_accuracy")
+_SCORES = ("accuracy", "map", "colour_accuracy")
+
+
+def name_score(measures: Container[str], part: str = "") -> str:
+    """What results are held against one another by: a share, or the loss where there is none.
+
+    Args:
+        measures: Names of what was measured.
+        part: What these begin with, such as `validation_`.
+    """
+    return next((part + name for name in _SCORES if part + name in measures), part + "loss")
+
+
+def read_score(measures: Mapping[str, float], name: str) -> float:
+    """The higher the better: the loss is turned round.
+
+    Args:
+        measures: By name.
+        name: Of `name_score`.
+    """
+    return -measures[name] if name.endswith("loss") else measures[name]
 
 
 @dataclass(frozen=True)
@@ -39,12 +57,13 @@ def standing(history: Sequence[Mapping[str, float]]) -> Standing:
     """
     now = Standing()
     for line in history:
-        score = next((line[name] for name in SCORES if name in line), None)
-        if score is None and "validation_loss" in line:
-            score = -line["validation_loss"]
-        if score is not None and score > now.score:
+        name = name_score(line, "validation_")
+        if name not in line:
+            continue
+        score = read_score(line, name)
+        if score > now.score:
             now = Standing(int(line["step"]), score)
-        elif score is not None:
+        else:
             now = Standing(now.step, now.score, now.since + 1)
     return now
 

@@ -23,7 +23,8 @@ def check_few_shot(dataset: Dataset, shots: int) -> None:
     """Refuse, before the first step, what no validation could measure.
 
     Raises:
-        UserError: Several labels an image, no validation part, or a class with fewer images.
+        UserError: Several labels an image, no validation part, one class, or a class with fewer
+            images.
     """
     require_one_label(dataset, "few-shot accuracy")
     if "validation" not in dataset.parts:

@@ -42,7 +42,7 @@ def class_weights(labels: Labels, num_classes: int) -> Float[Tensor, " K"]:
     """Weights in inverse proportion to how often a class occurs; at most 100.
 
     n / (K n_c) of class indices, whose mean over the images is 1; of multi-hot rows, the images
-    without a class for each image with it.
+    without a class for each image with it. 1 for a class that no image has.
 
     Args:
         labels: Of the training images.
@@ -54,4 +54,5 @@ def class_weights(labels: Labels, num_classes: int) -> Float[Tensor, " K"]:
     else:
         present = np.bincount(labels, minlength=num_classes)
         weights = len(labels) / (np.count_nonzero(present) * np.maximum(present, 1))
-    return torch.from_numpy(np.clip(weights, 1 / _MOST, _MOST)).float()
+    weights = np.where(present > 0, np.clip(weights, 1 / _MOST, _MOST), 1.0)
+    return torch.from_numpy(weights).float()

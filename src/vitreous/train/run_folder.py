@@ -134,8 +134,8 @@ class RunFolder:
 
 # Resolved when a run begins: asked for again as open fields, they stay as they were resolved.
 _RESOLVED = ("steps", "epochs", "micro_batch", "device", "precision")
-# Where and how the work is done: another machine may go on with a run. How many bad images are borne
-# changes no weight, and a run that stopped because of them must be able to go on.
+# Where and how the work is done: another machine may go on with a run. `bad_limit` changes no
+# weight, and a run that bad images stopped must be able to go on.
 _MACHINE = (
     "parallel",
     "workers",

@@ -14,6 +14,7 @@ from vitreous.data.sample import Dataset
 from vitreous.data.split import with_validation
 from vitreous.durable import write_text
 from vitreous.errors import UserError
+from vitreous.train.best import name_score, read_score
 from vitreous.train.config import TrainConfig
 from vitreous.train.overrides import field_types, override
 from vitreous.train.run import train
@@ -122,9 +123,10 @@ def sweep(
     record |= {"runs": runs, "best": best, "how": _HOW}
     write_text(out / "sweep.json", json.dumps(record, indent=1) + "\n")
     for run in runs:
-        words = f"{run['score']:.2%}" if "score" in run else run["failed"]
         mark = "  best" if run is best else ""
-        console.print(f"{_name(run['values'])}: {words}{mark}", highlight=False, soft_wrap=True)
+        console.print(
+            f"{_name(run['values'])}: {_told(run)}{mark}", highlight=False, soft_wrap=True
+        )
     result = _adopt(RunFolder(out / best["folder"]), out, dataset)
     return train(result, dataset, out, console, resume=True)
 
@@ -161,10 +163,21 @@ def _run(config: TrainConfig, dataset: Dataset, folder: Path, console: Console) 
         console.print(str(error), highlight=False, soft_wrap=True)
         return {"failed": str(error)}
     measured = json.loads(report.read_text(encoding="utf-8"))
-    score = "map" if measured.get("multi_label") else "accuracy"
-    return {"score": measured[score], "measure": f"validation {score}"} | {
-        name: measured[name] for name in ("loss", "seconds")
+    name = name_score(measured)
+    return {
+        "score": read_score(measured, name),
+        "measure": f"validation {name}",
+        **{name: measured[name] for name in ("loss", "seconds")},
     }
+
+
+def _told(run: Mapping[str, Any]) -> str:
+    """A run's score in words, or why it has none."""
+    if "score" not in run:
+        return str(run["failed"])
+    if run["measure"] == "validation loss":
+        return f"loss {run['loss']:.4g}"
+    return f"{run['score']:.2%}"
 
 
 def _adopt(best: RunFolder, out: Path, dataset: Dataset) -> TrainConfig:

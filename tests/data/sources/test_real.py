@@ -24,3 +24,8 @@ def test_other_files(tmp_path, value):
 def test_other_images(name):
     with pytest.raises(UserError, match="is no ImageNet validation image"):
         real_labels_of([name], ((1,),) * 50_000)
+
+
+def test_names_that_go_on_after_the_number():
+    names = ["val/ILSVRC2012_val_00000002_n01751748.JPEG"]
+    assert real_labels_of(names, ((1,), (2,))) == [(2,)]

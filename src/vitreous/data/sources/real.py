@@ -13,7 +13,7 @@ from vitreous.errors import UserError
 
 IMAGES = 50_000
 CLASSES = 1000
-_NAME = re.compile(r"ILSVRC2012_val_(\d{8})\.")
+_NAME = re.compile(r"ILSVRC2012_val_(\d{8})[._]")
 
 RealLabels = tuple[tuple[int, ...], ...]
 """Of each validation image, in the order of its number, class indices (sorted WordNet ids)."""
@@ -40,6 +40,8 @@ def read_real_labels(path: Path) -> RealLabels:
 
 def real_labels_of(names: Sequence[str], labels: RealLabels) -> list[tuple[int, ...]]:
     """The labels of some images, by the number in `ILSVRC2012_val_00000001.JPEG`.
+
+    Names may go on after it, as in `ILSVRC2012_val_00000001_n01751748.JPEG`.
 
     Raises:
         UserError: A name has no such number.

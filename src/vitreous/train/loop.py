@@ -18,8 +18,7 @@ from vitreous.data.sample import Dataset, Part
 from vitreous.data.workers import Workers
 from vitreous.errors import UserError
 from vitreous.evaluate.held_out import measure_part
-from vitreous.evaluate.inference import infer
-from vitreous.evaluate.validation import measure
+from vitreous.evaluate.validation import validate
 from vitreous.objective.contract import Objective, Task
 from vitreous.parallel.collect import (
     ToldElsewhereError,
@@ -333,9 +332,8 @@ class Loop:
             return
         loader = self._evaluation(part)
         if self.config.objective.supervised:
-            answers = infer(self.state.result, loader, self.engine)
             try:
-                measures = measure(answers.logits, answers.labels)
+                measures = validate(self.state.result, loader, self.engine)
             except ArithmeticError as error:
                 raise NonFiniteError(
                     f"step {self.state.step}: on validation images {error}; begin a new run with a "

@@ -44,7 +44,7 @@ def test_where_no_box_fits_nothing_is_erased() -> None:
 def test_only_the_box_changes_and_becomes_normal_noise() -> None:
     images = torch.full((3, 3, 40, 50), 7.0)
     boxes = torch.tensor([[0, 0, 0, 0], [10, 5, 20, 40], [0, 49, 40, 1]])
-    out = erase(images, boxes, np.random.default_rng(0))
+    out = erase(images, boxes, torch.arange(3), np.random.default_rng(0))
     assert torch.equal(out[0], images[0])
     inside = torch.zeros(40, 50, dtype=torch.bool)
     inside[10:30, 5:45] = True
@@ -59,6 +59,21 @@ def test_only_the_box_changes_and_becomes_normal_noise() -> None:
 
 def test_the_generator_decides_the_noise() -> None:
     images, boxes = torch.zeros(1, 3, 8, 8), torch.tensor([[0, 0, 8, 4]])
-    one, same, other = (erase(images, boxes, np.random.default_rng(s)) for s in (1, 1, 2))
+    index = torch.tensor([7])
+    one, same, other = (erase(images, boxes, index, np.random.default_rng(s)) for s in (1, 1, 2))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
+
+
+def test_noise_belongs_to_the_image_whoever_is_beside_it() -> None:
+    """Ranks that share a batch draw what one alone would, and none what another does."""
+    images, boxes = torch.zeros(4, 3, 8, 8), torch.tensor([[0, 0, 8, 8]] * 4)
+    index = torch.tensor([9, 2, 5, 1_281_166])
+    whole = erase(images, boxes, index, np.random.default_rng(0))
+    halves = [
+        erase(images[rows], boxes[rows], index[rows], np.random.default_rng(0))
+        for rows in (slice(0, 2), slice(2, 4))
+    ]
+    assert torch.equal(torch.cat(halves), whole)
+    assert len({tuple(image.flatten().tolist()) for image in whole}) == 4
+    assert not torch.equal(whole[0], whole[2])

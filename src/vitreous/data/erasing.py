@@ -11,6 +11,8 @@ from vitreous.data.augmentation import Augmentation
 from vitreous.data.draws import Draws
 
 _TRIES = 10
+# Where in a step's noise an image's may begin: a prime, and about its golden section.
+_PLACES, _STRIDE = 65_537, 40_503
 _RATIO = (0.3, 1 / 0.3)
 
 
@@ -36,17 +38,28 @@ def draw_erasing(
 
 
 def erase(
-    images: Float[Tensor, "B C H W"], boxes: Int64[Tensor, "B 4"], draw: np.random.Generator
+    images: Float[Tensor, "B C H W"],
+    boxes: Int64[Tensor, "B 4"],
+    index: Int64[Tensor, " B"],
+    draw: np.random.Generator,
 ) -> Float[Tensor, "B C H W"]:
     """Put normal noise into each image's box, pixel by pixel.
+
+    An image's noise is a stretch of numbers that the whole step shares, begun at a place of its
+    own: it is the same whichever images are beside it, on any number of ranks.
 
     Args:
         images: Normalised pixels.
         boxes: Top, left, height and width.
+        index: Position of each image in its part.
         draw: The step's source of randomness; the noise follows from it on any one device.
     """
     generator = torch.Generator(images.device).manual_seed(int(draw.integers(1 << 62)))
-    noise = torch.randn(images.shape, generator=generator, device=images.device)
+    size = images.shape[1:].numel()
+    numbers = torch.randn(size + _PLACES - 1, generator=generator, device=images.device)
+    # Places of neighbours lie apart, and so do those of an image's copies, by their boxes.
+    places = (index * _STRIDE + boxes.sum(1)) % _PLACES
+    noise = numbers.unfold(0, size, 1)[places].view(images.shape)
     top, left, height, width = boxes[:, :, None].unbind(1)  # (B, 1)
     rows = torch.arange(images.shape[2], device=images.device)
     columns = torch.arange(images.shape[3], device=images.device)

@@ -28,5 +28,5 @@ def augment(
     if batch.movement is not None:
         images = move(images, batch.movement)
     if batch.erased is not None:
-        images = erase(images, batch.erased, draw)
+        images = erase(images, batch.erased, batch.index, draw)
     return images

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from dataclasses import dataclass
 
@@ -24,6 +25,15 @@ class Hanging(Plain):
 
     def fetch(self, position: int) -> bytes:
         time.sleep(self.seconds)
+        return self.data
+
+
+@dataclass(frozen=True)
+class Stuck(Plain):
+    """Storage that never answers."""
+
+    def fetch(self, position: int) -> bytes:
+        threading.Event().wait()
         return self.data
 
 

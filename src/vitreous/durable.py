@@ -77,14 +77,19 @@ def tell_of_disk(path: Path, error: BaseException) -> UserError | None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Put a text file in place, complete or not at all; a pipe or device is written to."""
+    r"""Put a text file in place, complete or not at all; a pipe or device is written to.
+
+    What UTF-8 cannot say, bytes of file names in other codes, becomes `\udcXX`: in JSON that is an
+    escape, which comes back as it was.
+    """
+    data = text.encode("utf-8", "backslashreplace")
     if path.exists() and not path.is_file() and not path.is_dir():
         try:
-            path.write_text(text, encoding="utf-8")
+            path.write_bytes(data)
         except OSError as error:
             raise UserError(f"cannot write {path}: {error.strerror or error}") from error
         return
-    write_durably(path, lambda aside: _ignore(aside.write_text(text, encoding="utf-8")))
+    write_durably(path, lambda aside: _ignore(aside.write_bytes(data)))
 
 
 @contextmanager

@@ -113,6 +113,30 @@ def test_storage_that_hangs_is_given_up() -> None:
         next(batches)
 
 
+HUNG = """
+import sys
+sys.path[:0] = sys.argv[1:]
+from stores import Stuck
+from test_read_ahead import jpeg, loader
+from vitreous.errors import UserError
+try:
+    next(loader(Stuck(jpeg()), "threads", timeout=1).batches(0, 9))
+except UserError as error:
+    print(error)
+"""
+
+
+def test_threads_that_never_answer_are_left_behind() -> None:
+    here = Path(__file__).parent
+    ended = subprocess.run(
+        [sys.executable, "-c", HUNG, str(here), str(here.parent)],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("no images came within 1 seconds")
+    assert ended.stderr == ""
+
+
 def test_storage_that_is_slow_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(read_ahead, "_LOOK", 0.2)
     batches = list(loader(Hanging(jpeg(), 0.1), "processes").batches(0, 3))

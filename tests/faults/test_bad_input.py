@@ -1,6 +1,7 @@
 """Every mistake of a user's: one line that names the thing and the fix, exit code 2, no damage."""
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterable
@@ -265,6 +266,23 @@ def test_compare_refuses(refuse, trained, tmp_path):
     assert "two or more" in refuse(["compare", trained])
     assert "no report.json" in refuse(["compare", trained, tmp_path])
     assert "twice" in refuse(["compare", trained, trained])
+
+
+def test_compare_refuses_runs_without_classes(refuse, trained, tmp_path):
+    (tmp_path / "report.json").write_text('{"objective": "masked_patch", "loss": 1.0}')
+    line = refuse(["compare", trained, tmp_path])
+    assert f"{tmp_path} learnt without labels" in line
+
+
+def test_compare_keeps_json_clean_and_looks_for_the_page_first(trained, refuse, tmp_path, capsys):
+    other, page = tmp_path / "other", tmp_path / "page.html"
+    shutil.copytree(trained, other)
+    words = ["compare", str(trained), str(other), "--json", "-", "--out", str(page)]
+    assert main(words) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)[0]["name"] == "accuracy"
+    assert f"the page is {page}" in err
+    assert "exists: choose another" in refuse(words)
 
 
 def test_an_unknown_verb_names_the_nearest(refuse):

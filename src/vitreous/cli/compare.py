@@ -6,6 +6,7 @@ Runs must have been measured on the same classes.
 """
 
 import json
+import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
@@ -28,18 +29,19 @@ def run(arguments: Namespace) -> int:
 
     if len(arguments.runs) < 2:
         raise UserError("one run is nothing to compare: give two or more")
+    page = None if arguments.out is None else Path(arguments.out)
+    if page is not None and page.exists():
+        raise UserError(f"--out {page} exists: choose another")
     names = _names(arguments.runs)
     reports = {name: _report(Path(run)) for name, run in names.items()}
     rows = comparison_table(reports)
-    if not write_json(arguments.json, rows):
+    taken = write_json(arguments.json, rows)
+    if not taken:
         print_table(*_columns(rows, list(names)))
-    if arguments.out is not None:
-        page = Path(arguments.out)
-        if page.exists():
-            raise UserError(f"--out {page} exists: choose another")
+    if page is not None:
         histories = {name: read_history(Path(run) / "metrics.jsonl") for name, run in names.items()}
         write_comparison(page, reports, histories)
-        print(f"the page is {page}")
+        print(f"the page is {page}", file=sys.stderr if taken else sys.stdout)
     return 0
 
 
@@ -61,6 +63,8 @@ def _report(run: Path) -> dict[str, Any]:
         raise UserError(f"{run}/report.json cannot be read: {error}") from error
     if report.get("multi_label"):
         raise UserError(f"{run} gives several labels an image: compare runs that give one")
+    if "classes" not in report:
+        raise UserError(f"{run} learnt without labels and names no classes: compare classifiers")
     return report
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -58,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 1 for a failure, 2 for a mistake of the user's, 130 for Ctrl-C.
     """
+    _bear_any_name()
     try:
         return _run(sys.argv[1:] if arguments is None else list(arguments))
     except UserError as error:
@@ -70,6 +72,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has left: nothing more can be said, at exit neither.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+
+
+def _bear_any_name() -> None:
+    r"""Let file names that the terminal's code cannot say be printed, as `\udcXX`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # tests and notebooks put others there
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _run(arguments: list[str]) -> int:

@@ -3,9 +3,13 @@
 import signal
 import sys
 from collections import deque
-from collections.abc import Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from functools import partial
+from queue import Empty, SimpleQueue
+from threading import Thread
+from time import monotonic
 from types import TracebackType
 from typing import Any, Protocol, cast
 
@@ -94,36 +98,87 @@ def _late(workers: Workers) -> str:
 _LOOK = 2.0
 
 Made = tuple[Batch, list[BadImageError]]
+_Errors = Future[list[BadImageError]]
 
 
 def _by_threads(reader: Reader, steps: range, workers: Workers) -> Generator[Made, None, None]:
     """Stretch by stretch, straight into the batch."""
-    waiting: deque[tuple[Batch, list[Future[list[BadImageError]]]]] = deque()
+    waiting: deque[tuple[Batch, list[_Errors]]] = deque()
+    pool = _Threads(workers.readers)
+    patience = workers.timeout  # for threads that are at work when nothing more is asked of them
 
     def first() -> Made:
+        nonlocal patience
         batch, rows = waiting.popleft()
         try:
             return batch, [error for row in rows for error in row.result(workers.timeout)]
         except TimeoutError as error:
+            patience = 0
             raise UserError(_late(workers)) from error
 
-    with ThreadPoolExecutor(workers.readers, thread_name_prefix="vitreous-read") as pool:
-        try:
-            for step in steps:
-                batch = reader.blank(pinned=workers.pin)
-                samples = reader.samples(step)
-                few = _stretch(len(samples), workers.readers)
-                rows = [
-                    pool.submit(reader.fill, batch, at, samples[at : at + few])
-                    for at in range(0, len(samples), few)
-                ]
-                waiting.append((batch, rows))
-                if len(waiting) > _AHEAD:
-                    yield first()
-            while waiting:
+    try:
+        for step in steps:
+            batch = reader.blank(pinned=workers.pin)
+            samples = reader.samples(step)
+            few = _stretch(len(samples), workers.readers)
+            rows = [
+                pool.submit(partial(reader.fill, batch, at, samples[at : at + few]))
+                for at in range(0, len(samples), few)
+            ]
+            waiting.append((batch, rows))
+            if len(waiting) > _AHEAD:
                 yield first()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        while waiting:
+            yield first()
+    finally:
+        pool.end(patience)
+
+
+class _Threads:
+    """Threads that read; unlike those of a `ThreadPoolExecutor` they can be left behind.
+
+    One that hangs in storage never returns. Python waits at its end for every thread of a pool, and
+    the program would hang with it.
+
+    Args:
+        count: How many there are.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._work: SimpleQueue[tuple[_Errors, Callable[[], list[BadImageError]]] | None]
+        self._work = SimpleQueue()
+        self._threads = [
+            Thread(target=self._run, name=f"vitreous-read_{number}", daemon=True)
+            for number in range(count)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, read: Callable[[], list[BadImageError]]) -> "_Errors":
+        """Have something read by the next thread that is free."""
+        future: _Errors = Future()
+        self._work.put((future, read))
+        return future
+
+    def end(self, patience: float) -> None:
+        """Drop what is not begun, and wait for what is, but for so many seconds at most."""
+        with suppress(Empty):
+            while True:
+                self._work.get_nowait()
+        for _ in self._threads:
+            self._work.put(None)
+        last = monotonic() + patience
+        for thread in self._threads:
+            thread.join(max(last - monotonic(), 0))
+
+    def _run(self) -> None:
+        while (work := self._work.get()) is not None:
+            future, read = work
+            try:
+                future.set_result(read())
+            except BaseException as error:  # it is raised where the result is asked for
+                future.set_exception(error)
+            del work, future, read  # the batch is not to be held while waiting for the next
 
 
 def _stretch(images: int, readers: int) -> int:

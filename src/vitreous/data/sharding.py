@@ -262,7 +262,7 @@ def _fingerprint(dataset: Dataset) -> str:
         digest.update(f"{name} {len(part.labels)} {dataset.channels}\n".encode())
         digest.update(PackedNames.pack(part.names).buffer)
         digest.update(np.ascontiguousarray(part.labels).tobytes())
-    digest.update("\n".join(dataset.class_names).encode())
+    digest.update("\n".join(dataset.class_names).encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 

@@ -223,8 +223,8 @@ def _group(
     columns = [
         pyarrow.FixedSizeListArray.from_arrays(rows.reshape(-1), rows.shape[1]),
         labels,
-        [dataset.class_names[label] for label in labels],
-        [images.names[place] for place in index],
+        [_text(dataset.class_names[label]) for label in labels],
+        [_text(images.names[place]) for place in index],
         [part] * len(index),
     ]
     arrays = [
@@ -232,3 +232,8 @@ def _group(
         for column, field in zip(columns, schema, strict=True)
     ]
     return pyarrow.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _text(name: str) -> str:
+    r"""A name in UTF-8, all that Parquet holds; bytes in another code become `\udcXX`."""
+    return name.encode("utf-8", "backslashreplace").decode()

@@ -101,12 +101,15 @@ def gather_texts(text: str) -> list[str]:
     """A text from each rank, in order."""
     if not together():
         return [text]
-    data = text.encode()
+    data = text.encode("utf-8", "surrogatepass")
     lengths = gather_rows(torch.tensor([len(data)])).tolist()
     padded = torch.zeros(max(lengths), dtype=torch.uint8)
     padded[: len(data)] = torch.tensor(bytearray(data), dtype=torch.uint8)
     rows = gather_rows(padded[None]).numpy()
-    return [bytes(row[:length]).decode() for row, length in zip(rows, lengths, strict=True)]
+    return [
+        bytes(row[:length]).decode("utf-8", "surrogatepass")
+        for row, length in zip(rows, lengths, strict=True)
+    ]
 
 
 def whole(tensor: Tensor) -> Tensor:

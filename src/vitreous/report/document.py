@@ -59,7 +59,7 @@ def write_document(path: str | os.PathLike[str], title: str, body: Iterable[Html
         body="\n".join(part for part in body if part),
     )
     # File names may hold bytes that are no text; they must not cost the page.
-    write_text(Path(path), page.encode("utf-8", "backslashreplace").decode("utf-8"))
+    write_text(Path(path), page)
 
 
 class Section(NamedTuple):

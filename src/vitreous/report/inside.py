@@ -11,7 +11,16 @@ from matplotlib.ticker import PercentFormatter
 
 from vitreous.analysis.trust import Trust
 from vitreous.report.pictures import visible
-from vitreous.report.style import INK, MUTED, PANEL, RIGHT, RUN_COLOURS, STYLE, titled_figure
+from vitreous.report.style import (
+    INK,
+    MUTED,
+    PANEL,
+    RIGHT,
+    RUN_COLOURS,
+    STYLE,
+    drawable,
+    titled_figure,
+)
 
 HEAT = "viridis"  # also the paper's, for position similarity
 _MOST_TILES = 14  # maps a side that can still be told apart
@@ -292,7 +301,7 @@ def gallery(
         _bare(axes)
         seen = visible(pixels)
         axes.imshow(seen.repeat(3, axis=2) if seen.shape[2] == 1 else seen)
-        axes.set_title(name, fontsize=8.5, color=MUTED, loc="left", pad=3)
+        axes.set_title(drawable(name), fontsize=8.5, color=MUTED, loc="left", pad=3)
     return figure
 
 

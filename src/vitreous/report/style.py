@@ -79,8 +79,14 @@ def titled_figure(title: str, width: float, height: float) -> Figure:
     return figure
 
 
+def drawable(name: str) -> str:
+    r"""A name with what no font has, bytes of file names that are not UTF-8, as `\udcXX`."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def shorten(name: str, length: int) -> str:
     """Cut a name in the middle, so that what tells it from its neighbours is likely to stay."""
+    name = drawable(name)
     if len(name) <= length:
         return name
     head = length // 2

@@ -7,13 +7,11 @@ import signal
 import time
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from vitreous.errors import UserError
-from vitreous.evaluate.inference import Inference
 from vitreous.train import loop as loop_module
 from vitreous.train.config import OptimizerConfig
 from vitreous.train.loop import Loop
@@ -196,11 +194,13 @@ def test_weights_that_blew_up_are_told_by_a_validation(
 ):
     """The last step's loss was finite; what it made of the weights is not."""
 
-    def infer(*_):
-        logits = np.full((4, 10), np.inf, np.float32)
-        return Inference(logits, np.zeros(4, np.int64), np.arange(4))
+    validate = Loop._validate
 
-    monkeypatch.setattr("vitreous.train.loop.infer", infer)
+    def blown_up(self):
+        torch.nn.init.constant_(self.state.result.head.weight, torch.inf)
+        validate(self)
+
+    monkeypatch.setattr(Loop, "_validate", blown_up)
     told = r"step 3: on validation images logits hold NaN or infinity.*lower --optimizer"
     with pytest.raises(NonFiniteError, match=told):
         train(make_config(validate_every=3 * 40 / 1150), digits, run_folder, console)

@@ -218,7 +218,7 @@ def test_ctrl_c_while_processes_read_ends_all_of_them_with_one_line(tmp_path: Pa
         assert [run.stdout.readline().strip() for _ in range(30)] == ["begun", *["2"] * 29]
         processes = in_session(run.pid)
         assert len(processes) >= 3
-        # On a busy machine the first one has been lost twice, the loop going on: then a user presses
+        # On a busy machine the first one has been lost twice, and the loop went on: a user presses
         # again. Where it gets lost is not known yet.
         for _ in range(3):
             begin = time.perf_counter()

@@ -1,7 +1,8 @@
-"""Files that are complete or absent, written aside, synced and renamed; and who may write them."""
+"""Files that are complete or absent: written aside, synced, renamed; their locks and digests."""
 
 import errno
 import fcntl
+import hashlib
 import os
 import shutil
 import warnings
@@ -48,6 +49,12 @@ def replace_durably(aside: Path, path: Path) -> None:
         sync(aside)
     os.replace(aside, path)
     sync(path.parent)
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal digest of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def remove(path: Path) -> None:

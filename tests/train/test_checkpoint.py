@@ -226,10 +226,9 @@ def test_a_cut_at_any_moment_leaves_a_whole_state(make_config, tmp_path, monkeyp
     assert fresh.step in (3, 9)
 
 
+@pytest.mark.parametrize("layout", ["shards"], indirect=True)
 @pytest.mark.parametrize("how", ["gone", "not part of it", "state.json is not what"])
-def test_shards_that_are_not_those_written_are_passed_over(make_config, tmp_path, layout, how):
-    if layout != "shards":
-        pytest.skip("of shards alone")
+def test_shards_that_are_not_those_written_are_passed_over(make_config, tmp_path, how):
     checkpoints = Checkpoints(tmp_path)
     state = make_state(make_config)
     checkpoints.save(state)
@@ -246,3 +245,13 @@ def test_shards_that_are_not_those_written_are_passed_over(make_config, tmp_path
     (line,) = checkpoints.restore(fresh)
     assert how in line
     assert fresh.step == 3
+
+
+def test_a_state_under_the_name_of_another_step_is_passed_over(make_config, tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    path = checkpoints.save(make_state(make_config))
+    path.rename(path.with_name(path.name.replace("3", "7")))
+    fresh = make_state(make_config, moves=0)
+    (line,) = checkpoints.restore(fresh)
+    assert "its step is not that of its name" in line
+    assert fresh.step == 0

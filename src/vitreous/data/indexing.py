@@ -1,6 +1,5 @@
 """An index for shards that others wrote, so that opening them reads no tar."""
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,7 @@ from vitreous.data.sources.shards import (
     shards_of_pattern,
 )
 from vitreous.data.sources.tree import part_of_words
+from vitreous.durable import sha256
 from vitreous.errors import UserError
 
 
@@ -57,10 +57,8 @@ def index_shards(address: str) -> tuple[SetIndex, Path]:
     parts: dict[str, list[str]] = {}
     totals: dict[str, dict[str, int]] = {}
     for path, shard, own in zip(paths, shards, np.split(labels, edges), strict=True):
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
         size = path.stat().st_size
-        index = ShardIndex(shard.names, shard.offsets, shard.sizes, own, size, digest)
+        index = ShardIndex(shard.names, shard.offsets, shard.sizes, own, size, sha256(path))
         write_shard_index(path, index)
         part = part_of_words(path.stem)
         parts.setdefault(part, []).append(path.name)

@@ -34,7 +34,7 @@ from vitreous.data.sources.shard_index import (
     write_set_index,
     write_shard_index,
 )
-from vitreous.durable import write_durably
+from vitreous.durable import sha256, write_durably
 from vitreous.errors import BadImageError, UserError
 
 # Images whose size stands for all, when shards are planned.
@@ -144,7 +144,7 @@ def verify_shards(folder: Path) -> list[str]:
         path = folder / name
         try:
             about = read_shard_index(path)
-            digest = _sha256(path)
+            digest = sha256(path)
         except UserError as fault:
             faults.append(str(fault))
         except OSError as fault:
@@ -191,7 +191,7 @@ class _Work:
             sizes=columns[:, 2],
             labels=part.labels[columns[:, 0]],
             bytes=path.stat().st_size,
-            sha256=_sha256(path),
+            sha256=sha256(path),
             left_out=tuple(left_out),
         )
         write_shard_index(path, index)
@@ -283,11 +283,6 @@ def _totals(out: Path, plan: SetIndex) -> dict[str, dict[str, int]]:
             "left_out": sum(len(shard.left_out) for shard in shards),
         }
     return totals
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _run(todo: list[Job], work: _Work, workers: int) -> Iterator[Job]:

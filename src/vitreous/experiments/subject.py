@@ -11,6 +11,7 @@ import numpy as np
 
 from vitreous.data.sample import Dataset, Part
 from vitreous.data.split import Subset
+from vitreous.durable import sha256
 from vitreous.errors import UserError
 from vitreous.experiments.collection import first_of_each_class
 from vitreous.experiments.experiment import Setting
@@ -230,6 +231,4 @@ def _photographs(setting: Setting) -> Dataset:
 
 def digest_of(path: Path) -> str:
     """SHA-256 of a checkpoint, or of the model of a run folder."""
-    file = path / "model.safetensors" if path.is_dir() else path
-    with open(file, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return sha256(path / "model.safetensors" if path.is_dir() else path)

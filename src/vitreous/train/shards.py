@@ -28,7 +28,7 @@ from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import async_save
 from torch.distributed.checkpoint.storage import WriteResult
 
-from vitreous.durable import remove, replace_durably, sync, tell_of_disk, write_text
+from vitreous.durable import remove, replace_durably, sha256, sync, tell_of_disk, write_text
 from vitreous.errors import UserError
 from vitreous.parallel.collect import (
     ToldElsewhereError,
@@ -135,7 +135,7 @@ def reason(path: Path, fault: BaseException) -> Exception:
 
 def _read_header(path: Path) -> dict[str, Any]:
     header: dict[str, Any] = json.loads((path / _HEADER).read_text(encoding="utf-8"))
-    if header["state"]["step"] != int(path.name[5:14]) or header["digest"] != _digest(header):
+    if header["digest"] != _digest(header):
         raise OSError(f"{_HEADER} is not what was written")
     return header
 
@@ -154,7 +154,7 @@ def _damaged(path: Path, header: Mapping[str, Any]) -> str:
         name = sorted(there ^ digests.keys())[0]
         return f"{name} is {'not part of it' if name in there else 'gone'}"
     for name in sorted(digests)[rank() :: world_size()]:
-        if _sha256(path / name) != digests[name]:
+        if sha256(path / name) != digests[name]:
             return f"{name} is not what was written"
     return ""
 
@@ -185,7 +185,7 @@ class _Writer(HuggingFaceStorageWriter):
         names = {result.storage_data.relative_path for result in written}
         for name in names:
             sync(self._aside / name)  # PyTorch's own sync comes before its buffer's last bytes
-        pieces = {name: _Piece(name, _sha256(self._aside / name)) for name in names}
+        pieces = {name: _Piece(name, sha256(self._aside / name)) for name in names}
         done: torch.futures.Future[list[WriteResult]] = torch.futures.Future()
         done.set_result(
             [replace(r, storage_data=pieces[r.storage_data.relative_path]) for r in written]
@@ -207,8 +207,3 @@ class _Writer(HuggingFaceStorageWriter):
         remove(self._place)  # a damaged one, which the run has come by again
         replace_durably(self._aside, self._place)
         self._then(self._place)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

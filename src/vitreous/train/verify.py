@@ -1,6 +1,5 @@
 """Proof that a run survives being killed: two runs, one of them killed, the same bytes."""
 
-import hashlib
 import json
 import os
 import random
@@ -14,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from vitreous.durable import sha256
 from vitreous.errors import UserError
 from vitreous.train.measure import read_history
 from vitreous.train.run_folder import RunFolder
@@ -82,7 +82,7 @@ def verify_resume(
                 killed.append((moment, _newest_step(out)))
                 say(f"killed after {moment:.2f} s, state of step {killed[-1][1]} on disk")
         _run(cut)
-        first, second = (_sha256(folder / "model.safetensors") for folder in (whole, out))
+        first, second = (sha256(folder / "model.safetensors") for folder in (whole, out))
     finally:
         shutil.rmtree(whole, ignore_errors=True)
     return Proof(tuple(killed), first, second)
@@ -169,8 +169,3 @@ def _check(process: subprocess.Popen[str], said: str) -> None:
 
 def _newest_step(run: Path) -> int:
     return RunFolder(run).checkpoints.newest
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

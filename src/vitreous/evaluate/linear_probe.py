@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
@@ -21,11 +21,13 @@ class Probe:
     """What a linear classifier gets out of features.
 
     Attributes:
-        accuracy: On the test images.
+        predicted: Class of each test image.
+        accuracy: On them.
         l2: The penalty that was best on held-out training images.
         sweep: Accuracy on those, by penalty.
     """
 
+    predicted: Int64[np.ndarray, " N"]
     accuracy: float
     l2: float
     sweep: dict[float, float]
@@ -80,15 +82,17 @@ def linear_probe(
     mean, deviation = known.mean(0), known.std(0) + 1e-5
     x, x_test = ((features - mean) / deviation for features in (known, test.features))
 
-    def accuracy(
-        l2: float, rows: np.ndarray, other: Float[np.ndarray, "n D"], truth: np.ndarray
-    ) -> float:
+    def predict(
+        l2: float, rows: Int64[np.ndarray, " m"], other: Float[np.ndarray, "n D"]
+    ) -> Int64[np.ndarray, " n"]:
         model = LogisticRegression(C=1 / (l2 * len(rows)), max_iter=iterations)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(x[rows], labels[rows])
-        return float((model.predict(other) == truth).mean())
+        return model.predict(other)
 
-    sweep = {l2: accuracy(l2, first, x[second], labels[second]) for l2 in penalties}
+    chosen = labels[second]
+    sweep = {l2: float((predict(l2, first, x[second]) == chosen).mean()) for l2 in penalties}
     best = max(sweep, key=lambda l2: (sweep[l2], l2))
-    return Probe(accuracy(best, np.arange(len(x)), x_test, test.labels), best, sweep)
+    predicted = predict(best, np.arange(len(x)), x_test)
+    return Probe(predicted, float((predicted == test.labels).mean()), best, sweep)

@@ -35,15 +35,12 @@ class TrialCache:
         Raises:
             UserError: The file was damaged, or the cache's folder is a file.
         """
-        file = self.place(trial) / "outcome.json"
         try:
-            return Outcome(**json.loads(file.read_text(encoding="utf-8")))
+            return read_outcome(self.place(trial))
         except FileNotFoundError:
             return None
         except NotADirectoryError as error:
             raise UserError(f"{self.folder} cannot be a folder: a file is in the way") from error
-        except (OSError, ValueError, TypeError) as error:
-            raise UserError(f"{file} cannot be read ({error}): delete it, and run again") from error
 
     @contextmanager
     def claimed(self, trial: Trial) -> Iterator[bool]:
@@ -77,6 +74,23 @@ class TrialCache:
             seconds=outcome.seconds + sum(one.seconds for one in before),
             flops=outcome.flops + sum(one.flops for one in before),
         )
+
+
+def read_outcome(folder: Path) -> Outcome:
+    """What a finished trial has left in its folder.
+
+    Raises:
+        FileNotFoundError: It is not finished.
+        NotADirectoryError: A file is where a folder should be.
+        UserError: The file was damaged.
+    """
+    file = folder / "outcome.json"
+    try:
+        return Outcome(**json.loads(file.read_text(encoding="utf-8")))
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{file} cannot be read ({error}): delete it, and run again") from error
 
 
 def in_order(trials: Iterable[Trial]) -> Iterator[Trial]:

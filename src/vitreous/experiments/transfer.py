@@ -9,17 +9,22 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int64
 
 from vitreous.data.sample import Dataset
+from vitreous.data.sources.real import RealLabels, read_real_labels
 from vitreous.data.split import Subset
 from vitreous.errors import UserError
+from vitreous.evaluate.real import check_truth, real_accuracy
 from vitreous.experiments.collection import KNOWN
 from vitreous.experiments.experiment import Experiment, Scale, Setting
 from vitreous.experiments.finding import Finding
-from vitreous.experiments.published_transfer import Table, model_of
+from vitreous.experiments.published_transfer import VTAB, Table, model_of
 from vitreous.experiments.results import Outcome, Results
 from vitreous.experiments.subject import check_loads, checkpoints, digest_of
 from vitreous.experiments.trial import Trial
+from vitreous.experiments.vtab import mean_trials
+from vitreous.model.classifier import Classifier
 
 SETS = {
     "ImageNet": "imagenet",
@@ -30,7 +35,15 @@ SETS = {
 }
 """Columns of the tables -> names in `KNOWN`."""
 
+Answers = tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, " n"]]
+"""Predicted classes, and the place in the test part of the image of each."""
+
 _TRAIN, _TEST = 5_000, 2_000  # images of a linear probe, at most
+# What is wanted for a column that is no set of its own.
+_ABSENT = {
+    "ReaL": "ReaL (ImageNet, and real.json beside it)",
+    VTAB: f"{VTAB} (all of them in vtab-1k/)",
+}
 # Three runs of the paper differ by up to 0.15 points; half a point is the same result.
 _SAME = 0.005
 
@@ -44,13 +57,15 @@ class TransferTrial(Trial):
         column: The data set's, as in the tables.
         weights: The checkpoint.
         dataset: With train and test parts.
-        finetuned: By Table 4; else a linear probe on frozen features.
+        recipe: By which it is fine-tuned; None means a linear probe on frozen features.
+        real: ImageNet's labels by ReaL, which fill that column too.
     """
 
     column: str
     weights: Path
     dataset: Dataset
-    finetuned: bool
+    recipe: str | None
+    real: RealLabels | None = None
 
     @cached_property
     def key(self) -> dict[str, Any]:
@@ -59,13 +74,16 @@ class TransferTrial(Trial):
         for name, part in sorted(self.dataset.parts.items()):
             seen.update(repr((name, len(part.names), list(part.names[:1000]))).encode())
             seen.update(part.labels.tobytes())
-        return {
+        key = {
             "kind": "transfer",
             "weights": digest_of(self.weights),
             "data": seen.hexdigest()[:16],
-            "finetuned": self.finetuned,
+            "finetuned": self.recipe or False,
             "column": self.column,
         }
+        if self.real is not None:
+            key["real"] = hashlib.sha256(repr(self.real).encode()).hexdigest()[:16]
+        return key
 
     def check(self) -> None:
         """Load the checkpoint, so that none is refused when others are done.
@@ -80,31 +98,45 @@ class TransferTrial(Trial):
         from vitreous.weights.load import load
 
         model = load(self.weights)
-        facts = {"architecture": model.config.name}
-        if self.finetuned:
-            return Outcome({self.column: self._finetune(folder)}, facts=facts)
-        from vitreous.evaluate.probe import probe
+        if self.recipe is None:
+            predicted, index = self._probe(model)
+        else:
+            predicted, index = self._finetune(model, self.recipe, folder)
+        part = self.dataset.parts["test"]
+        values = {self.column: float((predicted == part.labels[index]).mean())}
+        if self.real is not None:
+            names = [part.names[place] for place in index.tolist()]
+            values["ReaL"] = real_accuracy(predicted, names, self.real)["accuracy"]
+        return Outcome(values, facts={"architecture": model.config.name})
+
+    def _probe(self, model: Classifier) -> Answers:
+        from vitreous.evaluate.features import read_features
+        from vitreous.evaluate.linear_probe import linear_probe
         from vitreous.parallel.device import choose_engine
         from vitreous.weights.adapt import adapt
 
         if model.config.channels != self.dataset.channels:
             model = adapt(model, channels=self.dataset.channels, share=True)
         engine = choose_engine("auto", "float32")
-        found = probe(model.eval(), self.dataset, "test", engine, linear=True)["linear"]
-        return Outcome({self.column: found["accuracy"]}, facts=facts)
+        train, test = (
+            read_features(model.eval(), self.dataset.parts[part], engine)
+            for part in ("train", "test")
+        )
+        return linear_probe(train, test).predicted, test.index
 
-    def _finetune(self, folder: Path) -> float:
+    def _finetune(self, model: Classifier, recipe: str, folder: Path) -> Answers:
         import torch
         from rich.console import Console
 
+        from vitreous.parallel.device import choose_engine
+        from vitreous.report.assemble import evaluate_part
+        from vitreous.train.recipes.catalogue import find_recipe
         from vitreous.train.recipes.facts import Facts
-        from vitreous.train.recipes.finetuning import finetune
         from vitreous.train.run import train
         from vitreous.weights.load import load
         from vitreous.weights.passport import passport_of
 
-        model = load(self.weights)
-        config = finetune(
+        config = find_recipe(recipe)(
             Facts(
                 data=self.dataset.address,
                 num_images=len(self.dataset.parts["train"].labels),
@@ -117,10 +149,10 @@ class TransferTrial(Trial):
             )
         )
         config = replace(config, seed=self.seed, validation_fraction=0.0)
-        report = train(config, self.dataset, folder / "run", Console(quiet=True), resume=True)
-        assert report is not None, "there is a test part"
-        accuracy: float = report["accuracy"]
-        return accuracy
+        train(config, self.dataset, folder / "run", Console(quiet=True), resume=True)
+        tuned, engine = load(folder / "run"), choose_engine("auto", "float32")
+        _, answers = evaluate_part(tuned, self.dataset, "test", engine)
+        return answers.logits.argmax(1), answers.index
 
 
 def transfer_experiment(name: str, title: str, source: str, published: Table) -> Experiment:
@@ -154,12 +186,12 @@ def transfer_experiment(name: str, title: str, source: str, published: Table) ->
                 gpu=True,
             ),
         },
-        trials=partial(_trials, name),
+        trials=partial(_trials, name, published),
         findings=partial(_findings, published),
     )
 
 
-def _trials(experiment: str, setting: Setting) -> Sequence[Trial]:
+def _trials(experiment: str, published: Table, setting: Setting) -> Sequence[Trial]:
     if setting.weights is None:
         raise UserError(
             f"{experiment} needs trained models: give --weights, a folder of checkpoints"
@@ -173,25 +205,50 @@ def _trials(experiment: str, setting: Setting) -> Sequence[Trial]:
             continue
         dataset = setting.data.open(name)
         datasets[column] = dataset if setting.scale == "lab" else _fewer(dataset)
-    if not datasets:
-        listed = ", ".join(KNOWN[name].title for name in SETS.values())
-        raise UserError(
-            f"{setting.data.folder}: none of {listed} is there: "
-            f"{KNOWN['cifar10'].get} there, for example"
-        )
-    return [
+    real = _real_labels(setting, datasets["ImageNet"]) if "ImageNet" in datasets else None
+    trials: list[Trial] = [
         TransferTrial(
             row=model.stem,
             column=column,
             seed=seed,
             weights=model,
             dataset=dataset,
-            finetuned=setting.scale == "lab",
+            recipe=_recipe(experiment, column) if setting.scale == "lab" else None,
+            real=real if column == "ImageNet" else None,
         )
         for model in models
         for column, dataset in datasets.items()
         for seed in (setting.each_seed() if setting.scale == "lab" else (0,))
     ]
+    if VTAB in _columns(published):
+        trials += mean_trials(setting, models, VTAB)
+    if not trials:
+        listed = ", ".join(KNOWN[name].title for name in SETS.values())
+        raise UserError(
+            f"{setting.data.folder}: none of {listed} is there: "
+            f"{KNOWN['cifar10'].get} there, for example"
+        )
+    return trials
+
+
+def _real_labels(setting: Setting, imagenet: Dataset) -> RealLabels | None:
+    """What `real.json` beside ImageNet says, where it is there."""
+    file = setting.data.folder / "real.json"
+    if not file.is_file():
+        return None
+    labels = read_real_labels(file)
+    test = imagenet.parts["test"]
+    check_truth(test.labels, test.names, labels)
+    return labels
+
+
+def _recipe(experiment: str, column: str) -> str:
+    """Table 2's row of ImageNet has larger images and averaged weights, the others have not."""
+    return "finetune-512" if (experiment, column) == ("table2", "ImageNet") else "finetune"
+
+
+def _columns(published: Table) -> list[str]:
+    return list(dict.fromkeys(column for _, column in published))
 
 
 def _fewer(dataset: Dataset) -> Dataset:
@@ -207,14 +264,16 @@ def _fewer(dataset: Dataset) -> Dataset:
 
 def _findings(published: Table, results: Results) -> Sequence[Finding]:
     absent = [
-        name for name in ("ReaL", *SETS) if all((row, name) not in results for row in results.rows)
+        _ABSENT.get(name, name)
+        for name in _columns(published)
+        if all((row, name) not in results for row in results.rows)
     ]
     found = [_of(published, results, row) for row in results.rows]
     found.append(
         Finding(
             "every column of the table is measured",
             "not shown" if absent else "holds",
-            f"absent: {', '.join(absent)} (ReaL: vitreous evaluate --real)" if absent else "all",
+            f"absent: {', '.join(absent)}" if absent else "all",
         )
     )
     return found

@@ -73,6 +73,20 @@ def test_check(
     assert "exists: choose another" in capsys.readouterr().err
 
 
+def test_grey_photographs_are_doubted_by_a_colour_model(
+    photos: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same images without colour."""
+    for file in photos.glob("train/*/*.jpg"):
+        own = tmp_path / file.parent.name / file.name
+        own.parent.mkdir(exist_ok=True)
+        Image.open(file).convert("L").save(own)
+    assert main(["data", "check", str(tmp_path), "--model", str(trained), "--json", "-"]) == 0
+    assert isinstance(json.loads(capsys.readouterr().out)["suspects"], list)
+    assert main(["probe", str(trained), str(tmp_path), "--neighbours", "1", "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["train_images"] == 12
+
+
 def test_a_list_from_duplicates_to_training_and_measuring(
     photos: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

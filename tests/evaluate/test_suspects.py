@@ -72,7 +72,7 @@ def test_features_are_what_the_head_reads() -> None:
         class_names=("a", "b", "c"),
         origin={},
     )
-    seen = features(model, Levels(), 3, choose_engine("cpu", "float32"))
+    seen = features(model, Levels(), choose_engine("cpu", "float32"))
     assert seen.index.tolist() == [0, 2]
     level = torch.full((1, 3, 8, 8), 200 / 127.5 - 1)
     expected = model.eval().embed(level)[0].detach().numpy()

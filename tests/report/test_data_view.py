@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from vitreous.data.open import open_dataset
 from vitreous.data.sample import Dataset
 from vitreous.errors import BadImageError, UserError
 from vitreous.model.vit import VisionTransformer
@@ -77,7 +80,19 @@ def test_images_of_several_labels(
         assert words in page
 
 
-def test_other_channels_are_refused(
+def test_grey_photographs_by_a_colour_model(
+    small_model: Callable[..., VisionTransformer], tmp_path: Path
+) -> None:
+    for number in range(4):
+        file = tmp_path / "ab"[number % 2] / f"{number}.png"
+        file.parent.mkdir(exist_ok=True)
+        Image.new("L", (30, 30), 60 * number).save(file)
+    findings, engine = Findings("model", []), choose_engine("cpu", "float32")
+    add_data(findings, small_model(), open_dataset(tmp_path), "train", engine, limit=4)
+    assert findings.numbers["images"] == 4
+
+
+def test_arrays_of_other_channels_are_refused(
     small_model: Callable[..., VisionTransformer], noise: Dataset
 ) -> None:
     engine = choose_engine("cpu", "float32")

@@ -67,13 +67,16 @@ def _doubt(found: "Inspection", address: str, device: str) -> "list[Suspect]":
     """Suspect labels by the gallery's positions."""
     from dataclasses import replace
 
+    from vitreous.data.gallery import Gallery
+    from vitreous.data.recoloured import in_channels_of
     from vitreous.evaluate.suspects import features, suspect_labels
     from vitreous.parallel.device import choose_engine
     from vitreous.weights.load import load
+    from vitreous.weights.passport import passport_of
 
-    engine = choose_engine(device)
-    gallery = found.gallery
-    seen = features(load(address), gallery, gallery.dataset.channels, engine)
+    engine, model = choose_engine(device), load(address)
+    dataset = in_channels_of(passport_of(model).preprocessing, found.gallery.dataset)
+    seen = features(model, Gallery(dataset), engine)
     return [
         replace(
             doubt, index=int(seen.index[doubt.index]), neighbour=int(seen.index[doubt.neighbour])

@@ -71,7 +71,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _measure(arguments: Namespace) -> dict[str, Any]:
-    from vitreous.data.loader import check_channels
+    from vitreous.data.recoloured import in_channels_of
     from vitreous.data.sample import require_one_label
     from vitreous.evaluate.embed import Features
     from vitreous.evaluate.probe import probe
@@ -92,7 +92,7 @@ def _measure(arguments: Namespace) -> dict[str, Any]:
     model = load(arguments.model)
     dataset, part = _open(arguments)
     require_one_label(dataset, "probing")
-    check_channels(dataset.channels, passport_of(model).preprocessing)
+    dataset = in_channels_of(passport_of(model).preprocessing, dataset)
     most = len(dataset.parts["train"].labels)
     neighbours = arguments.neighbours or min(_NEIGHBOURS, most)
     return probe(

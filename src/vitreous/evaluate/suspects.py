@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 from torch import Tensor, nn
 
 from vitreous.data.faults import Faults
-from vitreous.data.loader import EvaluationLoader, check_channels
+from vitreous.data.loader import EvaluationLoader
 from vitreous.data.sample import Labels, Part
 from vitreous.evaluate.inference import Inference, infer
 from vitreous.model.classifier import Classifier
@@ -49,18 +49,12 @@ class Suspect:
         )
 
 
-def features(
-    model: Classifier, part: Part, channels: int, engine: Engine, batch_size: int = 64
-) -> Inference:
+def features(model: Classifier, part: Part, engine: Engine, batch_size: int = 64) -> Inference:
     """What the model's head reads of each image of a part, in `logits`, with labels and positions.
 
-    Unreadable images are left out, whatever their number.
-
-    Raises:
-        UserError: The data has other channels than the model.
+    Unreadable images are left out, whatever their number. The part is in the model's channels.
     """
     rule = passport_of(model).preprocessing
-    check_channels(channels, rule)
     faults = Faults(len(part.labels), limit=1.0)
     loader = EvaluationLoader(part, rule, batch_size=batch_size, faults=faults)
     return infer(_Embedding(model.to(engine.device)), loader, engine)

@@ -14,8 +14,9 @@ from vitreous.analysis.rollout import follow
 from vitreous.analysis.survey import survey
 from vitreous.data.batch import normalise
 from vitreous.data.faults import Faults
-from vitreous.data.loader import EvaluationLoader, check_channels
+from vitreous.data.loader import EvaluationLoader
 from vitreous.data.preprocessing import Preprocessing
+from vitreous.data.recoloured import in_channels_of
 from vitreous.data.sample import Dataset, Part, label_words
 from vitreous.data.split import Subset
 from vitreous.data.transform import fit_for_test
@@ -57,7 +58,7 @@ def add_data(
     Args:
         findings: Where to.
         model: With its passport, on the engine's device.
-        dataset: Its classes need not be the model's.
+        dataset: Its classes need not be the model's; files are read in the model's channels.
         part: Which part.
         engine: Device and precision.
         limit: Images at most, spread over the classes.
@@ -69,10 +70,10 @@ def add_data(
         The remedy of artifacts, where one was tried.
 
     Raises:
-        UserError: Another number of channels than the model's; too many unreadable images.
+        UserError: Arrays of other channels than the model's; too many unreadable images.
     """
     rule = passport_of(model).preprocessing
-    check_channels(dataset.channels, rule)
+    dataset = in_channels_of(rule, dataset)
     whole = dataset.parts[part]
     turns = spread(whole.labels, limit)
     chosen = Subset([whole], np.sort(turns))

@@ -1,166 +1,96 @@
-"""Each operation against Pillow's own, or against pixels that one can count."""
+"""What a policy draws, and what becomes of images by it."""
 
 from collections import Counter
 
 import numpy as np
 import pytest
-from PIL import Image, ImageEnhance, ImageOps
+from PIL import Image, ImageOps
 
 from vitreous.data.augmentation import Augmentation
 from vitreous.data.draws import Draws
-from vitreous.data.policy import RAND, WIDE, Ranges, apply_policy, draw_policy, operations
-from vitreous.train.recipes.augreg import STRENGTHS
+from vitreous.data.operations import RAND, WIDE, Ranges, operations
+from vitreous.data.policy import Chosen, apply_policy, draw_policy
 
-PIXELS = np.random.default_rng(0).integers(0, 256, (48, 64, 3)).astype(np.uint8)
-PHOTO = Image.fromarray(PIXELS)
-PLANES = PIXELS.transpose(2, 0, 1)
-NARROW, BROAD = operations(RAND), operations(WIDE)
-
-
-def array(image: Image.Image) -> np.ndarray:
-    return np.asarray(image, int)
+# As many pixels as go through operations together, and more.
+SIDES = [(48, 64), (96, 64)]
+DRAWN = np.random.default_rng(0).integers(0, 256, (3, 96, 64)).astype(np.uint8)
 
 
-@pytest.mark.parametrize(
-    ("name", "strength", "expected"),
-    [
-        ("identity", 1.0, PHOTO),
-        ("autocontrast", 0.3, ImageOps.autocontrast(PHOTO)),
-        ("equalize", 0.3, ImageOps.equalize(PHOTO)),
-        ("solarize", 0.5, ImageOps.solarize(PHOTO, 128)),
-        ("solarize", -1.0, ImageOps.invert(PHOTO)),
-        ("posterize", 1.0, ImageOps.posterize(PHOTO, 4)),
-        ("saturation", -1.0, ImageEnhance.Color(PHOTO).enhance(0.1)),
-        ("contrast", 0.5, ImageEnhance.Contrast(PHOTO).enhance(1.45)),
-        ("brightness", 1.0, ImageEnhance.Brightness(PHOTO).enhance(1.9)),
-        ("sharpness", -0.5, ImageEnhance.Sharpness(PHOTO).enhance(0.55)),
-        ("rotate", 0.5, PHOTO.rotate(15, fillcolor=(128, 128, 128))),
-    ],
-)
-def test_randaugment_is_pillows(name: str, strength: float, expected: Image.Image) -> None:
-    assert np.array_equal(array(NARROW[name](PHOTO, strength)), array(expected))
-
-
-def test_the_wide_ranges() -> None:
-    assert np.array_equal(array(BROAD["posterize"](PHOTO, 1.0)), PIXELS // 64 * 64)
-    rotated = PHOTO.rotate(-135, fillcolor=(128, 128, 128))
-    assert np.array_equal(array(BROAD["rotate"](PHOTO, -1.0)), array(rotated))
-    bright = ImageEnhance.Brightness(PHOTO).enhance(0.01)
-    assert np.array_equal(array(BROAD["brightness"](PHOTO, -1.0)), array(bright))
-
-
-def test_translation_moves_by_pixels_and_fills_with_grey() -> None:
-    moved = array(BROAD["translate x"](PHOTO, 0.25))  # 32 pixels at full strength
-    assert np.array_equal(moved[:, :-8], PIXELS[:, 8:])
-    assert (moved[:, -8:] == 128).all()
-    moved = array(BROAD["translate y"](PHOTO, -0.25))
-    assert np.array_equal(moved[8:], PIXELS[:-8])
-    assert (moved[:8] == 128).all()
-    moved = array(NARROW["translate y"](PHOTO, 331 / 150 / 4))
-    assert np.array_equal(moved[:-12], PIXELS[12:]), "a share of the side"
-
-
-def test_shear_slides_each_row_by_its_height() -> None:
-    moved = array(NARROW["shear x"](PHOTO, 1.0))
-    for row in (0, 10, 47):
-        shift = int(0.3 * (row + 0.5) + 0.5)  # nearest, at the pixel's centre
-        kept = 64 - shift - 1
-        assert np.array_equal(moved[row, :kept], PIXELS[row, shift : shift + kept])
-    moved = array(NARROW["shear y"](PHOTO, 1.0))
-    assert np.array_equal(moved[:40, 0], PIXELS[:40, 0])
-
-
-@pytest.mark.parametrize("name", NARROW)
-@pytest.mark.parametrize("channels", [1, 3])
-def test_every_operation_keeps_the_image_at_no_strength(name: str, channels: int) -> None:
-    image = PHOTO if channels == 3 else PHOTO.convert("L")
-    for kind in (NARROW, BROAD):
-        out = kind[name](image, 0.0)
-        assert out.mode == image.mode
-        assert out.size == image.size
-        if name not in ("autocontrast", "equalize"):
-            if name == "solarize":  # the threshold is then above white
-                assert np.array_equal(array(out), array(image))
-            assert np.abs(array(out) - array(image)).max() <= 1
-
-
-@pytest.mark.parametrize("magnitude", sorted({m for m, _ in STRENGTHS.values()}) + [30.0])
-@pytest.mark.parametrize("name", NARROW)
-def test_past_its_range_an_operation_leaves_something_to_see(name: str, magnitude: float) -> None:
-    gradient = Image.fromarray(np.tile(np.arange(256, dtype=np.uint8), (64, 1)))
-    for strength in (-magnitude / 10, magnitude / 10):
-        for image in (gradient, gradient.convert("RGB")):
-            assert NARROW[name](image, strength).getextrema() not in ((0, 0), ((0, 0),) * 3)
-
-
-@pytest.mark.parametrize("name", ["brightness", "contrast", "saturation", "sharpness"])
-def test_no_enhancement_turns_negative(name: str) -> None:
-    assert np.array_equal(array(NARROW[name](PHOTO, -1.5)), array(NARROW[name](PHOTO, -1.0)))
-
-
-def applied(asked: Augmentation, draws: Draws, image: np.ndarray = PLANES) -> list[np.ndarray]:
-    return [apply_policy(image, asked.policy, chosen) for chosen in draw_policy(asked, draws)]
+def applied(asked: Augmentation, draws: Draws, image: np.ndarray = DRAWN) -> np.ndarray:
+    images = np.stack([image] * len(draws))
+    apply_policy(images, asked.policy, draw_policy(asked, draws))
+    return images
 
 
 @pytest.mark.parametrize("kind", ["randaugment", "trivialaugment", "threeaugment"])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_the_draws_decide_everything(kind: str, channels: int) -> None:
-    asked, image = Augmentation(policy=kind), PLANES[:channels]
-    before = image.copy()
+@pytest.mark.parametrize("size", SIDES)
+def test_the_draws_decide_everything(kind: str, channels: int, size: tuple[int, int]) -> None:
+    asked, image = Augmentation(policy=kind), DRAWN[:channels, : size[0]]
     results = applied(asked, Draws(0, np.array([1, 1, 2, 3, 4])), image)
-    assert all(result.shape == image.shape and result.dtype == np.uint8 for result in results)
     assert np.array_equal(results[0], results[1])
     assert not all(np.array_equal(result, results[0]) for result in results)
-    assert np.array_equal(image, before)
+    alone = applied(asked, Draws(0, np.array([3])), image)
+    assert np.array_equal(alone[0], results[3]), "whoever is beside it"
 
 
 def test_off_is_off() -> None:
     (same,) = applied(Augmentation(), Draws(0))
-    assert same is PLANES
+    assert np.array_equal(same, DRAWN)
 
 
 def test_randaugment_draws_operations_evenly_at_one_magnitude() -> None:
     asked = Augmentation(policy="randaugment", operations=3, magnitude=5)
     chosen = draw_policy(asked, Draws(0, np.arange(500)))
-    calls = [call for own in chosen for call in own]
-    counts = Counter(number for number, _ in calls)
-    assert sum(counts.values()) == 1500
-    assert set(counts) == set(range(14))
-    assert min(counts.values()) > 70
-    assert Counter(abs(s) for _, s in calls) == {0.5: 1500}
-    assert sum(s > 0 for _, s in calls) == pytest.approx(750, abs=80)
+    counts = np.bincount(chosen.kinds.ravel())
+    assert counts.sum() == 1500
+    assert len(counts) == 14
+    assert counts.min() > 70
+    assert (abs(chosen.strengths) == 0.5).all()
+    assert (chosen.strengths > 0).sum() == pytest.approx(750, abs=80)
 
 
 def test_trivialaugment_draws_one_operation_at_any_strength() -> None:
     asked = Augmentation(policy="trivialaugment")
     chosen = draw_policy(asked, Draws(0, np.arange(600)))
-    assert {len(own) for own in chosen} == {1}
-    assert {number for ((number, _),) in chosen} == set(range(14))
-    assert {round(abs(s) * 30) for ((_, s),) in chosen} == set(range(31))
+    assert chosen.kinds.shape == chosen.strengths.shape == (600, 1)
+    assert set(chosen.kinds[:, 0].tolist()) == set(range(14))
+    assert set(np.rint(abs(chosen.strengths) * 30).ravel().tolist()) == set(range(31))
 
 
 @pytest.mark.parametrize(
     ("kind", "ranges"), [("randaugment", RAND), ("trivialaugment", WIDE)], ids=["rand", "trivial"]
 )
-def test_operations_are_the_policys_own_and_follow_one_another(kind: str, ranges: Ranges) -> None:
+@pytest.mark.parametrize("size", SIDES)
+def test_operations_are_the_policys_own_and_follow_one_another(
+    kind: str, ranges: Ranges, size: tuple[int, int]
+) -> None:
+    image = DRAWN[:, : size[0]]
     own = list(operations(ranges).values())
-    rotate, brightness = 3, 8
-    twice = apply_policy(PLANES, kind, [(rotate, 0.5), (brightness, -0.7)])
-    expected = own[brightness](own[rotate](PHOTO, 0.5), -0.7)
-    assert np.array_equal(twice.transpose(1, 2, 0), array(expected))
+    kinds = np.array([[3, 8], [8, 3], [1, 0]])  # rotate, brightness; autocontrast, identity
+    strengths = np.array([[0.5, -0.7], [-0.7, 0.5], [0.1, 0.1]])
+    images = np.stack([image] * 3)
+    apply_policy(images, kind, Chosen(kinds, strengths))
+    for row, result in enumerate(images):
+        expected = Image.fromarray(image.transpose(1, 2, 0))
+        for number, strength in zip(kinds[row], strengths[row].tolist(), strict=True):
+            expected = own[number](expected, strength)
+        assert np.array_equal(result.transpose(1, 2, 0), np.asarray(expected))
+    assert not np.array_equal(images[0], images[1])
 
 
 def test_threeaugment_is_grey_inverted_highlights_or_blur() -> None:
-    grey = PHOTO.convert("L").convert("RGB")
-    solarized = ImageOps.solarize(PHOTO, 128)
+    pixels = DRAWN.transpose(1, 2, 0)
+    photo = Image.fromarray(pixels)
+    grey = np.asarray(photo.convert("L").convert("RGB"))
+    solarized = np.asarray(ImageOps.solarize(photo, 128))
     kinds = Counter()
     for out in applied(Augmentation(policy="threeaugment"), Draws(0, np.arange(300))):
-        pixels = out.transpose(1, 2, 0)
-        if np.array_equal(pixels, array(grey)):
+        if np.array_equal(out.transpose(1, 2, 0), grey):
             kinds["grey"] += 1
-        elif np.array_equal(pixels, array(solarized)):
+        elif np.array_equal(out.transpose(1, 2, 0), solarized):
             kinds["solarized"] += 1
         else:
             kinds["blurred"] += 1
-            assert np.abs(pixels.mean((0, 1)) - PIXELS.mean((0, 1))).max() < 3
+            assert np.abs(out.mean((1, 2)) - pixels.mean((0, 1))).max() < 3
     assert min(kinds.values()) > 70

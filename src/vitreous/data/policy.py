@@ -1,117 +1,41 @@
-"""Policies of image operations: RandAugment, TrivialAugment and 3-Augment, in Pillow.
+"""Policies of image operations: RandAugment, TrivialAugment and 3-Augment."""
 
-An operation's strength goes from 0 to 1, times the range that the policy gives it. That of
-RandAugment may go beyond, as AugReg's does: movements and enhancements grow, but a factor falls no
-lower than at strength 1, and a level keeps one bit, or images would turn black. Pixels that a
-movement brings in are mid-grey, and movements take the nearest pixel, as in the policies' own
-code.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import UInt8
-from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+from jaxtyping import Float64, Int64, UInt8
+from PIL import Image
 
 from vitreous.data.augmentation import Augmentation, Policy
 from vitreous.data.draws import Draws
+from vitreous.data.operations import RAND, THREE, WIDE, Operation, Ranges, operations
+from vitreous.data.stacked_operations import apply_to_stack
 
-Operation = Callable[[Image.Image, float], Image.Image]
-
-_GREY = 128
+_RANGES: Mapping[Policy, Ranges] = {"randaugment": RAND, "trivialaugment": WIDE}
+_OPERATIONS: Mapping[Policy, tuple[Operation, ...]] = {
+    "none": (),
+    "threeaugment": THREE,
+    **{policy: tuple(operations(ranges).values()) for policy, ranges in _RANGES.items()},
+}
+# Up to so many pixels an operation costs less on many images at once (benchmarks/loading.md).
+_SMALL = 64 * 64
 
 
 @dataclass(frozen=True)
-class Ranges:
-    """The most that each kind of operation does, at strength 1.
+class Chosen:
+    """What a policy does to each sample: operations that follow one another.
 
     Attributes:
-        rotate: Degrees.
-        shear: Tangent of the angle.
-        translate: Share of the side, from the side in pixels.
-        enhance: Difference of the factor from 1.
-        bits: Bits of a level that are lost.
+        kinds: By number.
+        strengths: Of each.
     """
 
-    rotate: float
-    shear: float
-    translate: Callable[[int], float]
-    enhance: float
-    bits: int
+    kinds: Int64[np.ndarray, "B count"]
+    strengths: Float64[np.ndarray, "B count"]
 
 
-# Cubuk et al. 2019, arXiv 1909.13719: magnitude 10; shifts as torchvision scales them.
-RAND = Ranges(30.0, 0.3, lambda side: 150 / 331, 0.9, 4)
-# Mueller and Hutter 2021, arXiv 2103.10158, table 1 "wide".
-WIDE = Ranges(135.0, 0.99, lambda side: 32 / side, 0.99, 6)
-
-
-def operations(ranges: Ranges) -> Mapping[str, Operation]:
-    """The fourteen operations that RandAugment and TrivialAugment draw from, by name.
-
-    Each takes an image and a strength, in [-1, 1] or beyond; the sign says which way, where there
-    are two.
-    """
-
-    def affine(image: Image.Image, *matrix: float) -> Image.Image:
-        grey = _GREY if image.mode == "L" else (_GREY,) * 3
-        return image.transform(image.size, Image.Transform.AFFINE, matrix, fillcolor=grey)
-
-    def enhance(kind: Callable[[Image.Image], ImageEnhance._Enhance]) -> Operation:
-        least = 1 - ranges.enhance
-        return lambda image, s: kind(image).enhance(max(1 + ranges.enhance * s, least))
-
-    def posterize(image: Image.Image, s: float) -> Image.Image:
-        return ImageOps.posterize(image, max(8 - round(ranges.bits * abs(s)), 1))
-
-    def solarize(image: Image.Image, s: float) -> Image.Image:
-        return ImageOps.solarize(image, max(round(256 * (1 - abs(s))), 0))
-
-    def rotate(image: Image.Image, s: float) -> Image.Image:
-        grey = _GREY if image.mode == "L" else (_GREY,) * 3
-        return image.rotate(ranges.rotate * s, fillcolor=grey)
-
-    return {
-        "identity": lambda image, s: image,
-        "autocontrast": lambda image, s: ImageOps.autocontrast(image),
-        "equalize": lambda image, s: ImageOps.equalize(image),
-        "rotate": rotate,
-        "solarize": solarize,
-        "posterize": posterize,
-        "saturation": enhance(ImageEnhance.Color),
-        "contrast": enhance(ImageEnhance.Contrast),
-        "brightness": enhance(ImageEnhance.Brightness),
-        "sharpness": enhance(ImageEnhance.Sharpness),
-        "shear x": lambda image, s: affine(image, 1, ranges.shear * s, 0, 0, 1, 0),
-        "shear y": lambda image, s: affine(image, 1, 0, 0, ranges.shear * s, 1, 0),
-        "translate x": lambda image, s: affine(
-            image, 1, 0, ranges.translate(image.width) * s * image.width, 0, 1, 0
-        ),
-        "translate y": lambda image, s: affine(
-            image, 1, 0, 0, 0, 1, ranges.translate(image.height) * s * image.height
-        ),
-    }
-
-
-# Grey, inverted highlights, or a blur of that radius.
-_THREE: tuple[Operation, ...] = (
-    lambda image, s: image.convert("L").convert(image.mode),
-    lambda image, s: ImageOps.solarize(image, 128),
-    lambda image, s: image.filter(ImageFilter.GaussianBlur(s)),
-)
-_OPERATIONS: Mapping[Policy, tuple[Operation, ...]] = {
-    "none": (),
-    "randaugment": tuple(operations(RAND).values()),
-    "trivialaugment": tuple(operations(WIDE).values()),
-    "threeaugment": _THREE,
-}
-
-Chosen = Sequence[tuple[int, float]]
-"""Operations of a policy, by number, with their strengths; they follow one another."""
-
-
-def draw_policy(augmentation: Augmentation, draws: Draws) -> list[Chosen]:
+def draw_policy(augmentation: Augmentation, draws: Draws) -> Chosen:
     """What the policy that the augmentation names does to each sample.
 
     Args:
@@ -120,7 +44,7 @@ def draw_policy(augmentation: Augmentation, draws: Draws) -> list[Chosen]:
     """
     policy = augmentation.policy
     if policy == "none":
-        return [()] * len(draws)
+        return Chosen(np.empty((len(draws), 0), np.int64), np.empty((len(draws), 0)))
     count = augmentation.operations if policy == "randaugment" else 1
     kinds = draws.integers(len(_OPERATIONS[policy]), count)
     signs = np.where(draws.random(count) < 0.5, 1, -1)
@@ -129,28 +53,35 @@ def draw_policy(augmentation: Augmentation, draws: Draws) -> list[Chosen]:
             strengths = augmentation.magnitude / 10 * signs
         case "trivialaugment":
             strengths = draws.integers(31, count) / 30 * signs
-        case "threeaugment":  # one of three (Touvron et al. 2022, arXiv 2204.07118)
+        case "threeaugment":
             strengths = draws.uniform(0.1, 2.0, count)
-    pairs = zip(kinds.tolist(), strengths.tolist(), strict=True)
-    return [list(zip(kind, strength, strict=True)) for kind, strength in pairs]
+    return Chosen(kinds, strengths)
 
 
-def apply_policy(
-    image: UInt8[np.ndarray, "C H W"], policy: Policy, chosen: Chosen
-) -> UInt8[np.ndarray, "C H W"]:
-    """One image through operations of a policy.
+def apply_policy(images: UInt8[np.ndarray, "B C H W"], policy: Policy, chosen: Chosen) -> None:
+    """Put images through operations of a policy, in place.
 
     Args:
-        image: Pixels at the model's size; 1 or 3 channels.
+        images: Pixels at the model's size; 1 or 3 channels.
         policy: Whose operations.
         chosen: Which (`draw_policy`).
     """
-    if not chosen:
-        return image
+    small = images.shape[2] * images.shape[3] <= _SMALL
+    if small and (ranges := _RANGES.get(policy)):
+        for kinds, strengths in zip(chosen.kinds.T, chosen.strengths.T, strict=True):
+            apply_to_stack(images, ranges, kinds, strengths)
+    elif policy != "none":
+        own = zip(chosen.kinds.tolist(), chosen.strengths.tolist(), strict=True)
+        for image, (kinds, strengths) in zip(images, own, strict=True):
+            image[:] = _applied(image, [_OPERATIONS[policy][kind] for kind in kinds], strengths)
+
+
+def _applied(
+    image: UInt8[np.ndarray, "C H W"], operations: Sequence[Operation], strengths: Sequence[float]
+) -> UInt8[np.ndarray, "C H W"]:
     grey = image.shape[0] == 1
-    pixels = image[0] if grey else image.transpose(1, 2, 0)
-    changed = Image.fromarray(np.ascontiguousarray(pixels))
-    for kind, strength in chosen:
-        changed = _OPERATIONS[policy][kind](changed, strength)
+    changed = Image.fromarray(np.ascontiguousarray(image[0] if grey else image.transpose(1, 2, 0)))
+    for operation, strength in zip(operations, strengths, strict=True):
+        changed = operation(changed, strength)
     out = np.asarray(changed)
     return out[None] if grey else out.transpose(2, 0, 1)

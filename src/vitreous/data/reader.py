@@ -133,9 +133,7 @@ class TrainingReader:
         images = batch.images.numpy()[rows]
         indices, found, errors = self._fetch(images, samples, draws)
         images[mirrored] = images[mirrored, ..., ::-1]
-        for image, chosen in zip(images, policy, strict=True):
-            if chosen:
-                image[:] = apply_policy(image, augmentation.policy, chosen)
+        apply_policy(images, augmentation.policy, policy)
         _name(batch, rows, indices, found, self.images.part)
         return errors
 

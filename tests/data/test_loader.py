@@ -184,7 +184,7 @@ def test_leaving_early_reads_nothing_more(memory: Memory) -> None:
     batches = training(part, batch_size=25, workers=Workers(kind="threads", count=1)).batches(0, 4)
     next(batches)
     batches.close()
-    assert len(part.reads) < 40
+    assert len(part.reads) <= 50, "the batch that was asked for, and what was begun meanwhile"
 
 
 def test_the_size_may_change_on_the_way(memory: Memory) -> None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from stores import Deadly, Hanging, Partly, Plain
-from vitreous.data import read_ahead
+from vitreous.data import read_ahead, workers
 from vitreous.data.augmentation import Augmentation
 from vitreous.data.faults import Faults
 from vitreous.data.loader import EvaluationLoader, TrainingLoader
@@ -247,19 +247,39 @@ def test_arrays_are_for_threads_whatever_is_done_to_them(monkeypatch: pytest.Mon
     assert told == [False]
 
 
-@given(st.integers(1, 2000), st.integers(1, 64))
+@given(st.integers(1, 2000), st.integers(1, 64), st.sampled_from([28**2, 64**2, 224**2]))
 def test_every_thread_has_work_and_reads_several_images_where_there_are_many(
-    images: int, readers: int
+    images: int, readers: int, pixels: int
 ) -> None:
-    few = read_ahead._stretch(images, readers)
-    assert -(-images // few) >= min(images, readers)
+    few = read_ahead._stretch(images, readers, pixels)
+    under_way = 4 * -(-images // few)  # stretches of the batches that are made at once
+    assert under_way >= min(images, readers)
     assert few >= min(8, images // readers)
     assert -(-images // few) <= max(5 * readers, images // 8 + 1, 2 * readers)
+
+
+def test_small_images_are_read_by_the_hundred() -> None:
+    assert read_ahead._stretch(1024, 16, 32**2) == 128
+    assert read_ahead._stretch(1024, 16, 224**2) == 16
+    assert read_ahead._stretch(64, 2, 32**2) == 64
+    assert read_ahead._stretch(64, 16, 32**2) == 8, "for each of the sixteen"
 
 
 def choose(make: Callable[..., Workers] = Workers, **facts: object) -> str:
     asked = {"images": 10**6, "decodes": True, "batch_bytes": 1} | facts
     return make(count=16).chosen(**asked)
+
+
+def test_processes_of_a_run_share_the_cores_and_the_shared_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(workers, "available_cores", lambda: 32)
+    assert [Workers(local_size=size).readers for size in (1, 4, 64)] == [32, 8, 1]
+    assert Workers(count=5, local_size=4).readers == 5
+    monkeypatch.setattr(workers, "_shared_room", lambda: 100)
+    facts = {"images": 10**6, "decodes": True, "batch_bytes": 5}
+    assert Workers(count=8).chosen(**facts) == "processes"
+    assert Workers(count=8, local_size=2).chosen(**facts) == "threads"
 
 
 def test_the_choice_is_by_rule() -> None:

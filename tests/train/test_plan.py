@@ -10,9 +10,10 @@ from vitreous.model.config import ViTConfig
 from vitreous.model.variants import variant_config
 from vitreous.parallel.device import choose_engine
 from vitreous.parallel.strategy import recompute
+from vitreous.train import placement
 from vitreous.train.config import OptimizerConfig, ParallelConfig, TrainConfig
 from vitreous.train.optimizer import build_optimizers
-from vitreous.train.plan import _SLACK, find_plan, step_memory
+from vitreous.train.plan import _SLACK, find_plan, piece_that_fits, step_memory
 
 GIB = 2**30
 FLOAT32 = choose_engine("cpu", "float32")
@@ -80,3 +81,31 @@ def test_the_plan_of_the_huge_model_grows_leaner_as_memory_shrinks():
     with pytest.raises(UserError, match="ViT-H/14 needs .* 8 processes .* 1.0 GiB are free"):
         find_plan(config, engine, 8, GIB)
     assert str(plans[-1]).startswith("fsdp, all blocks recomputed")
+
+
+@pytest.mark.parametrize(
+    ("name", "room", "strategy"),
+    [("ViT-L/16", 107, "ddp"), ("ViT-H/14", 107, "ddp"), ("ViT-H/14", 12, "fsdp")],
+)
+def test_pieces_are_cut_for_whole_copies_where_these_fit(name, room, strategy, monkeypatch):
+    """A piece for shares of the model would be larger, and leave copies no room."""
+    engine = replace(FLOAT32, precision="bfloat16", device=torch.device("cuda"))
+    config = config_of(variant_config(name), batch_size=4096)
+    piece = piece_that_fits(config, engine, 8, room * GIB)
+    assert 1 <= piece <= 512
+    monkeypatch.setattr(placement, "world_size", lambda: 8)
+    monkeypatch.setattr(placement, "free_for_training", lambda engine: room * GIB)
+    assert placement.choose_strategy(replace(config, micro_batch=piece), engine) == strategy
+    assert step_memory(config, engine, 8, strategy, piece).total <= room * GIB
+
+
+def test_a_piece_by_the_strategy_that_is_asked_for():
+    engine = replace(FLOAT32, precision="bfloat16", device=torch.device("cuda"))
+    config = config_of(variant_config("ViT-H/14"), batch_size=4096)
+    shared = replace(config, parallel=ParallelConfig(strategy="fsdp"))
+    assert piece_that_fits(shared, engine, 8, 40 * GIB) > piece_that_fits(
+        config, engine, 8, 40 * GIB
+    )
+    copies = replace(config, parallel=ParallelConfig(strategy="ddp"))
+    with pytest.raises(UserError, match="ViT-H/14 needs .* 8 processes .* 9.0 GiB are free"):
+        piece_that_fits(copies, engine, 8, 9 * GIB)

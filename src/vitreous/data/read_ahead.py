@@ -26,8 +26,9 @@ from vitreous.errors import BadImageError, UserError
 
 # Batches under way beside the one that is handed over.
 _AHEAD = 3
-# Images that it pays to read at once: what is drawn for them is drawn together.
-_STRETCH = 8
+# Images, and pixels of theirs, that it pays to read at once: what is drawn for them, and done to
+# small ones, is done together.
+_STRETCH, _PIXELS = 8, 1 << 17
 
 
 class Reader(Protocol):
@@ -120,7 +121,7 @@ def _by_threads(reader: Reader, steps: range, workers: Workers) -> Generator[Mad
         for step in steps:
             batch = reader.blank(pinned=workers.pin)
             samples = reader.samples(step)
-            few = _stretch(len(samples), workers.readers)
+            few = _stretch(len(samples), workers.readers, batch.images[0, 0].numel())
             rows = [
                 pool.submit(partial(reader.fill, batch, at, samples[at : at + few]))
                 for at in range(0, len(samples), few)
@@ -181,9 +182,15 @@ class _Threads:
             del work, future, read  # the batch is not to be held while waiting for the next
 
 
-def _stretch(images: int, readers: int) -> int:
-    """Images that a thread reads at once: several, but never so many that others have none."""
-    return max(images // (4 * readers), min(_STRETCH, images // readers), 1)
+def _stretch(images: int, readers: int, pixels: int) -> int:
+    """Images of so many pixels that a thread reads at once.
+
+    Several, and of small images many, but never so many that the batches under way leave another
+    thread without work.
+    """
+    worth = max(_STRETCH, _PIXELS // pixels)
+    least = min(worth, images, (1 + _AHEAD) * images // (2 * readers))
+    return max(images // (4 * readers), least, 1)
 
 
 class _Batches(Dataset[Made]):

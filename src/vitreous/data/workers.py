@@ -27,14 +27,16 @@ class Workers:
             cores, and for work that holds the lock. `auto`: processes for 8 readers or more of at
             least 10,000 image files that are not cached, or go through an augmentation policy,
             where /dev/shm has room; else threads.
-        count: Readers; one per core where None.
+        count: Readers; one per core where None, shared with the run's other processes.
         timeout: Seconds after which a batch that does not come is given up.
+        local_size: Processes of the run on this machine that each read so.
         pin: Put batches into page-locked memory, from which a GPU copies on its own.
     """
 
     kind: Kind = "auto"
     count: int | None = None
     timeout: float = 600.0
+    local_size: int = 1
     pin: bool = False
 
     def __post_init__(self) -> None:
@@ -46,7 +48,7 @@ class Workers:
     @property
     def readers(self) -> int:
         """How many there are."""
-        return self.count or available_cores()
+        return self.count or max(available_cores() // self.local_size, 1)
 
     def chosen(self, *, images: int, decodes: bool, batch_bytes: int) -> Kind:
         """`threads` or `processes`.
@@ -60,8 +62,8 @@ class Workers:
             return self.kind
         many = images >= _IMAGES_WORTH_A_PROCESS and self.readers >= _PROCESSES_FROM
         # Each process holds two batches ready, and one is with the model.
-        room = _shared_room() > (2 * self.readers + 1) * batch_bytes
-        return "processes" if decodes and many and room else "threads"
+        held = self.local_size * (2 * self.readers + 1) * batch_bytes
+        return "processes" if decodes and many and _shared_room() > held else "threads"
 
 
 def available_cores() -> int:

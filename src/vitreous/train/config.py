@@ -204,7 +204,7 @@ class TrainConfig:
         precision: `auto`, `float32` or `bfloat16`.
         workers: Who reads images ahead: `threads`, `processes`, or `auto` (processes on 8 cores or
             more with much to read); changes nothing in the result.
-        readers: How many of them; 0: one a core.
+        readers: How many of them in each process; 0: one a core, shared by those of the machine.
         cache_mb: Most decoded pixels that are kept in memory, megabytes; image files that do not
             all fit are decoded again for every crop, in finer detail.
         log_every: Steps between lines of the log; 0: about 200 lines a run.

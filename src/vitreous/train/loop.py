@@ -28,6 +28,7 @@ from vitreous.parallel.collect import (
     world_size,
 )
 from vitreous.parallel.device import Engine
+from vitreous.parallel.environment import ranks
 from vitreous.train.best import Standing, standing
 from vitreous.train.config import TrainConfig
 from vitreous.train.diagnosis import first_nonfinite
@@ -203,6 +204,7 @@ class Loop:
         return Workers(
             kind=self.config.workers,
             count=self.config.readers or None,
+            local_size=ranks().local_size,
             pin=self.engine.device.type == "cuda",
         )
 

@@ -11,6 +11,7 @@ from vitreous.errors import UserError
 from vitreous.model.build import empty_model
 from vitreous.model.config import ModelConfig, ViTConfig
 from vitreous.parallel.device import Engine
+from vitreous.parallel.environment import ranks
 
 # Temporaries of the backward pass and the allocator's slack, over what autograd keeps.
 _SLACK = 1.3
@@ -93,6 +94,13 @@ def _kept(module: nn.Module, images: Tensor) -> int:
 _ESTIMATES: dict[str, Any] = {"vit": _transformer, "bit": _resnet}
 
 
+def free_for_training(engine: Engine) -> int:
+    """Bytes that a process of the run may fill; on a CPU the machine's processes share them."""
+    if engine.device.type == "cuda":
+        return torch.cuda.mem_get_info(engine.device)[0]
+    return free_memory() // 2 // ranks().local_size  # the other half: pixels, other programs
+
+
 def free_for_activations(parameters: int, engine: Engine) -> int:
     """Bytes left for activations once weights and optimiser are there.
 
@@ -100,11 +108,8 @@ def free_for_activations(parameters: int, engine: Engine) -> int:
         parameters: Of the model.
         engine: Gives the device.
     """
-    if engine.device.type == "cuda":
-        free = torch.cuda.mem_get_info(engine.device)[0]
-    else:
-        free = free_memory() // 2  # pixels, other programs
-    return max(int((free - parameters * _BYTES_PER_PARAMETER) / _SLACK), 0)
+    free = free_for_training(engine) - parameters * _BYTES_PER_PARAMETER
+    return max(int(free / _SLACK), 0)
 
 
 def micro_batch_that_fits(bytes_per_image: int, free: int, batch_size: int) -> int:

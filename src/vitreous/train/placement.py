@@ -10,7 +10,6 @@ from vitreous.model.build import empty_model
 from vitreous.objective.contract import Objective, Trained
 from vitreous.parallel.collect import rank, spread, world_size
 from vitreous.parallel.device import Engine
-from vitreous.parallel.environment import ranks
 from vitreous.parallel.strategy import (
     Strategy,
     compile_blocks,
@@ -21,7 +20,7 @@ from vitreous.parallel.strategy import (
 from vitreous.train.average import WeightAverage
 from vitreous.train.config import TrainConfig
 from vitreous.train.freeze import tune
-from vitreous.train.memory import free_for_activations
+from vitreous.train.memory import free_for_training
 from vitreous.train.plan import step_memory
 
 
@@ -47,11 +46,8 @@ def choose_strategy(config: TrainConfig, engine: Engine) -> Strategy:
     if config.parallel.strategy != "auto":
         return config.parallel.strategy
     assert config.micro_batch is not None
-    free = free_for_activations(0, engine)
-    if engine.device.type == "cpu":
-        free //= ranks().local_size
     copies = step_memory(config, engine, world_size(), "ddp", config.micro_batch)
-    return "ddp" if copies.total <= free else "fsdp"
+    return "ddp" if copies.total <= free_for_training(engine) else "fsdp"
 
 
 def place(

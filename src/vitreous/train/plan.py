@@ -129,41 +129,82 @@ def find_plan(config: TrainConfig, engine: Engine, ranks: int, free: int) -> Pla
     Raises:
         UserError: Nothing fits; tells how much is missing.
     """
-    share = -(-config.batch_size // ranks)
-    for least in (min(share, _SMALL_PIECE), 1):
-        for plan in _plans(config, engine, ranks, share, free):
+    for least in _least_pieces(config, ranks):
+        for plan in _plans(config, engine, ranks, free):
             if plan.micro_batch >= least:
                 return plan
-    smallest = _plan(config, engine, ranks, "one" if ranks == 1 else "fsdp", 1, 1)
-    raise UserError(
-        f"{config.model.name} needs {smallest.memory.total / 2**30:.1f} GiB in each of {ranks} "
-        f"processes for one image at a time, and {free / 2**30:.1f} GiB are free: take more "
-        "processes, a smaller model or image size"
-    )
+    strategy: Strategy = "one" if ranks == 1 else "fsdp"
+    smallest = step_memory(_recomputing(config, 1), engine, ranks, strategy, 1)
+    raise _too_large(config, smallest, ranks, free)
 
 
-def _plans(
-    config: TrainConfig, engine: Engine, ranks: int, share: int, free: int
-) -> Iterator[Plan]:
+def piece_that_fits(config: TrainConfig, engine: Engine, ranks: int, free: int) -> int:
+    """Images at once in each of several processes, where all but the strategy is settled.
+
+    As many as whole copies of the model leave room for; where these leave next to none, as many as
+    shares of it do.
+
+    Args:
+        config: Of the run; `parallel.strategy` may leave one of the two out.
+        engine: Gives the precision of the products and the device.
+        ranks: Processes in all.
+        free: Bytes that a process may use.
+
+    Raises:
+        UserError: Not even one image fits; tells how much is missing.
+    """
+    asked = config.parallel.strategy
+    strategies: tuple[Strategy, ...] = ("ddp", "fsdp") if asked == "auto" else (asked,)
+    for least in _least_pieces(config, ranks):
+        for strategy in strategies:
+            piece = _largest_piece(config, engine, ranks, strategy, free)
+            if piece >= least:
+                return piece
+    one = step_memory(config, engine, ranks, strategies[-1], 1)
+    raise _too_large(config, one, ranks, free)
+
+
+def _least_pieces(config: TrainConfig, ranks: int) -> tuple[int, int]:
+    """What is worth taking, and what is taken where nothing better fits."""
+    return min(-(-config.batch_size // ranks), _SMALL_PIECE), 1
+
+
+def _largest_piece(
+    config: TrainConfig, engine: Engine, ranks: int, strategy: Strategy, free: int
+) -> int:
+    """An even share of a process's images; 0 where not even one fits."""
+    share = -(-config.batch_size // ranks)
+    one, two = (step_memory(config, engine, ranks, strategy, n).total for n in (1, 2))
+    most = (free - one) // (two - one) + 1
+    return -(-share // -(-share // most)) if most >= 1 else 0
+
+
+def _plans(config: TrainConfig, engine: Engine, ranks: int, free: int) -> Iterator[Plan]:
     """The largest pieces that fit, by strategy; those where nothing fits are left out."""
     strategies: tuple[Strategy, ...] = ("one",) if ranks == 1 else ("ddp", "fsdp")
     for every in (0, 2, 1):
+        own = _recomputing(config, every)
         for strategy in strategies:
-            one, two = (
-                _plan(config, engine, ranks, strategy, every, n).memory.total for n in (1, 2)
-            )
-            most = (free - one) // (two - one) + 1
-            if most >= 1:
-                pieces = -(-share // most)
-                yield _plan(config, engine, ranks, strategy, every, -(-share // pieces))
+            if piece := _largest_piece(own, engine, ranks, strategy, free):
+                yield _plan(own, engine, ranks, strategy, piece)
 
 
-def _plan(
-    config: TrainConfig, engine: Engine, ranks: int, strategy: Strategy, every: int, piece: int
-) -> Plan:
+def _recomputing(config: TrainConfig, every: int) -> TrainConfig:
     parallel = replace(config.parallel, activation_checkpointing=every)
-    config = replace(config, parallel=parallel)
-    return Plan(strategy, every, piece, step_memory(config, engine, ranks, strategy, piece))
+    return replace(config, parallel=parallel)
+
+
+def _plan(config: TrainConfig, engine: Engine, ranks: int, strategy: Strategy, piece: int) -> Plan:
+    memory = step_memory(config, engine, ranks, strategy, piece)
+    return Plan(strategy, config.parallel.activation_checkpointing, piece, memory)
+
+
+def _too_large(config: TrainConfig, one: Memory, ranks: int, free: int) -> UserError:
+    return UserError(
+        f"{config.model.name} needs {one.total / 2**30:.1f} GiB in each of {ranks} "
+        f"processes for one image at a time, and {free / 2**30:.1f} GiB are free: take more "
+        "processes, a smaller model or image size"
+    )
 
 
 def image_bytes(config: TrainConfig, engine: Engine, size: tuple[int, int]) -> int:

@@ -12,12 +12,15 @@ from vitreous.model.build import create_model, empty_model
 from vitreous.model.classifier import Classifier
 from vitreous.parallel.collect import world_size
 from vitreous.parallel.device import Engine
-from vitreous.parallel.environment import ranks
 from vitreous.train.config import TrainConfig
 from vitreous.train.few_shot import check_few_shot
 from vitreous.train.freeze import tune
-from vitreous.train.memory import free_for_activations, micro_batch_that_fits
-from vitreous.train.plan import image_bytes
+from vitreous.train.memory import (
+    free_for_activations,
+    free_for_training,
+    micro_batch_that_fits,
+)
+from vitreous.train.plan import image_bytes, piece_that_fits
 from vitreous.train.run_folder import RunFolder, continued
 from vitreous.weights.adapt import adapt
 from vitreous.weights.load import load
@@ -54,17 +57,19 @@ def prepare(config: TrainConfig, dataset: Dataset, engine: Engine) -> tuple[Trai
         check_few_shot(dataset, config.few_shot)
     config = config.with_length(len(dataset.parts["train"].labels))
     if config.micro_batch is None:
-        parameters = sum(p.numel() for p in empty_model(config.model).parameters())
-        if config.parallel.strategy != "ddp":
-            parameters //= world_size()
-        sizes = [(side, side) for side in config.schedule.sides] or [config.model.image_size]
-        needed = max(image_bytes(config, engine, size) for size in sizes)
-        free = free_for_activations(parameters, engine)
-        if engine.device.type == "cpu":
-            free //= ranks().local_size
-        share = -(-config.batch_size // world_size())
-        config = replace(config, micro_batch=micro_batch_that_fits(needed, free, share))
+        config = replace(config, micro_batch=_piece(config, engine))
     return replace(config, device=engine.device.type, precision=engine.precision), dataset
+
+
+def _piece(config: TrainConfig, engine: Engine) -> int:
+    """Images in memory at once, in each process."""
+    if world_size() > 1:
+        return piece_that_fits(config, engine, world_size(), free_for_training(engine))
+    parameters = sum(p.numel() for p in empty_model(config.model).parameters())
+    sizes = [(side, side) for side in config.schedule.sides] or [config.model.image_size]
+    needed = max(image_bytes(config, engine, size) for size in sizes)
+    free = free_for_activations(parameters, engine)
+    return micro_batch_that_fits(needed, free, config.batch_size)
 
 
 def begun_before(

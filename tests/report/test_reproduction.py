@@ -15,6 +15,19 @@ def test_each_curve_has_its_points_and_bars() -> None:
     assert [label.get_text() for label in axes.get_xticklabels()] == ["100", "1,000"]
 
 
+def test_places_of_many_curves_are_told_by_powers_that_do_not_meet() -> None:
+    points = [(x, 0.5, 0.0) for x in np.geomspace(1.2e12, 1.5e13, 9).tolist()]
+    figure = curves("Figure", {"ViT": points}, x="operations", y="accuracy", logarithmic=True)
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    low, high = axes.get_xlim()
+    shown = [label for label in axes.get_xticklabels() if low <= label.get_position()[0] <= high]
+    assert [label.get_text() for label in shown] == ["2 × 10¹²", "5 × 10¹²", "10¹³"]
+    boxes = [label.get_window_extent() for label in shown]
+    assert all(one.x1 < two.x0 for one, two in zip(boxes, boxes[1:], strict=False))
+    assert not axes.get_xticklabels(minor=True)
+
+
 def test_each_seed_is_a_dot() -> None:
     figure = dots("Table", {"none": (0.5, 0.6), "1-D": (0.7, 0.8)}, x="accuracy")
     (axes,) = figure.axes

@@ -6,12 +6,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vitreous.data.draws import Draws
 from vitreous.objective.masking import corrupt, count_hidden, fill, hide, image_draws, pick
 
 B, N = 400, 196
 
 
-def draws(seed: int = 0, images: int = B) -> list[np.random.Generator]:
+def draws(seed: int = 0, images: int = B) -> Draws:
     return image_draws(np.random.default_rng(seed), torch.arange(images))
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import distributed
 
 from vitreous.model.build import create_model
 from vitreous.model.config import ViTConfig
-from vitreous.parallel.strategy import recompute
+from vitreous.parallel.device import Engine
+from vitreous.parallel.strategy import fully_shard_blocks, recompute
 
 CONFIG = ViTConfig(
     image_size=(16, 16),
@@ -112,3 +114,31 @@ def test_compiled_blocks_are_compiled_and_give_the_same_numbers(every):
         text=True,
     )
     assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize("position", ["learned", "none"])
+def test_what_goes_from_block_to_block_is_float32_under_fsdp_too(position):
+    model = create_model(
+        ViTConfig(
+            image_size=(16, 16), patch=8, width=24, depth=2, heads=2, mlp_width=48, num_classes=3,
+            position=position,
+        )
+    )  # fmt: skip
+    engine = Engine(torch.device("cpu"), "bfloat16", "as asked")
+    torch.nn.init.normal_(model.head.weight)
+    images, seen = torch.randn(2, 3, 16, 16), []
+    for block in model.blocks:
+        block.norm_mlp.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].dtype))
+        block.mlp.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].dtype))
+    with engine.autocast():
+        plain = model(images)
+    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    try:
+        fully_shard_blocks(model, model.blocks, engine)
+        with engine.autocast():
+            spread = model(images)
+        spread.float().square().sum().backward()
+    finally:
+        distributed.destroy_process_group()
+    assert seen[::2] == [torch.float32] * 4
+    assert (spread.float() - plain.float()).abs().max() < 0.02

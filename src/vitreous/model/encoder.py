@@ -148,7 +148,9 @@ class Block(nn.Module):
         """
         if not self.training or self.drop_rate == 0:
             return x[:, :read] + branch(x)
-        kept = (torch.rand(len(x), device=x.device) >= self.drop_rate).nonzero()[:, 0]
+        # Drawn on the host: how many are kept decides shapes, and a GPU would be waited for.
+        kept = (torch.rand(len(x), device="cpu") >= self.drop_rate).nonzero()[:, 0]
+        kept = kept.to(x.device, non_blocking=True)
         added = branch(x[kept]).to(x.dtype)
         return x[:, :read].index_add(0, kept, added, alpha=1 / (1 - self.drop_rate))
 

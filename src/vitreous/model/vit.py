@@ -167,8 +167,11 @@ class VisionTransformer(Classifier):
             patches: All of an image's, as `patches` gives them.
             grid: (h, w) of them.
         """
-        # Autocast gives products of half the digits; what blocks are added to has the weights' own.
-        x = patches.to(self.patch.weight.dtype)
+        # Autocast gives products of half the digits, and FSDP weights: what blocks are added to is
+        # float32 under it, and else has the weights' own precision.
+        kind = patches.device.type
+        cast = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+        x = patches.to(torch.float32 if cast else self.patch.weight.dtype)
         if self.config.prefix:
             x = torch.cat([*self._prefix(x), x], dim=1)  # (B, S, D)
         x = self.patch_dropout(self.dropout(self.position(x, grid)))

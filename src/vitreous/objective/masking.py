@@ -5,8 +5,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from vitreous.data.draws import Draws
 
-def image_draws(draw: np.random.Generator, index: Int64[Tensor, " B"]) -> list[np.random.Generator]:
+
+def image_draws(draw: np.random.Generator, index: Int64[Tensor, " B"]) -> Draws:
     """A source of randomness for each image: of the step and the image, whatever its row.
 
     So an image's patches are the same on any number of ranks.
@@ -15,8 +17,7 @@ def image_draws(draw: np.random.Generator, index: Int64[Tensor, " B"]) -> list[n
         draw: The step's.
         index: Positions of the images in their part; -1 of rows that only fill a batch up.
     """
-    step = int(draw.integers(2**63))
-    return [np.random.default_rng((step, place + 1)) for place in index.tolist()]
+    return Draws(int(draw.integers(2**63)), index.cpu().numpy() + 1)
 
 
 def count_hidden(patches: int, share: float) -> int:
@@ -24,21 +25,21 @@ def count_hidden(patches: int, share: float) -> int:
     return min(max(round(share * patches), 1), patches - 1)
 
 
-def hide(draws: list[np.random.Generator], patches: int, share: float) -> Int64[Tensor, "B M"]:
+def hide(draws: Draws, patches: int, share: float) -> Int64[Tensor, "B M"]:
     """Places of the hidden patches of each image, equally many in each, in ascending order.
 
     Args:
-        draws: One an image.
+        draws: Of each image.
         patches: N.
         share: Of the patches.
     """
     count = count_hidden(patches, share)
-    hidden = [np.sort(draw.permutation(patches)[:count]) for draw in draws]
-    return torch.from_numpy(np.stack(hidden))
+    least = np.argpartition(draws.random(patches), count - 1, axis=1)[:, :count]
+    return torch.from_numpy(np.sort(least, axis=1))
 
 
 def corrupt(
-    draws: list[np.random.Generator],
+    draws: Draws,
     hidden: Int64[Tensor, "B M"],
     patches: int,
     masked: float,
@@ -49,18 +50,18 @@ def corrupt(
     Each hidden patch is drawn by itself; another patch is one of the same image, and not itself.
 
     Args:
-        draws: One an image.
+        draws: Of each image.
         hidden: Places that are corrupted.
         patches: N.
         masked: Probability of the mask.
         swapped: Probability of another patch; the rest keep their own.
     """
-    source = np.tile(np.arange(patches), (len(hidden), 1))
-    for row, places, draw in zip(source, hidden.numpy(), draws, strict=True):
-        kind = draw.random(len(places))
-        others = (places + draw.integers(1, patches, len(places))) % patches
-        kept = np.where(kind < masked + swapped, others, places)
-        row[places] = np.where(kind < masked, patches, kept)
+    places = hidden.numpy()
+    kind = draws.random(places.shape[1])
+    others = (places + 1 + draws.integers(patches - 1, places.shape[1])) % patches
+    kept = np.where(kind < masked + swapped, others, places)
+    source = np.tile(np.arange(patches), (len(places), 1))
+    np.put_along_axis(source, places, np.where(kind < masked, patches, kept), axis=1)
     return torch.from_numpy(source)
 
 

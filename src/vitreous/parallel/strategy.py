@@ -47,16 +47,20 @@ def compile_blocks(blocks: Iterable[nn.Module]) -> None:
 def fully_shard_blocks(model: nn.Module, blocks: Iterable[nn.Module], engine: Engine) -> None:
     """FSDP2: parameters, gradients and optimiser spread over all ranks; gathered block by block.
 
-    In bfloat16, parameters travel and multiply in bfloat16; each rank's share of the weights
-    that the optimiser moves, and the sum of gradients, stay in float32.
+    In bfloat16, GPUs exchange parameters and multiply them in bfloat16; each rank's share of the
+    weights that the optimiser moves, the sum of gradients, and what goes from block to block stay
+    in float32, as without FSDP. On a CPU autocast alone makes the difference: its layer norm takes
+    no weights of fewer digits than its input has.
     """
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
     mesh = init_device_mesh(engine.device.type, (distributed.get_world_size(),))
     policy = MixedPrecisionPolicy()
-    if engine.precision == "bfloat16":
-        policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
+    if engine.precision == "bfloat16" and engine.device.type != "cpu":
+        policy = MixedPrecisionPolicy(
+            param_dtype=torch.bfloat16, reduce_dtype=torch.float32, cast_forward_inputs=False
+        )
     for block in blocks:
         fully_shard(block, mesh=mesh, mp_policy=policy)
     # The root's few parameters are given back too: between steps all are as the optimiser knows

@@ -6,6 +6,8 @@ import pytest
 from PIL import Image
 
 from vitreous.cli.main import main
+from vitreous.parallel import environment
+from vitreous.parallel.collect import ToldElsewhereError
 
 TINY = [
     *("--model.width", "16", "--model.depth", "1", "--model.heads", "2"),
@@ -102,6 +104,24 @@ def test_resumed_as_something_else_it_is_refused(capsys, tmp_path):
         told = capsys.readouterr().err
         assert told.count("\n") == 1
         assert "the run was begun with" in told
+
+
+def test_processes_meet_on_the_device_that_the_run_was_begun_on(capsys, tmp_path, monkeypatch):
+    """Where there are fewer GPUs than processes, a run on the CPU goes on without a word of it."""
+    line = ["train", "digits", *TINY, "--device", "cpu", "--out", str(tmp_path / "run")]
+    assert main(line) == 0
+    asked = []
+
+    def note(device):
+        asked.append(device)
+        raise ToldElsewhereError
+
+    monkeypatch.setattr(environment, "process_group", note)
+    run = ["train", "digits", "--out", str(tmp_path / "run")]
+    for more in ([], ["--resume"], ["--resume", "--device", "cuda:1"]):
+        assert main([*run, *more]) == 2
+    assert main(["train", "digits", "--out", str(tmp_path / "none"), "--resume"]) == 2
+    assert asked == ["auto", "cpu", "cuda:1", "auto"]
 
 
 def test_torchrun_is_not_for_programs_that_start_programs(capsys, tmp_path, monkeypatch):

@@ -32,3 +32,17 @@ def test_more_processes_than_gpus_are_refused_at_once(monkeypatch, rank, error):
         monkeypatch.setenv(name, str(value))
     with pytest.raises(error, match="3 processes on a machine with 2 GPUs"), process_group():
         pass
+
+
+@pytest.mark.parametrize(("rank", "error"), [(0, UserError), (1, ToldElsewhereError)])
+def test_a_gpu_by_its_number_is_for_one_process(monkeypatch, rank, error):
+    told = {"RANK": rank, "WORLD_SIZE": 2, "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": 2}
+    for name, value in told.items():
+        monkeypatch.setenv(name, str(value))
+    with pytest.raises(error, match="2 processes cannot share cuda:1: give --device cuda"):
+        process_group("cuda:1").__enter__()
+
+
+def test_a_gpu_that_is_not_there_is_refused():
+    with pytest.raises(UserError, match="'cuda:7' is not to be had here"):
+        process_group("cuda:7").__enter__()

@@ -15,6 +15,7 @@ from vitreous.train.config import OptimizerConfig, ScheduleConfig
 from vitreous.train.loop import Loop
 from vitreous.train.measure import read_history
 from vitreous.train.run import train
+from vitreous.train.run_folder import continued
 from vitreous.train.step import NonFiniteError
 from vitreous.train.stop import StoppedError
 from vitreous.weights.load import load
@@ -304,3 +305,10 @@ def test_weights_are_adapted_to_the_data(make_config, digits, console, tmp_path)
     tuned = load(tmp_path / "tuned")
     assert tuned.config.patch == 2 * load(tmp_path / "first").config.patch
     assert tuned.passport.preprocessing.size == (16, 16)
+
+
+def test_which_of_several_gpus_goes_on_with_a_run_changes_nothing(make_config):
+    begun, asked = make_config(device="cuda"), make_config(device="cuda:1")
+    assert continued(begun, asked).device == "cuda"
+    with pytest.raises(UserError, match="begun with device 'cuda' and is now asked for 'cpu'"):
+        continued(begun, make_config(device="cpu"))

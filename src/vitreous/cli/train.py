@@ -19,6 +19,7 @@ folder then holds the model, the report as JSON and HTML, the log and the resolv
 
 import sys
 from argparse import ArgumentParser, Namespace
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -90,7 +91,7 @@ def run(arguments: Namespace) -> int:
     if arguments.verify_resume:
         return _verify(arguments)
     try:
-        with process_group(arguments.device or "auto") as here:
+        with process_group(_asked_device(arguments)) as here:
             if here.size > 1 and (arguments.sweep or arguments.dry_run):
                 raise UserError("--sweep and --dry-run are for one process: leave torchrun out")
             return _run(arguments, here)
@@ -99,6 +100,17 @@ def run(arguments: Namespace) -> int:
     except LostRankError as error:
         print(f"vitreous: {error}", file=sys.stderr)
         return 1
+
+
+def _asked_device(arguments: Namespace) -> str:
+    """What was typed; or else what the run that is gone on with was begun on."""
+    from vitreous.parallel.environment import ranks
+    from vitreous.train.run_folder import RunFolder
+
+    if arguments.device is None and arguments.out and (arguments.resume or ranks().restarts):
+        with suppress(UserError):  # it is told where the run is opened
+            return RunFolder(arguments.out).read_config().device
+    return arguments.device or "auto"
 
 
 def _run(arguments: Namespace, here: "Ranks") -> int:

@@ -13,9 +13,11 @@ from torch._C._distributed_c10d import PrefixStore, Store, TCPStore
 
 from vitreous.errors import UserError
 from vitreous.parallel.collect import ToldElsewhereError
+from vitreous.parallel.device import choose_engine
 
-# A process that does not answer for so long is given up.
-_PATIENCE = timedelta(minutes=3)
+# A process that does not answer for so long is given up: the first one alone may be fetching
+# weights, or waiting for a disk. One that dies is known at once.
+_PATIENCE = timedelta(minutes=10)
 
 
 class LostRankError(Exception):
@@ -70,14 +72,18 @@ def process_group(device: str = "auto") -> Iterator[Ranks]:
     Numbers on the host go over gloo, tensors on GPUs over NCCL. One process alone joins nothing.
 
     Args:
-        device: As `choose_engine` takes it.
+        device: As `choose_engine` takes it. A GPU by its number becomes this process's own, which
+            `cuda` means from here on.
 
     Raises:
-        UserError: This machine has fewer GPUs than processes; on its first process.
+        UserError: This machine has fewer GPUs than processes, or several are to share one; on its
+            first process.
         ToldElsewhereError: The same, on its others.
-        LostRankError: Another process died or did not answer in three minutes.
+        LostRankError: Another process died or did not answer in ten minutes.
     """
     here = ranks()
+    if device.startswith("cuda:"):
+        _take(device, here)
     if here.size == 1:
         yield here
         return
@@ -108,16 +114,28 @@ def process_group(device: str = "auto") -> Iterator[Ranks]:
             distributed.destroy_process_group()
 
 
+def _take(device: str, here: Ranks) -> None:
+    if here.size > 1:
+        raise _told_once(
+            here, f"{here.size} processes cannot share {device}: give --device cuda, one GPU each"
+        )
+    torch.cuda.set_device(choose_engine(device, "float32").device)
+
+
 def _check_gpus(here: Ranks) -> None:
     """Two processes on one GPU would wait for one another for ever."""
     gpus = torch.cuda.device_count()
     if here.local_size <= gpus:
         return
-    words = (
+    raise _told_once(
+        here,
         f"{here.local_size} processes on a machine with {gpus} GPUs: give torchrun "
-        f"--nproc-per-node {gpus}, or train with --device cpu"
+        f"--nproc-per-node {gpus}, or train with --device cpu",
     )
-    raise ToldElsewhereError(words) if here.local_rank else UserError(words)
+
+
+def _told_once(here: Ranks, words: str) -> Exception:
+    return ToldElsewhereError(words) if here.local_rank else UserError(words)
 
 
 def _store_of_this_attempt(here: Ranks) -> Store:

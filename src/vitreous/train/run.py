@@ -62,17 +62,16 @@ def train(
     folder, here = RunFolder(out), ranks()
     initial: Trained | None = None
     objective: Objective | None = None
-    reason = ""
+    engine: Engine | None = None
 
     def settle() -> dict[str, Any]:
         """On the first rank alone: what will be done, and all that may still be refused."""
-        nonlocal config, dataset, objective, initial, reason
+        nonlocal config, dataset, objective, initial, engine
         begun = folder.check_free(resume=resume)
         if begun:
             held.enter_context(folder.locked())
             config, dataset = begun_before(config, dataset, folder)
         engine = choose_engine(config.device, config.precision)
-        reason = engine.reason
         if not begun:
             config, dataset = prepare(config, dataset, engine)
         check_shares(config.batch_size, world_size())
@@ -90,11 +89,11 @@ def train(
         if rank():
             config = TrainConfig.from_dict(settled["config"])
             dataset = apply_split(dataset, settled["split"])
-        engine = choose_engine(config.device, config.precision)
+        engine = engine or choose_engine(config.device, config.precision)
         objective = objective or build_objective(config, dataset, engine)
         placement = place(initial, objective, config, settled["strategy"], engine)
         loop = Loop(config, dataset, placement, objective, folder, engine, console)
-        _announce(loop, settled["strategy"], reason)
+        _announce(loop, settled["strategy"])
         for line in folder.checkpoints.restore(loop.state):
             console.print(line, highlight=False, soft_wrap=True)
         if loop.state.step:
@@ -148,7 +147,7 @@ def _whole_model(loop: Loop) -> tuple[Trained, int | None]:
     return model, best
 
 
-def _announce(loop: Loop, strategy: Strategy, reason: str) -> None:
+def _announce(loop: Loop, strategy: Strategy) -> None:
     """What will be done, before it is."""
     config, engine = loop.config, loop.engine
     model = backbone_of(loop.state.model)
@@ -156,7 +155,7 @@ def _announce(loop: Loop, strategy: Strategy, reason: str) -> None:
     beside = f" and {learnt - parameters:,} beside it" if learnt > parameters else ""
     lines = [
         *(f"{subject}: {words}" for subject, words in loop.dataset.notes.items()),
-        f"{engine.device.type}, {engine.precision}: {reason}",
+        f"{engine.device.type}, {engine.precision}: {engine.reason}",
         f"{config.model.name}, {parameters:,} parameters{beside}; {_sizes(loop)} images of "
         f"{loop.dataset.num_classes} classes; {loop.steps:,} steps of {config.batch_size} images"
         + (f" in pieces of {loop.micro_batch}" if loop.micro_batch < loop.loader.share else ""),

@@ -169,6 +169,7 @@ def check_same(asked: TrainConfig, begun: TrainConfig) -> None:
         UserError: Names the first field that differs, and both values.
     """
     now, before = asked.to_dict(), begun.to_dict()
+    now["device"] = now["device"].partition(":")[0]  # which of several GPUs changes nothing
     for name in _RESOLVED:
         if now[name] in (None, "auto"):
             now[name] = before[name]

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from needs import needs_vnni
+from vitreous.bench import work
 from vitreous.bench.case import Case
 from vitreous.bench.roster import OURS, PEERS, build_subject
 from vitreous.bench.subject import LeftOutError, randomise
@@ -76,6 +77,20 @@ def test_ours_is_optimised_where_others_are_compiled(model) -> None:
     with torch.inference_mode():
         assert torch.allclose(job.run(), model(images()), atol=1e-4)
     assert job.held() > 0
+
+
+@pytest.mark.parametrize(("mode", "compiled"), [("eager", False), ("compiled", None)])
+def test_ours_is_compiled_no_more_than_the_others(model, monkeypatch, mode, compiled) -> None:
+    asked = {}
+
+    def optimize(model, pixels, **options):
+        asked.update(options)
+        return model
+
+    monkeypatch.setattr(work, "optimize", optimize)
+    case = Case(work="inference", model="small", precision="int8", mode=mode, batch=3)
+    prepare(build_subject(OURS, model), case, PIXELS, images(), 9)
+    assert asked["compiled"] is compiled
 
 
 @needs_vnni

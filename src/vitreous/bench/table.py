@@ -35,8 +35,9 @@ run in bfloat16.
 vit-pytorch alone has an architecture of its own (no biases for queries, keys and values; two more
 layer norms): its weights are those of a model of ours of
 that architecture. Compiled: the others by `torch.compile(model)`; ours is `vitreous.optimize` in
-inference, whose time has the normalisation of bytes in it, and is compiled block by block in
-training. A step: forward, cross-entropy, backward, clipping, fused AdamW; ours is the training
+inference, whose time has the normalisation of bytes in it and which on a GPU may replay small
+batches as CUDA graphs, and is compiled block by block in training. Eager int8 and float8 are
+`vitreous.optimize` uncompiled. A step: forward, cross-entropy, backward, clipping, fused AdamW; ours is the training
 loop's own."""
 
 

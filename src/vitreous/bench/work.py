@@ -74,7 +74,10 @@ def _inference(
     subject: Subject, model: nn.Module, case: Case, pixels: Tensor, images: Tensor
 ) -> Job:
     if isinstance(model, Classifier) and (case.mode == "compiled" or case.precision in QUANTISED):
-        fast = optimize(model, pixels, device=case.device, precision=case.precision)
+        compiled = None if case.mode == "compiled" else False
+        fast = optimize(
+            model, pixels, device=case.device, precision=case.precision, compiled=compiled
+        )
         return Job(lambda: cast(Tensor, fast(pixels)), lambda: _held(fast), case.precision)
     dtype = getattr(torch, case.floating)
     images = images.to(dtype)

@@ -7,7 +7,7 @@ from needs import needs_vnni
 from vitreous.bench import work
 from vitreous.bench.case import Case
 from vitreous.bench.roster import OURS, PEERS, build_subject
-from vitreous.bench.subject import LeftOutError, randomise
+from vitreous.bench.subject import LeftOutError, Subject, randomise
 from vitreous.bench.work import prepare
 from vitreous.errors import UserError
 from vitreous.model.build import create_model
@@ -110,6 +110,19 @@ def test_by_default_the_others_are_float32(subject) -> None:
         assert job.precision == "float32"
         assert job.run().dtype == torch.float32
     assert not job.run().requires_grad or job.precision == "float32"
+
+
+def test_by_default_all_are_called_in_one_context(model) -> None:
+    for called in (model, torch.nn.Flatten()):
+        seen = []
+
+        def answer(model, images, seen=seen):
+            seen.append(torch.is_inference_mode_enabled())
+            return images
+
+        subject = Subject("1.0", called, answer)
+        prepare(subject, Case(work="default", model="small"), PIXELS, images(), 9).run()
+        assert seen == [True]
 
 
 def test_what_a_package_has_not(model) -> None:

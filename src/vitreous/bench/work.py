@@ -91,12 +91,13 @@ def _inference(
 
 
 def _default(subject: Subject, model: nn.Module, case: Case, images: Tensor) -> Job:
-    """Ours with the precision that `predict` chooses, the others as their READMEs call them."""
+    """Ours with the precision that `predict` chooses, the others as they come."""
     ours = isinstance(model, Classifier)
     engine = choose_engine(case.device, "auto" if ours else "float32")
 
+    @torch.inference_mode()
     def run() -> Tensor:
-        with torch.inference_mode() if ours else torch.no_grad(), engine.autocast():
+        with engine.autocast():
             return subject.answer(model, images)
 
     return Job(run, lambda: _held(model), engine.precision)

@@ -37,8 +37,8 @@ layer norms): its weights are those of a model of ours of
 that architecture. Compiled: the others by `torch.compile(model)`; ours is `vitreous.optimize` in
 inference, whose time has the normalisation of bytes in it and which on a GPU may replay small
 batches as CUDA graphs, and is compiled block by block in training. Eager int8 and float8 are
-`vitreous.optimize` uncompiled. A step: forward, cross-entropy, backward, clipping, fused AdamW; ours is the training
-loop's own."""
+`vitreous.optimize` uncompiled. A step: forward, cross-entropy, backward, clipping, fused AdamW;
+ours is the training loop's own."""
 
 
 def markdown(results: Iterable[Mapping[str, Any]], figures: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ import math
 import sys
 import time
 import warnings
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import date
@@ -24,7 +25,7 @@ from vitreous.bench.machine import machine, software
 from vitreous.bench.measure import interleave
 from vitreous.bench.memory import working_memory
 from vitreous.bench.plan import is_checkpoint
-from vitreous.bench.roster import build_subject
+from vitreous.bench.roster import build_subject, version_of
 from vitreous.bench.subject import LeftOutError, Subject, randomise
 from vitreous.bench.work import Job, prepare
 from vitreous.data.batch import normalise
@@ -66,7 +67,7 @@ def measure(case: Case, names: list[str], rounds: int) -> dict[str, Any]:
         rounds: How many turns each has.
 
     Returns:
-        A dictionary that `json.dumps` takes: `case`, `where`, `date`, `rounds`;
+        A dictionary that `json.dumps` takes: what `heading` says;
         `flops` of one image's forward pass, `weights_bytes`, `bandwidth` (bytes a second);
         `products`, the bare ones' `flops` and seconds by round, or None;
         and `subjects`, by name: seconds by round, memory in bytes, the difference of logits; or
@@ -75,8 +76,16 @@ def measure(case: Case, names: list[str], rounds: int) -> dict[str, Any]:
     Raises:
         UserError: The case's model cannot be made.
     """
-    if case.threads:
-        torch.set_num_threads(case.threads)
+    threads = torch.get_num_threads()
+    try:
+        if case.threads:
+            torch.set_num_threads(case.threads)
+        return _measure(case, names, rounds)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _measure(case: Case, names: list[str], rounds: int) -> dict[str, Any]:
     model = build_model(case)
     config = model.config
     height, width = config.image_size
@@ -85,12 +94,8 @@ def measure(case: Case, names: list[str], rounds: int) -> dict[str, Any]:
     pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
     images = normalise(pixels, passport_of(model).preprocessing)
     reference = answer(model, images)
-    result: dict[str, Any] = {
-        "case": case.to_dict(),
-        "where": machine(case.device, case.threads),
-        "software": software(),
-        "date": str(date.today()),
-        "rounds": rounds,
+    result = {
+        **heading(case, names, rounds),
         "parameters": sum(p.numel() for p in model.parameters()),
         "flops": 2 * multiply_adds(config),
         "pixels": height * width,
@@ -128,6 +133,24 @@ def measure(case: Case, names: list[str], rounds: int) -> dict[str, Any]:
     for name, timing in timings.items():
         result["subjects"][name] |= asdict(timing)
     return result
+
+
+def heading(case: Case, names: Sequence[str], rounds: int) -> dict[str, Any]:
+    """What is kept of a case whatever comes of it: what was asked for, where, when and of whom.
+
+    Args:
+        case: What to do.
+        names: Subjects; `packages` has the version of each, None where it is not installed.
+        rounds: How many turns each has.
+    """
+    return {
+        "case": case.to_dict(),
+        "where": machine(case.device, case.threads),
+        "software": software(),
+        "packages": {name: version_of(name) for name in names},
+        "date": str(date.today()),
+        "rounds": rounds,
+    }
 
 
 def build_model(case: Case) -> Classifier:

@@ -9,7 +9,7 @@ import sys
 import time
 import warnings
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -76,11 +76,14 @@ def measure(case: Case, names: list[str], rounds: int) -> dict[str, Any]:
     Raises:
         UserError: The case's model cannot be made.
     """
-    threads = torch.get_num_threads()
+    threads, device = torch.get_num_threads(), torch.device(case.device)
+    # Clocks, memory and compilers ask the current GPU.
+    current = torch.cuda.device(device) if device.type == "cuda" else nullcontext()
     try:
         if case.threads:
             torch.set_num_threads(case.threads)
-        return _measure(case, names, rounds)
+        with current:
+            return _measure(case, names, rounds)
     finally:
         torch.set_num_threads(threads)
 

@@ -47,7 +47,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         parser.add_argument(f"--{name}", metavar="A,B", help=words)
     parser.add_argument("--image_size", metavar="INT", type=int, help="side, pixels")
     parser.add_argument("--rounds", metavar="INT", type=int, default=9, help="turns of each")
-    parser.add_argument("--device", metavar="NAME", default="auto", help="auto, cpu, cuda or cuda:1")
+    parser.add_argument("--device", metavar="NAME", default="auto", help="auto, cpu, cuda, cuda:1")
     parser.add_argument("--threads", metavar="INT", type=int, default=0, help="of the CPU")
     parser.add_argument("--quick", action="store_true", help="ViT-B/16, batch 8, eager")
     parser.add_argument("--plan", action="store_true", help="say what it would do and how long")

@@ -79,6 +79,13 @@ def test_threads_are_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.get_num_threads() == before
 
 
+def test_what_graphs_keep_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = iter([10, 10 + 2**30])
+    monkeypatch.setattr(worker, "recorded_memory", lambda device: next(kept))
+    ours = worker.measure(CASE, ["vitreous"], 1)["subjects"]["vitreous"]
+    assert 2**30 < ours["held_bytes"] < ours["peak_bytes"]
+
+
 def test_other_logits_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     true = worker.answer
     monkeypatch.setattr(worker, "answer", lambda model, images: true(model, images) * 1.01)

@@ -27,7 +27,8 @@ Cells are images a second, medians of interleaved rounds; all subjects of a line
 - **Matrix rate** (ours / best peer): the model's operations, all tokens counted through all blocks,
   over the time, as a share of the rate of its bare matrix products, which took their turns too.
 - **Reading** (ours / best peer): the least time to read the weights from memory, as a share.
-- **Memory** (ours / best peer): weights, what the optimiser keeps, and the peak of a call.
+- **Memory** (ours / best peer): weights, what the optimiser and CUDA graphs keep, and the peak of a
+  call.
 
 All have the same weights, and the same logits to 1e-4 (float32), 5e-2 (bfloat16) or 0.2 (int8,
 float8) of the largest, which is checked before the clock runs. Beside these two of ours the others

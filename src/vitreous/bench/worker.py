@@ -23,7 +23,7 @@ from vitreous.bench.case import Case
 from vitreous.bench.limits import bare_products, memory_bandwidth
 from vitreous.bench.machine import machine, software
 from vitreous.bench.measure import interleave
-from vitreous.bench.memory import working_memory
+from vitreous.bench.memory import recorded_memory, working_memory
 from vitreous.bench.plan import is_checkpoint
 from vitreous.bench.roster import build_subject, version_of
 from vitreous.bench.subject import LeftOutError, Subject, randomise
@@ -188,7 +188,7 @@ def make_ready(
     Raises:
         LeftOutError: It cannot take part, or gives other logits.
     """
-    begin = time.perf_counter()
+    begin, others = time.perf_counter(), recorded_memory(case.device)
     subject = build_subject(name, model)
     expected = reference if subject.twin is None else answer(subject.twin, images.cpu())
     same_weights = subject.twin is None
@@ -211,7 +211,7 @@ def make_ready(
     ready = time.perf_counter()
     job.run()
     working = working_memory(job.run, case.device)
-    held = job.held()
+    held = job.held() + recorded_memory(case.device) - others
     return job, {
         "version": subject.version,
         "precision": job.precision,

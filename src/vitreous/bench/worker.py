@@ -35,6 +35,7 @@ from vitreous.model.build import create_model
 from vitreous.model.classifier import Classifier
 from vitreous.model.cost import multiply_adds
 from vitreous.model.variants import variant_config
+from vitreous.parallel.device import Engine
 from vitreous.weights.passport import passport_of
 
 MARK = "bench: "
@@ -196,9 +197,9 @@ def make_ready(
     difference = None
     if case.work == "training":
         # A step gives no logits: what it trains is compared before.
-        in_float32 = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+        engine = Engine(torch.device(case.device), "float32", "as its answer is")
         moved = subject.model.to(case.device).eval()  # not in inference mode: it will train
-        with torch.inference_mode(), in_float32:
+        with torch.inference_mode(), engine.autocast():
             logits = subject.answer(moved, images[:_COMPARED])
         difference = _compare(logits, expected, "float32")
     job = prepare(subject, case, pixels, images, reference.shape[1])

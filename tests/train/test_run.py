@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from vitreous.data.loader import TrainingLoader
 from vitreous.errors import UserError
 from vitreous.train.config import OptimizerConfig, ScheduleConfig
-from vitreous.train.loop import Loop
+from vitreous.train.loop import Loop, _validation_batch
 from vitreous.train.measure import read_history
 from vitreous.train.run import train
 from vitreous.train.step import NonFiniteError
@@ -304,3 +304,14 @@ def test_weights_are_adapted_to_the_data(make_config, digits, console, tmp_path)
     tuned = load(tmp_path / "tuned")
     assert tuned.config.patch == 2 * load(tmp_path / "first").config.patch
     assert tuned.passport.preprocessing.size == (16, 16)
+
+
+def test_a_gpu_validates_more_images_at_once():
+    gpu = torch.device("cuda")
+    assert _validation_batch(torch.device("cpu"), (32, 32)) == 128
+    assert [_validation_batch(gpu, (side, side)) for side in (32, 224, 384, 1024)] == [
+        512,
+        512,
+        174,
+        128,
+    ]

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,26 @@ def test_threads_are_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
         worker.measure(replace(CASE, threads=before + 1), ["vitreous"], 1)
     assert during == [before + 1]
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(("work", "tf32"), [("inference", False), ("default", True)])
+def test_float32_that_was_asked_for_is_no_subjects_tf32(
+    monkeypatch: pytest.MonkeyPatch, work: Any, tf32: bool
+) -> None:
+    """Whose convolutions PyTorch takes in TF32 on a GPU, unasked."""
+    seen: list[bool] = []
+
+    def build(case: Case) -> None:
+        seen.append(torch.backends.cudnn.allow_tf32)
+        raise UserError("no such model")
+
+    monkeypatch.setattr(worker, "build_model", build)
+    monkeypatch.setattr(torch.cuda, "device", lambda device: nullcontext())
+    assert torch.backends.cudnn.allow_tf32
+    with pytest.raises(UserError, match="no such model"):
+        worker.measure(replace(CASE, work=work, device="cuda"), ["vitreous"], 1)
+    assert seen == [tf32]
+    assert torch.backends.cudnn.allow_tf32
 
 
 def test_what_graphs_keep_is_held(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ Cells are images a second, medians of interleaved rounds; all subjects of a line
 
 All have the same weights, and the same logits to 1e-4 (float32), 5e-2 (bfloat16) or 0.2 (int8,
 float8) of the largest, which is checked before the clock runs. Beside these two of ours the others
-run in bfloat16.
+run in bfloat16. On a GPU float32 is without TF32, but for what users get by default.
 vit-pytorch alone has an architecture of its own (no biases for queries, keys and values; two more
 layer norms): its weights are those of a model of ours of
 that architecture. Compiled: the others by `torch.compile(model)`; ours is `vitreous.optimize` in

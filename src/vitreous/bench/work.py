@@ -154,10 +154,9 @@ def _step(
     """The same work, as a careful user of PyTorch writes it."""
 
     def step() -> Tensor:
-        with engine.exact():
-            with engine.autocast():
-                loss = F.cross_entropy(subject.answer(model, images).float(), targets)
-            loss.backward()
+        with engine.autocast():
+            loss = F.cross_entropy(subject.answer(model, images).float(), targets)
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), _OPTIMIZER.clip)
         optimizer.step()
         optimizer.zero_grad()

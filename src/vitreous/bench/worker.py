@@ -80,10 +80,13 @@ def measure(case: Case, names: list[str], rounds: int) -> dict[str, Any]:
     threads, device = torch.get_num_threads(), torch.device(case.device)
     # Clocks, memory and compilers ask the current GPU.
     current = torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+    # Where float32 is asked for, nobody has TF32; unasked, each has what comes of it.
+    engine = Engine(device, case.floating, "as asked")
+    exact = engine.exact() if case.work != "default" else nullcontext()
     try:
         if case.threads:
             torch.set_num_threads(case.threads)
-        with current:
+        with current, exact:
             return _measure(case, names, rounds)
     finally:
         torch.set_num_threads(threads)

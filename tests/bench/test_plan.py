@@ -1,10 +1,14 @@
 """Which cases there are."""
 
+from pathlib import Path
+
 import pytest
 
 from vitreous.bench.case import Case
 from vitreous.bench.plan import Plan, config_of, estimate
 from vitreous.errors import UserError
+from vitreous.model.build import create_model
+from vitreous.weights.save import save
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +56,17 @@ def test_what_is_asked_for() -> None:
     assert config_of(case).name == "ViT-Ti/16"
     sides = {case.image_size for case in Plan(tasks=("growth",), models=("ViT-H/14",)).cases()}
     assert all(side % 14 == 0 for side in sides - {None})
+
+
+def test_sizes_are_those_that_a_checkpoint_takes(tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    save(create_model("ViT-Ti/14", image_size=28, depth=1, width=16, heads=1), file)
+    for case in Plan(tasks=("growth",), models=(str(file),)).cases():
+        config = config_of(case)
+        assert config.image_size[0] == (case.image_size or 28)
+    odd = Case(work="inference", model=str(file), image_size=100)
+    with pytest.raises(UserError, match="image height 100 is no multiple of the patch side 14"):
+        config_of(odd)
 
 
 @pytest.mark.parametrize(

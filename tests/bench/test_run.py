@@ -2,10 +2,13 @@
 
 import json
 import sys
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from vitreous.bench import run as running
 from vitreous.bench import worker
@@ -63,6 +66,47 @@ def test_a_worker_measures() -> None:
     assert "| ViT-Ti/16 | 32 | 2 | 1 |" in markdown([measured], [])
 
 
+def test_threads_are_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, during = torch.get_num_threads(), []
+
+    def build(case: Case) -> None:
+        during.append(torch.get_num_threads())
+        raise UserError("no such model")
+
+    monkeypatch.setattr(worker, "build_model", build)
+    with pytest.raises(UserError, match="no such model"):
+        worker.measure(replace(CASE, threads=before + 1), ["vitreous"], 1)
+    assert during == [before + 1]
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(("work", "tf32"), [("inference", False), ("default", True)])
+def test_float32_that_was_asked_for_is_no_subjects_tf32(
+    monkeypatch: pytest.MonkeyPatch, work: Any, tf32: bool
+) -> None:
+    """Whose convolutions PyTorch takes in TF32 on a GPU, unasked."""
+    seen: list[bool] = []
+
+    def build(case: Case) -> None:
+        seen.append(torch.backends.cudnn.allow_tf32)
+        raise UserError("no such model")
+
+    monkeypatch.setattr(worker, "build_model", build)
+    monkeypatch.setattr(torch.cuda, "device", lambda device: nullcontext())
+    assert torch.backends.cudnn.allow_tf32
+    with pytest.raises(UserError, match="no such model"):
+        worker.measure(replace(CASE, work=work, device="cuda"), ["vitreous"], 1)
+    assert seen == [tf32]
+    assert torch.backends.cudnn.allow_tf32
+
+
+def test_what_graphs_keep_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = iter([10, 10 + 2**30])
+    monkeypatch.setattr(worker, "recorded_memory", lambda device: next(kept))
+    ours = worker.measure(CASE, ["vitreous"], 1)["subjects"]["vitreous"]
+    assert 2**30 < ours["held_bytes"] < ours["peak_bytes"]
+
+
 def test_other_logits_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     true = worker.answer
     monkeypatch.setattr(worker, "answer", lambda model, images: true(model, images) * 1.01)
@@ -105,14 +149,39 @@ def test_what_is_known_is_not_repeated(tmp_path: Path) -> None:
     store = Store(tmp_path / "results.json")
     assert not store.has(CASE, ["vitreous"], 3)
     known = result({"vitreous": [1.0] * 3, "timm": [2.0] * 3})
-    known |= {"where": running.machine("cpu", 1), "software": running.software()}
-    store.keep(CASE, known | {"case": CASE.to_dict()})
+    store.keep(CASE, known | worker.heading(CASE, ["vitreous", "timm"], 3))
     again = Store(tmp_path / "results.json")
     assert again.has(CASE, ["vitreous", "timm"], 3)
     assert not again.has(CASE, ["vitreous", "transformers"], 3)
     assert not again.has(CASE, ["vitreous"], 4)
     again.results[CASE.key]["software"] = "another commit"
     assert not again.has(CASE, ["vitreous"], 3)
+
+
+def test_what_is_installed_by_now_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed: dict[str, str | None] = {"vitreous": "1.0", "timm": None}
+    for module in (running, worker):
+        monkeypatch.setattr(module, "version_of", installed.get)
+    store = Store(tmp_path / "results.json")
+    store.keep(CASE, result({"vitreous": [1.0] * 3}) | worker.heading(CASE, list(installed), 3))
+    assert store.has(CASE, ["vitreous", "timm"], 3)
+    installed["timm"] = "1.0"
+    assert not store.has(CASE, ["vitreous", "timm"], 3)
+    assert store.has(CASE, ["vitreous"], 3)
+    store.keep(CASE, result({"vitreous": [1.0] * 3}) | worker.heading(CASE, list(installed), 3))
+    installed["timm"] = "1.1"
+    assert not store.has(CASE, ["vitreous", "timm"], 3)
+
+
+@pytest.mark.parametrize(
+    ("failed", "known"), [("killed, most likely (while timing)", False), ("ValueError: no", True)]
+)
+def test_what_was_killed_is_tried_again(tmp_path: Path, failed: str, known: bool) -> None:
+    store = Store(tmp_path / "results.json")
+    store.keep(CASE, worker.heading(CASE, ["vitreous"], 3) | {"failed": failed})
+    assert store.has(CASE, ["vitreous"], 3) == known
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"cases": {"a": {"case": {"work": "sleep"}}}}'])

@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from needs import needs_vnni
+from vitreous.bench import work
 from vitreous.bench.case import Case
 from vitreous.bench.roster import OURS, PEERS, build_subject
-from vitreous.bench.subject import LeftOutError, randomise
+from vitreous.bench.subject import LeftOutError, Subject, randomise
 from vitreous.bench.work import prepare
 from vitreous.errors import UserError
 from vitreous.model.build import create_model
@@ -78,6 +79,20 @@ def test_ours_is_optimised_where_others_are_compiled(model) -> None:
     assert job.held() > 0
 
 
+@pytest.mark.parametrize(("mode", "compiled"), [("eager", False), ("compiled", None)])
+def test_ours_is_compiled_no_more_than_the_others(model, monkeypatch, mode, compiled) -> None:
+    asked = {}
+
+    def optimize(model, pixels, **options):
+        asked.update(options)
+        return model
+
+    monkeypatch.setattr(work, "optimize", optimize)
+    case = Case(work="inference", model="small", precision="int8", mode=mode, batch=3)
+    prepare(build_subject(OURS, model), case, PIXELS, images(), 9)
+    assert asked["compiled"] is compiled
+
+
 @needs_vnni
 def test_int8_is_ours_alone(subject) -> None:
     case = Case(work="inference", model="small", precision="int8", batch=3)
@@ -95,6 +110,19 @@ def test_by_default_the_others_are_float32(subject) -> None:
         assert job.precision == "float32"
         assert job.run().dtype == torch.float32
     assert not job.run().requires_grad or job.precision == "float32"
+
+
+def test_by_default_all_are_called_in_one_context(model) -> None:
+    for called in (model, torch.nn.Flatten()):
+        seen = []
+
+        def answer(model, images, seen=seen):
+            seen.append(torch.is_inference_mode_enabled())
+            return images
+
+        subject = Subject("1.0", called, answer)
+        prepare(subject, Case(work="default", model="small"), PIXELS, images(), 9).run()
+        assert seen == [True]
 
 
 def test_what_a_package_has_not(model) -> None:

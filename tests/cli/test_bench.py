@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from vitreous.cli.main import main
+from vitreous.parallel.device import Engine
 
 SMALL = ["ViT-Ti/32", "--image_size", "32", "--batch", "1", "--rounds", "1", "--threads", "1"]
 
@@ -39,6 +41,17 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_runs(
     err = capsys.readouterr().err
     assert "cannot write" in err
     assert len(err.splitlines()) == 1
+
+
+def test_one_gpu_of_several_is_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = Engine(torch.device("cuda:1"), "float32", "as asked")
+    monkeypatch.setattr("vitreous.parallel.device.choose_engine", lambda *_: engine)
+    monkeypatch.setattr("vitreous.bench.plan.product_rate", lambda *_: 1e12)
+    asked = ["bench", "ViT-Ti/16", "--task", "default", "--batch", "1", "--device", "cuda:1"]
+    assert main([*asked, "--plan", "--out", str(tmp_path)]) == 0
+    assert "default ViT-Ti/16 batch 1 cuda:1" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -147,3 +147,11 @@ def test_a_mixed_image_weighs_what_its_shares_do() -> None:
     hard = torch.tensor([[0.75, 0.25]])
     loss = weighted.criterion(torch.zeros(1, 2), hard.lerp(torch.full_like(hard, 0.5), 0.1))
     assert float(loss) == pytest.approx(2 * math.log(2), rel=1e-5)
+
+
+def test_weights_go_to_a_device_once() -> None:
+    weighted = Classification(2, RULE, Augmentation(), class_weights=torch.tensor([1.0, 5.0]))
+    there = torch.zeros(1, 2, device="meta")
+    weighted.criterion(there, there)
+    assert weighted.class_weights is not None
+    assert weighted.class_weights.is_meta

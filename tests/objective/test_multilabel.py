@@ -54,3 +54,11 @@ def test_weights_move_no_optimum_of_a_clear_image() -> None:
     best = made.targets.logit().requires_grad_()
     objective.measure(Fixed(best), made).loss.backward()
     torch.testing.assert_close(best.grad, torch.zeros(2, 3), atol=1e-5, rtol=0)
+
+
+def test_weights_go_to_a_device_once() -> None:
+    objective = MultiLabel(RULE, Augmentation(), presence_weights=torch.ones(3))
+    there = torch.zeros(2, 3, device="meta")
+    objective.measure(Fixed(there), Task(torch.zeros(2, 3, 4, 4, device="meta"), there))
+    assert objective.presence_weights is not None
+    assert objective.presence_weights.is_meta

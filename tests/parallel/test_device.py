@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from contextlib import nullcontext
 
 import pytest
@@ -5,7 +6,7 @@ import torch
 
 from vitreous.errors import UserError
 from vitreous.parallel import device as module
-from vitreous.parallel.device import choose_engine
+from vitreous.parallel.device import Engine, choose_engine
 
 
 @pytest.fixture(autouse=True)
@@ -98,3 +99,52 @@ def test_autocast_is_on_for_bfloat16_only() -> None:
     with choose_engine("cpu", "float32").autocast() as nothing:
         assert (x @ x).dtype == torch.float32
     assert nothing is nullcontext().enter_result
+
+
+def flags() -> tuple[bool, bool]:
+    return torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+
+
+@pytest.fixture
+def _tf32() -> Iterator[None]:
+    """Both on, and as they were afterwards."""
+    before = flags()
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+    yield
+    torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
+
+
+@pytest.mark.usefixtures("_tf32")
+def test_float32_on_a_gpu_is_no_tf32() -> None:
+    engine = Engine(torch.device("cuda"), "float32", "as asked")
+    with engine.exact():
+        with engine.autocast():
+            assert flags() == (False, False)
+        assert flags() == (False, False)
+    assert flags() == (True, True)
+
+
+@pytest.mark.usefixtures("_tf32")
+def test_flags_of_gpus_are_left_alone_elsewhere() -> None:
+    with choose_engine("cpu", "float32").autocast():
+        assert flags() == (True, True)
+    with Engine(torch.device("cuda"), "bfloat16", "as asked").exact():
+        assert flags() == (True, True)
+
+
+@pytest.mark.usefixtures("_tf32")
+def test_flags_set_by_their_newer_names_are_heeded() -> None:
+    """PyTorch refuses to read the older ones then."""
+    torch.backends.cudnn.conv.fp32_precision = "ieee"
+    with Engine(torch.device("cuda"), "float32", "as asked").autocast():
+        assert torch.backends.cuda.matmul.fp32_precision != "tf32"
+    assert torch.backends.cudnn.conv.fp32_precision == "ieee"
+    assert torch.backends.cuda.matmul.fp32_precision == "tf32"
+    torch.backends.cudnn.allow_tf32 = True
+
+
+@pytest.mark.usefixtures("_tf32")
+def test_flags_are_let_be_in_what_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "is_compiling", lambda: True)
+    with Engine(torch.device("cuda"), "float32", "as asked").autocast():
+        assert flags() == (True, True)

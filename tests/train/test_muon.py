@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.optim import Muon
 
-from vitreous.train.muon import BatchedMuon, orthogonal
+from vitreous.train.muon import BatchedMuon, _apart, orthogonal
 
 COEFFICIENTS = (3.4445, -4.775, 2.0315)
 
@@ -47,6 +47,14 @@ def test_stacked_or_not_they_move_alike(monkeypatch):
         lambda matrices: [[matrices[0], matrices[2], matrices[3]], [matrices[1]]],
     )
     torch.testing.assert_close(trained(), apart)
+
+
+def test_updates_of_tall_matrices_lie_in_rows():
+    matrices = [torch.zeros(5, 3)] * 2
+    updates = orthogonal(torch.randn(2, 5, 3), COEFFICIENTS, 5)
+    apart = _apart(updates, matrices)
+    assert [update.stride() for update in apart] == [matrix.stride() for matrix in matrices]
+    assert torch.equal(torch.stack(apart), updates)
 
 
 def test_in_bfloat16_it_is_pytorchs():

@@ -9,7 +9,7 @@ from vitreous.data.augmentation import Augmentation
 from vitreous.model.build import create_model
 from vitreous.objective.classify import Classification
 from vitreous.objective.contract import Task
-from vitreous.parallel.device import choose_engine
+from vitreous.parallel.device import Engine, choose_engine
 from vitreous.train.config import OptimizerConfig
 from vitreous.train.optimizer import build_optimizers
 from vitreous.train.step import NonFiniteError, _look_for_themselves, accumulate, move
@@ -45,6 +45,25 @@ def test_accumulated_gradients_are_the_whole_batchs(parts, micro_batch):
     assert float(sums["accuracy"]) == pytest.approx(float(whole.measures["accuracy"]))
     for parameter, gradient in zip(model.parameters(), expected, strict=True):
         torch.testing.assert_close(parameter.grad, gradient, rtol=1e-4, atol=1e-6)
+
+
+def test_gradients_are_as_exact_as_the_forward_pass(parts):
+    """As on a GPU, where PyTorch would take the convolutions of either in TF32."""
+    model, objective, task, _ = parts
+    seen = []
+
+    def look(*_):
+        seen.append(torch.backends.cudnn.allow_tf32)
+
+    model.register_forward_hook(look)
+    model.head.weight.register_hook(look)
+    engine = Engine(torch.device("cuda"), "float32", "as asked")
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = True
+    accumulate(model, objective, task, engine, 10)
+    assert torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = before
+    assert seen == [False, False]
 
 
 def everything(model, optimizers):

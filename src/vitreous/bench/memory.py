@@ -36,6 +36,20 @@ def working_memory(run: Callable[[], object], device: str) -> int | None:
         return None
 
 
+def recorded_memory(device: str) -> int:
+    """Bytes that CUDA graphs keep for their replays, which allocate nothing that could be seen.
+
+    As the allocator took them from the GPU, for all graphs of this process.
+    """
+    if torch.device(device).type != "cuda":
+        return 0
+    return sum(
+        segment["total_size"]
+        for segment in torch.cuda.memory_snapshot()
+        if tuple(segment["segment_pool_id"]) != (0, 0)  # the pool of all that is no graph's
+    )
+
+
 def _resident(field: str) -> int:
     found = re.search(rf"^{field}:\s+(\d+) kB", _STATUS.read_text(), re.MULTILINE)
     if found is None:

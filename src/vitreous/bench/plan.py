@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -138,7 +138,7 @@ class Plan:
 
     def _growth(self, models: Sequence[str], precision: Numbers) -> list[Case]:
         middle = "ViT-B/16" if "ViT-B/16" in models else models[-1]
-        step = 1 if is_checkpoint(middle) else variant_config(middle).side_step
+        step = _architecture(middle).side_step
         sides = [round(side / step) * step for side in _SIZES]
         few, most = (4, 64) if self._on_cpu else (16, 256)
         more = () if self._on_cpu else (128, 256)
@@ -159,17 +159,23 @@ def is_checkpoint(model: str) -> bool:
 
 
 def config_of(case: Case) -> ModelConfig:
-    """The architecture; of a checkpoint, what its passport says.
+    """The architecture at the case's image size; of a checkpoint, what its passport says.
 
     Raises:
         UserError: Neither a name nor a file, or a size that the model cannot have.
     """
-    if is_checkpoint(case.model):
+    config = _architecture(case.model)
+    if case.image_size is None:
+        return config
+    return replace(config, image_size=(case.image_size, case.image_size))
+
+
+def _architecture(model: str) -> ModelConfig:
+    if is_checkpoint(model):
         from vitreous.weights.load import read_passport
 
-        return read_passport(case.model).architecture
-    side = {} if case.image_size is None else {"image_size": case.image_size}
-    return variant_config(case.model, **side)
+        return read_passport(model).architecture
+    return variant_config(model)
 
 
 def estimate(
@@ -186,8 +192,7 @@ def estimate(
         rounds: Turns of each.
         rate: Operations a second of products; measured here where None.
     """
-    side = case.image_size
-    operations = 2 * multiply_adds(config_of(case), None if side is None else (side, side))
+    operations = 2 * multiply_adds(config_of(case))
     work = 3 if case.work == "training" else 1
     reached = _SHARE * (rate or product_rate)(case.floating, case.device)
     call = case.batch * work * operations / reached

@@ -1,6 +1,6 @@
 """Who can take part, and the file that knows each; imported when asked for."""
 
-from importlib import import_module
+from importlib import import_module, metadata
 
 from vitreous.bench.subject import LeftOutError, Subject
 from vitreous.model.classifier import Classifier
@@ -13,6 +13,14 @@ PEERS: dict[str, str] = {
     "vit-pytorch": "vitreous.bench.lucidrains",
 }
 """Other people's packages, and the file here that knows each."""
+
+
+def version_of(name: str) -> str | None:
+    """Of a subject's package as it is installed now; None where it is not."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def build_subject(name: str, model: Classifier) -> Subject:

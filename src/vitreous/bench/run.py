@@ -7,13 +7,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 from vitreous.bench.case import Case
 from vitreous.bench.machine import machine, software
-from vitreous.bench.worker import MARK
+from vitreous.bench.roster import version_of
+from vitreous.bench.worker import MARK, heading
 from vitreous.durable import write_text
 from vitreous.errors import UserError
 
@@ -21,6 +21,7 @@ Results = dict[str, dict[str, Any]]
 """What `worker.measure` returned, or `failed` and why in place of subjects, by the case's key."""
 
 _MOST_WORDS = 300
+_KILLED = "killed"  # as a failure begins that another try may not have
 
 
 class Store:
@@ -46,14 +47,20 @@ class Store:
                 ) from error
 
     def has(self, case: Case, subjects: Sequence[str], rounds: int) -> bool:
-        """Whether a case was measured here: this machine, these versions, this commit."""
+        """Whether a case was measured here: this machine, these versions, this commit.
+
+        One whose process was killed was not, nor one with a subject that was not asked for then, or
+        whose package has come, gone or changed.
+        """
         known = self.results.get(case.key)
         return (
             known is not None
             and known["where"] == machine(case.device, case.threads)
             and known["software"] == software()
             and known["rounds"] >= rounds
-            and ("failed" in known or set(subjects) <= set(known["subjects"]))
+            and not known.get("failed", "").startswith(_KILLED)
+            and {name: version_of(name) for name in subjects}.items()
+            <= known.get("packages", {}).items()
         )
 
     def keep(self, case: Case, result: dict[str, Any]) -> None:
@@ -111,15 +118,8 @@ def run_case(
             return result
     reason = said[-1][:_MOST_WORDS] if said else f"exit code {code}"
     if code == -signal.SIGKILL:
-        reason = "killed, most likely for want of memory"
-    return {
-        "case": case.to_dict(),
-        "where": machine(case.device, case.threads),
-        "software": software(),
-        "date": str(date.today()),
-        "rounds": rounds,
-        "failed": f"{reason} (while {doing})",
-    }
+        reason = f"{_KILLED}, most likely for want of memory"
+    return heading(case, subjects, rounds) | {"failed": f"{reason} (while {doing})"}
 
 
 def _follow(

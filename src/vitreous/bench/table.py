@@ -27,17 +27,19 @@ Cells are images a second, medians of interleaved rounds; all subjects of a line
 - **Matrix rate** (ours / best peer): the model's operations, all tokens counted through all blocks,
   over the time, as a share of the rate of its bare matrix products, which took their turns too.
 - **Reading** (ours / best peer): the least time to read the weights from memory, as a share.
-- **Memory** (ours / best peer): weights, what the optimiser keeps, and the peak of a call.
+- **Memory** (ours / best peer): weights, what the optimiser and CUDA graphs keep, and the peak of a
+  call.
 
 All have the same weights, and the same logits to 1e-4 (float32), 5e-2 (bfloat16) or 0.2 (int8,
 float8) of the largest, which is checked before the clock runs. Beside these two of ours the others
-run in bfloat16.
+run in bfloat16. On a GPU float32 is without TF32, but for what users get by default.
 vit-pytorch alone has an architecture of its own (no biases for queries, keys and values; two more
 layer norms): its weights are those of a model of ours of
 that architecture. Compiled: the others by `torch.compile(model)`; ours is `vitreous.optimize` in
-inference, whose time has the normalisation of bytes in it, and is compiled block by block in
-training. A step: forward, cross-entropy, backward, clipping, fused AdamW; ours is the training
-loop's own."""
+inference, whose time has the normalisation of bytes in it and which on a GPU may replay small
+batches as CUDA graphs, and is compiled block by block in training. Eager int8 and float8 are
+`vitreous.optimize` uncompiled. A step: forward, cross-entropy, backward, clipping, fused AdamW;
+ours is the training loop's own."""
 
 
 def markdown(results: Iterable[Mapping[str, Any]], figures: Sequence[str]) -> str:

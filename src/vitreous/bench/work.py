@@ -74,7 +74,10 @@ def _inference(
     subject: Subject, model: nn.Module, case: Case, pixels: Tensor, images: Tensor
 ) -> Job:
     if isinstance(model, Classifier) and (case.mode == "compiled" or case.precision in QUANTISED):
-        fast = optimize(model, pixels, device=case.device, precision=case.precision)
+        compiled = None if case.mode == "compiled" else False
+        fast = optimize(
+            model, pixels, device=case.device, precision=case.precision, compiled=compiled
+        )
         return Job(lambda: cast(Tensor, fast(pixels)), lambda: _held(fast), case.precision)
     dtype = getattr(torch, case.floating)
     images = images.to(dtype)
@@ -88,12 +91,13 @@ def _inference(
 
 
 def _default(subject: Subject, model: nn.Module, case: Case, images: Tensor) -> Job:
-    """Ours with the precision that `predict` chooses, the others as their READMEs call them."""
+    """Ours with the precision that `predict` chooses, the others as they come."""
     ours = isinstance(model, Classifier)
     engine = choose_engine(case.device, "auto" if ours else "float32")
 
+    @torch.inference_mode()
     def run() -> Tensor:
-        with torch.inference_mode() if ours else torch.no_grad(), engine.autocast():
+        with engine.autocast():
             return subject.answer(model, images)
 
     return Job(run, lambda: _held(model), engine.precision)

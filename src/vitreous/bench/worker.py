@@ -8,7 +8,8 @@ import math
 import sys
 import time
 import warnings
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -22,9 +23,9 @@ from vitreous.bench.case import Case
 from vitreous.bench.limits import bare_products, memory_bandwidth
 from vitreous.bench.machine import machine, software
 from vitreous.bench.measure import interleave
-from vitreous.bench.memory import working_memory
+from vitreous.bench.memory import recorded_memory, working_memory
 from vitreous.bench.plan import is_checkpoint
-from vitreous.bench.roster import build_subject
+from vitreous.bench.roster import build_subject, version_of
 from vitreous.bench.subject import LeftOutError, Subject, randomise
 from vitreous.bench.work import Job, prepare
 from vitreous.data.batch import normalise
@@ -34,6 +35,7 @@ from vitreous.model.build import create_model
 from vitreous.model.classifier import Classifier
 from vitreous.model.cost import multiply_adds
 from vitreous.model.variants import variant_config
+from vitreous.parallel.device import Engine
 from vitreous.weights.passport import passport_of
 
 MARK = "bench: "
@@ -66,7 +68,7 @@ def measure(case: Case, names: list[str], rounds: int) -> dict[str, Any]:
         rounds: How many turns each has.
 
     Returns:
-        A dictionary that `json.dumps` takes: `case`, `where`, `date`, `rounds`;
+        A dictionary that `json.dumps` takes: what `heading` says;
         `flops` of one image's forward pass, `weights_bytes`, `bandwidth` (bytes a second);
         `products`, the bare ones' `flops` and seconds by round, or None;
         and `subjects`, by name: seconds by round, memory in bytes, the difference of logits; or
@@ -75,8 +77,22 @@ def measure(case: Case, names: list[str], rounds: int) -> dict[str, Any]:
     Raises:
         UserError: The case's model cannot be made.
     """
-    if case.threads:
-        torch.set_num_threads(case.threads)
+    threads, device = torch.get_num_threads(), torch.device(case.device)
+    # Clocks, memory and compilers ask the current GPU.
+    current = torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+    # Where float32 is asked for, nobody has TF32; unasked, each has what comes of it.
+    engine = Engine(device, case.floating, "as asked")
+    exact = engine.exact() if case.work != "default" else nullcontext()
+    try:
+        if case.threads:
+            torch.set_num_threads(case.threads)
+        with current, exact:
+            return _measure(case, names, rounds)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _measure(case: Case, names: list[str], rounds: int) -> dict[str, Any]:
     model = build_model(case)
     config = model.config
     height, width = config.image_size
@@ -85,12 +101,8 @@ def measure(case: Case, names: list[str], rounds: int) -> dict[str, Any]:
     pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
     images = normalise(pixels, passport_of(model).preprocessing)
     reference = answer(model, images)
-    result: dict[str, Any] = {
-        "case": case.to_dict(),
-        "where": machine(case.device, case.threads),
-        "software": software(),
-        "date": str(date.today()),
-        "rounds": rounds,
+    result = {
+        **heading(case, names, rounds),
         "parameters": sum(p.numel() for p in model.parameters()),
         "flops": 2 * multiply_adds(config),
         "pixels": height * width,
@@ -130,6 +142,24 @@ def measure(case: Case, names: list[str], rounds: int) -> dict[str, Any]:
     return result
 
 
+def heading(case: Case, names: Sequence[str], rounds: int) -> dict[str, Any]:
+    """What is kept of a case whatever comes of it: what was asked for, where, when and of whom.
+
+    Args:
+        case: What to do.
+        names: Subjects; `packages` has the version of each, None where it is not installed.
+        rounds: How many turns each has.
+    """
+    return {
+        "case": case.to_dict(),
+        "where": machine(case.device, case.threads),
+        "software": software(),
+        "packages": {name: version_of(name) for name in names},
+        "date": str(date.today()),
+        "rounds": rounds,
+    }
+
+
 def build_model(case: Case) -> Classifier:
     """The model whose weights all have: a checkpoint's, or random ones of a named variant.
 
@@ -162,7 +192,7 @@ def make_ready(
     Raises:
         LeftOutError: It cannot take part, or gives other logits.
     """
-    begin = time.perf_counter()
+    begin, others = time.perf_counter(), recorded_memory(case.device)
     subject = build_subject(name, model)
     expected = reference if subject.twin is None else answer(subject.twin, images.cpu())
     same_weights = subject.twin is None
@@ -170,9 +200,9 @@ def make_ready(
     difference = None
     if case.work == "training":
         # A step gives no logits: what it trains is compared before.
-        in_float32 = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+        engine = Engine(torch.device(case.device), "float32", "as its answer is")
         moved = subject.model.to(case.device).eval()  # not in inference mode: it will train
-        with torch.inference_mode(), in_float32:
+        with torch.inference_mode(), engine.autocast():
             logits = subject.answer(moved, images[:_COMPARED])
         difference = _compare(logits, expected, "float32")
     job = prepare(subject, case, pixels, images, reference.shape[1])
@@ -185,7 +215,7 @@ def make_ready(
     ready = time.perf_counter()
     job.run()
     working = working_memory(job.run, case.device)
-    held = job.held()
+    held = job.held() + recorded_memory(case.device) - others
     return job, {
         "version": subject.version,
         "precision": job.precision,

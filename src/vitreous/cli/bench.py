@@ -47,7 +47,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         parser.add_argument(f"--{name}", metavar="A,B", help=words)
     parser.add_argument("--image_size", metavar="INT", type=int, help="side, pixels")
     parser.add_argument("--rounds", metavar="INT", type=int, default=9, help="turns of each")
-    parser.add_argument("--device", metavar="NAME", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--device", metavar="NAME", default="auto", help="auto, cpu, cuda, cuda:1")
     parser.add_argument("--threads", metavar="INT", type=int, default=0, help="of the CPU")
     parser.add_argument("--quick", action="store_true", help="ViT-B/16, batch 8, eager")
     parser.add_argument("--plan", action="store_true", help="say what it would do and how long")
@@ -98,7 +98,7 @@ def _plan(arguments: Namespace) -> "Plan":
         models=tuple(arguments.models),
         batches=tuple(map(int, batches)),
         image_size=arguments.image_size,
-        device=choose_engine(arguments.device, "float32").device.type,
+        device=str(choose_engine(arguments.device, "float32").device),
         threads=arguments.threads,
         quick=arguments.quick,
         **chosen,

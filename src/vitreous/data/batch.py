@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int64, Real, UInt8
 from torch import Tensor
 
+from vitreous.data.constant import constant
 from vitreous.data.preprocessing import Preprocessing
 
 # Of a piece that a CPU normalises at once: a quarter of a megabyte.
@@ -64,8 +65,7 @@ def normalise(images: Real[Tensor, "B C H W"], rule: Preprocessing) -> Float[Ten
         images: Pixels in [0, 255]: bytes, or floats where training changed their colours.
         rule: Gives mean and std.
     """
-    mean = torch.tensor(rule.mean, device=images.device).view(-1, 1, 1)
-    std = torch.tensor(rule.std, device=images.device).view(-1, 1, 1)
+    mean, std = (constant(v, images.device).view(-1, 1, 1) for v in (rule.mean, rule.std))
     scale, shift = 1 / (255 * std), mean / std
     out = torch.empty(images.shape, device=images.device)
     # On a CPU in pieces, which stay in the cache from one pass to the next. Converted first: a
@@ -80,6 +80,5 @@ def normalise(images: Real[Tensor, "B C H W"], rule: Preprocessing) -> Float[Ten
 
 def denormalise(images: Float[Tensor, "B C H W"], rule: Preprocessing) -> Float[Tensor, "B C H W"]:
     """Undo `normalise`: pixels in [0, 1], but for what augmentation has put outside."""
-    mean = torch.tensor(rule.mean, device=images.device).view(-1, 1, 1)
-    std = torch.tensor(rule.std, device=images.device).view(-1, 1, 1)
+    mean, std = (constant(v, images.device).view(-1, 1, 1) for v in (rule.mean, rule.std))
     return images * std + mean

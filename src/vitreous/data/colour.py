@@ -6,6 +6,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from vitreous.data.augmentation import Augmentation
+from vitreous.data.constant import constant
 from vitreous.data.draws import Draws
 
 
@@ -49,6 +50,6 @@ def _turn_hue(
     sixth = torch.where(images[:, 1:2] == value, 2 + blue - red, 4 + red - green)
     sixth = torch.where(images[:, :1] == value, green - blue, sixth)
     # How far each channel lies from its own place on the circle.
-    start = torch.tensor([5.0, 3.0, 1.0], device=images.device).view(3, 1, 1)
+    start = constant((5.0, 3.0, 1.0), images.device).view(3, 1, 1)
     away = (start + sixth + 6 * turn) % 6
     return value - chroma * torch.minimum(away, 4 - away).clamp(0, 1)

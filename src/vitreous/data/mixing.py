@@ -40,13 +40,13 @@ def mix(
     if not kinds or draw.random() >= augmentation.mix_probability:
         return images, targets
     kind, alpha = kinds[int(draw.integers(len(kinds)))]
-    order = _neighbours(len(images), augmentation.repeats).to(images.device)
+    order = _neighbours(len(images), augmentation.repeats, images.device)
     images, share = kind(images, order, float(draw.beta(alpha, alpha)), draw)
     return images, targets.lerp(targets[order], 1 - share)
 
 
-def _neighbours(size: int, repeats: int) -> Int64[Tensor, " B"]:
-    index = torch.arange(size)
+def _neighbours(size: int, repeats: int, device: torch.device) -> Int64[Tensor, " B"]:
+    index = torch.arange(size, device=device)
     neighbour = (index // repeats ^ 1) * repeats + index % repeats
     return torch.where(neighbour < size, neighbour, index)
 

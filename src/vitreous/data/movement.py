@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vitreous.data.augmentation import Augmentation
+from vitreous.data.constant import constant
 from vitreous.data.draws import Draws
 
 
@@ -35,12 +36,12 @@ def move(
             are meant for a square, and hold their angles on any other shape.
     """
     H, W = images.shape[2:]
-    pixel = movement.new_tensor([2 / W, 2 / H])
+    pixel = constant((2 / W, 2 / H), movement.device, movement.dtype)
     turned, shift = movement.split((2, 1), dim=2)
     shifted_only = (turned == torch.eye(2, device=movement.device)).all((1, 2))[:, None, None]
     whole = ((shift.mT / pixel).round() * pixel).mT
     movement = torch.cat([turned, torch.where(shifted_only, whole, shift)], 2)
-    square = movement.new_tensor([[1, H / W, 1], [W / H, 1, 1]])
+    square = constant(((1, H / W, 1), (W / H, 1, 1)), movement.device, movement.dtype)
     grid = _sampled(movement * square, H, W)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 

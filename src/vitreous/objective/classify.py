@@ -85,7 +85,8 @@ class Classification:
             terms = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
             losses = terms.sum(1)
         if self.class_weights is not None:
-            losses = losses * self._image_weights(targets, self.class_weights.to(logits.device))
+            self.class_weights = self.class_weights.to(logits.device)  # once: the host waits
+            losses = losses * self._image_weights(targets, self.class_weights)
         return losses.mean()
 
     def _image_weights(

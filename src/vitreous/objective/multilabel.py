@@ -66,4 +66,5 @@ class MultiLabel:
         if self.presence_weights is None:
             return None
         present = (targets - self.label_smoothing / 2) / (1 - self.label_smoothing)
-        return 1 + (self.presence_weights.to(targets.device) - 1) * present
+        self.presence_weights = self.presence_weights.to(targets.device)  # once: the host waits
+        return 1 + (self.presence_weights - 1) * present

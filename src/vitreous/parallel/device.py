@@ -1,12 +1,14 @@
 """Which device runs the work, and the precision it is best at, by capability and measurement."""
 
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import torch
+from torch.compiler import is_compiling
 from torch.nn import functional as F
 
 from vitreous.errors import UserError
@@ -21,7 +23,7 @@ class Engine:
     Attributes:
         device: Where tensors live.
         precision: `bfloat16` runs matrix products in bfloat16 under autocast, with float32
-            weights and sums.
+            weights and sums; `float32` is that in full, without the TF32 of GPUs.
         reason: Why this precision, to be said once.
     """
 
@@ -32,8 +34,36 @@ class Engine:
     def autocast(self) -> AbstractContextManager[object]:
         """The context to run a forward pass in."""
         if self.precision == "float32":
-            return nullcontext()
+            return self.exact()
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+    def exact(self) -> AbstractContextManager[object]:
+        """The context to run a backward pass in: float32, where it is the precision, in full."""
+        # What compiles sees the flags of its callers, and cannot follow their change.
+        if self.precision != "float32" or self.device.type != "cuda" or is_compiling():
+            return nullcontext()
+        return _without_tf32()
+
+
+@contextmanager
+def _without_tf32() -> Iterator[None]:
+    """Products and convolutions of GPUs with all bits of float32; TF32 reads 10 of the 23.
+
+    PyTorch lets cuDNN convolve in TF32 unasked. What is off already stays untouched, so that one
+    such context may stand in another.
+    """
+    cudnn: Any = torch.backends.cudnn
+    matmul: Any = torch.backends.cuda.matmul
+    # Asked by the newer name, which answers whichever one was set; Inductor reads the older.
+    found = ((cudnn, cudnn.conv.fp32_precision), (matmul, matmul.fp32_precision))
+    rounding = [place for place, precision in found if precision == "tf32"]
+    for place in rounding:
+        place.allow_tf32 = False
+    try:
+        yield
+    finally:
+        for place in rounding:
+            place.allow_tf32 = True
 
 
 def choose_engine(device: str = "auto", precision: str = "auto") -> Engine:

@@ -1,5 +1,6 @@
 """The training loop: batch, step, log, validate, save."""
 
+import math
 import time
 from collections.abc import Generator
 from contextlib import closing
@@ -46,7 +47,6 @@ from vitreous.train.tracker import Tracker, open_tracker
 
 # Streams of randomness of a step, beside the samples' own.
 _DROPOUT, _MIXING = 1, 2
-_VALIDATION_BATCH = 128
 
 
 class Loop:
@@ -355,7 +355,7 @@ class Loop:
         return EvaluationLoader(
             part,
             self.config.preprocessing,
-            batch_size=_VALIDATION_BATCH,
+            batch_size=_validation_batch(self.engine.device, self.config.preprocessing.size),
             faults=Faults(len(part.labels), self.config.bad_limit),
             workers=self._workers(),
             rank=rank(),
@@ -380,6 +380,13 @@ class Loop:
         """Whether validation has not improved for as long as the run is patient."""
         patience = self.config.patience
         return patience > 0 and first_says(patience <= self.standing.since)
+
+
+def _validation_batch(device: torch.device, size: tuple[int, int]) -> int:
+    """Images at once, the same on all ranks: many fill a GPU, where they are not too large."""
+    if device.type == "cpu":
+        return 128
+    return min(max(512 * 224**2 // math.prod(size), 128), 512)
 
 
 def _stream(*numbers: int) -> int:

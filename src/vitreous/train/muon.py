@@ -97,7 +97,8 @@ def _together(matrices: Sequence[Tensor]) -> Tensor:
 
 
 def _apart(stacked: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
-    return list(stacked.unbind()) if len(like) > 1 else [stacked]
+    """In rows, as the matrices are: what acts on many at once goes one by one through others."""
+    return list(stacked.contiguous().unbind()) if len(like) > 1 else [stacked]
 
 
 def _of_one_shape(matrices: Sequence[Tensor]) -> Iterator[list[Tensor]]:

@@ -54,7 +54,7 @@ def accumulate(
     sums: Sums = {}
     for number, piece in enumerate(pieces, 1):
         share = len(piece.images) / len(task.images)
-        with unsynced(model) if number < len(pieces) else nullcontext():
+        with unsynced(model) if number < len(pieces) else nullcontext(), engine.exact():
             with engine.autocast():
                 outcome = objective.measure(model, piece)
             (outcome.loss * share).backward()

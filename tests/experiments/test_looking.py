@@ -201,7 +201,8 @@ def test_published_numbers() -> None:
 
 def test_vtab_task_by_task(shelf: Path, tmp_path: Path) -> None:
     found = done("vtab", shelf, tmp_path)
-    assert found.results.rows == ["SVHN", "EuroSAT", "dSpr-Loc"]
+    assert found.results.rows == ["hybrid", "vit"]
+    assert list(found.results.row("vit")) == ["SVHN", "EuroSAT", "dSpr-Loc"]
     assert "missing: Caltech101, CIFAR-100" in found.findings[0].why
     assert (tmp_path / "table9.svg").is_file()
 
@@ -218,6 +219,12 @@ def test_what_is_absent_is_told_first(name: str, shelf: Path, tmp_path: Path) ->
     )
     with pytest.raises(UserError, match="none of"):
         find_experiment(name).trials(empty)
+    gone = Setting(
+        scale="pocket", seeds=1, data=Collection(shelf / "no"), weights=shelf / "weights"
+    )
+    what = {"table2": "ImageNet", "table9": "VTAB"}[name]
+    with pytest.raises(UserError, match=f"no: none of {what}"):
+        find_experiment(name).trials(gone)
 
 
 def test_speed_is_of_this_machine(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from vitreous.data.sample import Part
 from vitreous.experiments.experiment import Experiment, Scale, Setting
-from vitreous.experiments.figure7 import IMAGES, distances, survey_images
+from vitreous.experiments.figure7 import IMAGES, as_shares, distances, survey_images
 from vitreous.experiments.finding import Finding
 from vitreous.experiments.results import Outcome, Results
 from vitreous.experiments.subject import drawn_of, looks
@@ -28,18 +28,18 @@ def _look(model: Classifier, part: Part, images: int) -> Outcome:
 
     found = survey_images(model, part, images)
     far = distances(found)
-    everywhere = uniform_distance(found.grid, found.patch)
+    shares = as_shares(far, found.grid, found.patch)
     assert isinstance(model.config, ViTConfig)
     return Outcome(
         {
-            _NEAREST: float(far[0].min() / everywhere),
-            "mean of the first layer": float(far[0].mean() / everywhere),
-            "mean of the last layer": float(far[-1].mean() / everywhere),
-            _LOCAL: float((far < _HALF * everywhere).mean()),
+            _NEAREST: float(shares[0].min()),
+            "mean of the first layer": float(shares[0].mean()),
+            "mean of the last layer": float(shares[-1].mean()),
+            _LOCAL: float((shares < _HALF).mean()),
         },
         facts={
             "distance": far.tolist(),
-            "everywhere": everywhere,
+            "everywhere": uniform_distance(found.grid, found.patch),
             "hybrid": model.config.stem is not None,
             "architecture": model.config.name,
         },

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from rich.console import Console
 
@@ -15,6 +16,7 @@ import vitreous
 from small_sets import write_sets
 from vitreous.cli.main import main
 from vitreous.errors import UserError
+from vitreous.experiments import figure12
 from vitreous.experiments.cache import TrialCache, in_order
 from vitreous.experiments.catalogue import find_experiment
 from vitreous.experiments.collection import Collection
@@ -238,7 +240,10 @@ def test_what_speeds_say() -> None:
     experiment = find_experiment("d5")
     for power, verdict in ((1, "holds"), (2, "does not hold")):
         results = Results(
-            ("ViT-B/16", Outcome({f"images/s at {side}": side ** (-2.0 * power)}))
+            (
+                "ViT-B/16",
+                Outcome({f"images/s at {side}": side ** (-2.0 * power)}, facts={"side": side}),
+            )
             for side in (64, 128, 224, 384, 512)
         )
         speed, memory = experiment.findings(results)
@@ -246,6 +251,33 @@ def test_what_speeds_say() -> None:
         assert memory.verdict == "not shown"
         assert experiment.draw is not None
         assert len(experiment.draw(results).axes) == 1
+
+
+def test_the_side_that_was_run_counts() -> None:
+    """Patches of 14 divide neither 384 nor 512."""
+    experiment = find_experiment("figure12")
+    results = Results(
+        ("ViT-H/14", Outcome({f"images/s at {side}": run**-2.0}, facts={"side": run}))
+        for side, run in ((384, 378), (512, 518))
+    )
+    speed, _ = experiment.findings(results)
+    assert "from 378 to 518 pixels a side" in speed.why
+    assert "to the power 1.00" in speed.why
+    assert experiment.draw is not None
+    (line,) = experiment.draw(results).axes[0].lines
+    assert line.get_xdata().tolist() == [378, 518]
+
+
+def test_what_does_not_fit_has_no_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> float:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(figure12, "_pass_seconds", full)
+    outcome = SpeedTrial(row="ViT-Ti/16", side=32).run(tmp_path, lambda trial: tmp_path)
+    assert outcome.values == {}
+    one = Outcome({"images/s at 64": 9.0}, facts={"side": 64})
+    speed, _ = find_experiment("figure12").findings(Results([("ViT-B/16", one), ("x", outcome)]))
+    assert speed.why == "fewer than two sizes fit into this machine's memory"
 
 
 def test_axial_models_are_said_to_be_absent() -> None:

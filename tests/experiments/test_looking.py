@@ -103,6 +103,19 @@ def test_figures_of_the_inside(shelf: Path, tmp_path: Path) -> None:
     assert again.results.cells == seven.results.cells, "read from the cache"
 
 
+def test_the_set_that_was_looked_at_is_named(shelf: Path, tmp_path: Path) -> None:
+    assert "over 3 images of five flowers" in done("figure6", shelf, tmp_path).findings[0].why
+    (tmp_path / "data").mkdir()
+    for part in ("train", "test"):
+        shutil.copy(shelf / "data" / f"cifar10_jpeg_{part}.npz", tmp_path / "data")
+    (tmp_path / "weights").symlink_to(shelf / "weights")
+    six = done("figure6", tmp_path, tmp_path)
+    assert "over 12 images of CIFAR-10" in six.findings[0].why
+    assert "on images of CIFAR-10 where --data has no flowers" in six.to_dict()["measured_as"]
+    seven = done("figure7", tmp_path, tmp_path)
+    assert {cell.facts[0]["images of"] for cell in seven.results.cells.values()} == {"CIFAR-10"}
+
+
 def test_a_figure_says_how_many_it_leaves_out(shelf: Path, tmp_path: Path) -> None:
     found = done("figure11", shelf, tmp_path, "weights/vit.safetensors")
     outcome = Outcome({"local heads": 0.5}, facts=found.results["vit", "local heads"].facts[0])

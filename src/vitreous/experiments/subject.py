@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from vitreous.data.sample import Dataset, Part
 from vitreous.data.split import Subset
 from vitreous.durable import sha256
 from vitreous.errors import UserError
-from vitreous.experiments.collection import first_of_each_class, sampled_fingerprint
+from vitreous.experiments.collection import KNOWN, first_of_each_class, sampled_fingerprint
 from vitreous.experiments.experiment import Setting
 from vitreous.experiments.results import Outcome
 from vitreous.experiments.small import small_vit, training
@@ -42,6 +42,7 @@ class LookTrial(Trial):
         look: Makes it.
         part: Images to look at.
         images: How many.
+        shown: The title of their set, kept among the facts.
     """
 
     subject: Path | TrainingTrial
@@ -49,6 +50,7 @@ class LookTrial(Trial):
     look: Look
     part: Part
     images: int
+    shown: str
 
     @property
     def needs(self) -> Sequence[Trial]:
@@ -100,7 +102,8 @@ class LookTrial(Trial):
             model = load(self.subject)
         else:
             model = load(finished(self.subject) / "run")
-        return self.look(model.eval(), self.part, self.images)
+        outcome = self.look(model.eval(), self.part, self.images)
+        return replace(outcome, facts={**outcome.facts, "images of": self.shown})
 
 
 def looks(
@@ -118,23 +121,24 @@ def looks(
     Raises:
         UserError: The weights or the data are not there.
     """
+    subjects: Mapping[str, Path | TrainingTrial]
     if setting.weights is not None:
-        part = chosen(_photographs(setting), images)
-        return [
-            LookTrial(row=name, subject=path, what=what, look=look, part=part, images=images)
-            for name, path in checkpoints(setting.weights).items()
-        ]
-    part = chosen(setting.data.open("cifar10"), images)
+        name, subjects = _photographs(setting), checkpoints(setting.weights)
+    else:
+        name = "cifar10"
+        subjects = {f"small {kind or 'ViT'}": small_subject(setting, kind) for kind in small}
+    part = chosen(setting.data.open(name), images)
     return [
         LookTrial(
-            row=f"small {kind or 'ViT'}",
-            subject=small_subject(setting, kind),
+            row=row,
+            subject=subject,
             what=what,
             look=look,
             part=part,
             images=images,
+            shown=KNOWN[name].title,
         )
-        for kind in small
+        for row, subject in subjects.items()
     ]
 
 
@@ -228,15 +232,17 @@ def chosen(dataset: Dataset, images: int) -> Subset:
     return Subset([part], np.asarray(spread(part.labels, images), np.int64))
 
 
-def _photographs(setting: Setting) -> Dataset:
-    """Flowers, or else CIFAR-10."""
+def _photographs(setting: Setting) -> str:
+    """The name in `KNOWN` of the set of flowers, or else of CIFAR-10."""
     try:
-        return setting.data.open("flowers")
+        setting.data.find("flowers")
     except UserError as absent:
         try:
-            return setting.data.open("cifar10")
+            setting.data.find("cifar10")
         except UserError:
             raise absent from None
+        return "cifar10"
+    return "flowers"
 
 
 def digest_of(path: Path) -> str:

@@ -2,8 +2,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vitreous.data.sources.pixels import PixelPart
 from vitreous.errors import UserError
-from vitreous.experiments.collection import Collection, fingerprint, first_of_each_class
+from vitreous.experiments.collection import (
+    Collection,
+    fingerprint,
+    first_of_each_class,
+    sampled_fingerprint,
+)
 
 
 @pytest.fixture
@@ -67,3 +73,25 @@ def test_the_fingerprint_knows_every_pixel_and_label(tiny) -> None:
     before = fingerprint(part)
     part.parts["train"].pixels[5, 3, 3, 0] ^= 1
     assert fingerprint(part) != before
+
+
+def test_a_set_encoded_again_or_renamed_far_behind_is_another(flowers) -> None:
+    def seen(pixels, names) -> str:
+        part = PixelPart(names, np.zeros(len(names), np.int64), lambda: pixels)
+        return sampled_fingerprint({"test": part})
+
+    pixels = np.random.default_rng(0).integers(0, 256, (1200, 2, 2, 3), np.uint8)
+    names = [f"{number}.png" for number in range(1200)]
+    prints = {
+        seen(pixels, names),
+        seen(pixels ^ 1, names),
+        seen(pixels.reshape(1200, 1, 4, 3), names),
+        seen(pixels, [*names[:-1], "last.png"]),
+    }
+    assert len(prints) == 4
+    assert seen(pixels.copy(), names) in prints
+    assert seen(pixels[:0], []), "no image at all"
+    whole = Collection(flowers).open("flowers").parts
+    before = sampled_fingerprint(whole)
+    (flowers / "flower_photos" / "daisy" / "0.png").write_bytes(b"damaged")
+    assert sampled_fingerprint(Collection(flowers).open("flowers").parts) != before

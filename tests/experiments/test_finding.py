@@ -46,12 +46,29 @@ def test_the_nearest_of_the_others_decides() -> None:
     assert higher_than_all("h", [HIGH, LOW], BETWEEN).verdict == "does not hold"
 
 
+def test_one_whose_seeds_differ_much_is_not_passed_over() -> None:
+    near, loose = Cell((0.610, 0.611, 0.612)), Cell((0.40, 0.62, 0.86))
+    none = Cell((0.600, 0.601, 0.602))
+    found = higher_than_all("h", [near, loose], none)
+    assert (found.verdict, found.why) == ("not shown", higher("h", loose, none).why)
+    below = Cell((0.590, 0.591, 0.592))
+    assert higher_than_all("h", [near, loose, below], none).verdict == "does not hold"
+
+
 def test_alike() -> None:
     assert alike("a", [HIGH, BETWEEN], margin=0.02).verdict == "holds"
     assert alike("a", [HIGH, BETWEEN], margin=0.0).verdict == "not shown"
     assert alike("a", [HIGH, BETWEEN, LOW], margin=0.02).verdict == "does not hold"
     same = Cell((0.5, 0.5))
     assert alike("a", [same, same], margin=0.0).verdict == "holds"
+
+
+def test_loose_means_are_not_shown_to_be_alike() -> None:
+    loose, tight = Cell((0.70, 0.80, 0.90)), Cell((0.798, 0.802, 0.81))
+    found = alike("a", [loose, tight], margin=0.005)
+    assert found.verdict == "not shown"
+    assert found.why.endswith("the largest spread over seeds is 10.00 points")
+    assert alike("a", [loose, tight], margin=0.06).verdict == "holds"
 
 
 def test_overall() -> None:

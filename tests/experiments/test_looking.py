@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from rich.console import Console
 
@@ -15,6 +16,7 @@ import vitreous
 from small_sets import write_sets
 from vitreous.cli.main import main
 from vitreous.errors import UserError
+from vitreous.experiments import figure12
 from vitreous.experiments.cache import TrialCache, in_order
 from vitreous.experiments.catalogue import find_experiment
 from vitreous.experiments.collection import Collection
@@ -99,6 +101,19 @@ def test_figures_of_the_inside(shelf: Path, tmp_path: Path) -> None:
         assert title.endswith("hybrid, the first of 2 checkpoints")
     again = done("figure7", shelf, tmp_path)
     assert again.results.cells == seven.results.cells, "read from the cache"
+
+
+def test_the_set_that_was_looked_at_is_named(shelf: Path, tmp_path: Path) -> None:
+    assert "over 3 images of five flowers" in done("figure6", shelf, tmp_path).findings[0].why
+    (tmp_path / "data").mkdir()
+    for part in ("train", "test"):
+        shutil.copy(shelf / "data" / f"cifar10_jpeg_{part}.npz", tmp_path / "data")
+    (tmp_path / "weights").symlink_to(shelf / "weights")
+    six = done("figure6", tmp_path, tmp_path)
+    assert "over 12 images of CIFAR-10" in six.findings[0].why
+    assert "on images of CIFAR-10 where --data has no flowers" in six.to_dict()["measured_as"]
+    seven = done("figure7", tmp_path, tmp_path)
+    assert {cell.facts[0]["images of"] for cell in seven.results.cells.values()} == {"CIFAR-10"}
 
 
 def test_a_figure_says_how_many_it_leaves_out(shelf: Path, tmp_path: Path) -> None:
@@ -201,7 +216,8 @@ def test_published_numbers() -> None:
 
 def test_vtab_task_by_task(shelf: Path, tmp_path: Path) -> None:
     found = done("vtab", shelf, tmp_path)
-    assert found.results.rows == ["SVHN", "EuroSAT", "dSpr-Loc"]
+    assert found.results.rows == ["hybrid", "vit"]
+    assert list(found.results.row("vit")) == ["SVHN", "EuroSAT", "dSpr-Loc"]
     assert "missing: Caltech101, CIFAR-100" in found.findings[0].why
     assert (tmp_path / "table9.svg").is_file()
 
@@ -218,6 +234,12 @@ def test_what_is_absent_is_told_first(name: str, shelf: Path, tmp_path: Path) ->
     )
     with pytest.raises(UserError, match="none of"):
         find_experiment(name).trials(empty)
+    gone = Setting(
+        scale="pocket", seeds=1, data=Collection(shelf / "no"), weights=shelf / "weights"
+    )
+    what = {"table2": "ImageNet", "table9": "VTAB"}[name]
+    with pytest.raises(UserError, match=f"no: none of {what}"):
+        find_experiment(name).trials(gone)
 
 
 def test_speed_is_of_this_machine(tmp_path: Path) -> None:
@@ -231,7 +253,10 @@ def test_what_speeds_say() -> None:
     experiment = find_experiment("d5")
     for power, verdict in ((1, "holds"), (2, "does not hold")):
         results = Results(
-            ("ViT-B/16", Outcome({f"images/s at {side}": side ** (-2.0 * power)}))
+            (
+                "ViT-B/16",
+                Outcome({f"images/s at {side}": side ** (-2.0 * power)}, facts={"side": side}),
+            )
             for side in (64, 128, 224, 384, 512)
         )
         speed, memory = experiment.findings(results)
@@ -239,6 +264,33 @@ def test_what_speeds_say() -> None:
         assert memory.verdict == "not shown"
         assert experiment.draw is not None
         assert len(experiment.draw(results).axes) == 1
+
+
+def test_the_side_that_was_run_counts() -> None:
+    """Patches of 14 divide neither 384 nor 512."""
+    experiment = find_experiment("figure12")
+    results = Results(
+        ("ViT-H/14", Outcome({f"images/s at {side}": run**-2.0}, facts={"side": run}))
+        for side, run in ((384, 378), (512, 518))
+    )
+    speed, _ = experiment.findings(results)
+    assert "from 378 to 518 pixels a side" in speed.why
+    assert "to the power 1.00" in speed.why
+    assert experiment.draw is not None
+    (line,) = experiment.draw(results).axes[0].lines
+    assert line.get_xdata().tolist() == [378, 518]
+
+
+def test_what_does_not_fit_has_no_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> float:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(figure12, "_pass_seconds", full)
+    outcome = SpeedTrial(row="ViT-Ti/16", side=32).run(tmp_path, lambda trial: tmp_path)
+    assert outcome.values == {}
+    one = Outcome({"images/s at 64": 9.0}, facts={"side": 64})
+    speed, _ = find_experiment("figure12").findings(Results([("ViT-B/16", one), ("x", outcome)]))
+    assert speed.why == "fewer than two sizes fit into this machine's memory"
 
 
 def test_axial_models_are_said_to_be_absent() -> None:

@@ -58,6 +58,24 @@ def test_fewer_epochs_keep_the_steps_of_the_warm_up() -> None:
     assert warmups[0] == pytest.approx(warmups[1])
 
 
+@pytest.mark.parametrize("name", ["figure5", "figure9", "figure10"])
+def test_warm_up_and_last_rate_are_the_papers_whatever_was_replaced(name: str) -> None:
+    for run in runs(name).values():
+        config = run.config.with_length(run.images)
+        assert config.schedule.warmup * config.steps == pytest.approx(10_000, rel=1e-4), run.label
+        last = config.schedule.final * config.optimizer.learning_rate
+        assert last == pytest.approx(1e-5), run.label
+
+
+def test_the_mean_has_a_linear_head() -> None:
+    layers = {label: run.config.model.pre_logits for label, run in runs("figure9").items()}
+    assert layers == {
+        "class token, 8e-4 on JFT-300M": 768,
+        "mean, 8e-4 on JFT-300M": None,
+        "mean, 3e-4 on JFT-300M": None,
+    }
+
+
 def test_table7_has_both_optimisers() -> None:
     planned = runs("table7")
     assert len(planned) == 4

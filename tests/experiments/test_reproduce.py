@@ -67,6 +67,14 @@ def test_table_verdict_and_figure(tmp_path, drawn) -> None:
     assert "6/6" in text.getvalue()
 
 
+def test_seeds_are_those_that_were_run(tmp_path, drawn) -> None:
+    once = experiment_of(drawn, trials=lambda setting: [drawn(row="ViT"), drawn(row="ResNet")])
+    cache, console = TrialCache(tmp_path / "trials"), Console(file=io.StringIO())
+    for experiment, seeds in ((once, 1), (experiment_of(drawn), 3)):
+        done = reproduce(experiment, setting_of(tmp_path), tmp_path / "out", cache, console)
+        assert done.to_dict()["seeds"] == seeds
+
+
 def test_more_seeds_run_only_what_is_new(tmp_path, drawn) -> None:
     experiment, cache = experiment_of(drawn), TrialCache(tmp_path / "trials")
     for seeds in (1, 3, 3):

@@ -2,6 +2,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
+import torch
 
 from vitreous.errors import UserError
 from vitreous.experiments.cache import TrialCache
@@ -33,6 +34,9 @@ def test_a_run_gives_its_accuracy_and_cost(finished, tiny) -> None:
     assert outcome.flops == 120 * (6 * multiply_adds(trial.config.model) - 2 * 4 * 16 * 16)
     assert outcome.seconds > 0
     assert len(outcome.facts["classes"]) == 10
+    assert outcome.facts["threads"] == torch.get_num_threads()
+    assert outcome.facts["device"] in ("cpu", "cuda")
+    assert outcome.facts["precision"] in ("float32", "bfloat16")
     left = {path.name for path in (cache.place(trial) / "run").iterdir()}
     assert {"model.safetensors", "config.json", "report.json"} <= left
     assert "checkpoints" not in left

@@ -59,8 +59,10 @@ def write_task(folder: Path, seed: int) -> None:
             Image.fromarray(pixels.astype(np.uint8)).save(file)
 
 
-def judged(table: str, architecture: str, measured: dict[str, float]) -> Finding:
-    facts = {"architecture": architecture}
+def judged(
+    table: str, architecture: str, measured: dict[str, float], finetuned: str | bool = "finetune"
+) -> Finding:
+    facts = {"architecture": architecture, "finetuned": finetuned}
     results = Results(
         ("mine", Outcome({column: value}, facts=facts)) for column, value in measured.items()
     )
@@ -93,6 +95,18 @@ def test_a_checkpoint_meets_its_row(table: str, architecture: str, row: str) -> 
     assert f"nearest in all is {row}: " in found.why
 
 
+def test_only_fine_tuning_in_every_column_can_be_the_papers() -> None:
+    published = find_experiment("table5").published
+    row = {column: value for (name, column), value in published.items() if name == "ViT-L/16 JFT"}
+    probed = judged("table5", "ViT-L/16", row, finetuned=False)
+    assert probed.verdict == "not shown"
+    assert "a linear probe here, fine-tuning there" in probed.why
+    del row["Pets"], row["ReaL"]
+    some = judged("table5", "ViT-L/16", row)
+    assert some.verdict == "not shown"
+    assert some.why.endswith("not measured: ReaL, Pets")
+
+
 def test_one_row_is_taken_for_all_columns() -> None:
     """CIFAR-10 as from JFT-300M and Pets as from ImageNet alone are no row of the table."""
     mixed = {"CIFAR-10": 0.9900, "CIFAR-100": 0.9187, "Pets": 0.9381}
@@ -117,7 +131,7 @@ def test_vtab_is_the_mean_of_all_tasks(weights: Path, tmp_path: Path) -> None:
     found = done("table2", data, weights, tmp_path / "out")
     assert set(found.results.cells) == {("weights", VTAB)}
     tasks = done("table9", data, weights, tmp_path / "out").results  # nothing is measured again
-    each = [tasks[task.name, "weights"].mean for task in TASKS]
+    each = [tasks["weights", task.name].mean for task in TASKS]
     assert len(set(each)) > 1
     assert found.results["weights", VTAB].mean == pytest.approx(np.mean(each))
     trials = [
@@ -202,6 +216,6 @@ def test_a_task_fine_tuned(weights: Path, tmp_path: Path, monkeypatch: pytest.Mo
     (trial,) = find_experiment("table9").trials(setting)
     outcome = TrialCache(tmp_path / "trials").run(trial)
     assert outcome.facts["num_images"] == 20
-    assert outcome.values["weights"] == outcome.facts["accuracy"]
-    told = find_experiment("table9").findings(Results([(task.name, outcome)]))[0].why
+    assert outcome.values[task.name] == outcome.facts["accuracy"]
+    told = find_experiment("table9").findings(Results([("weights", outcome)]))[0].why
     assert "both fine-tuned" in told

@@ -59,6 +59,12 @@ def test_smoothing_spreads_a_share_over_all_classes() -> None:
     assert targets[0].tolist() == pytest.approx([0.8, 0.1, 0.1])
 
 
+def test_a_sigmoids_yes_and_no_are_smoothed_towards_one_another() -> None:
+    """(1 - s) y + s (1 - y), s being half of the share; the number of classes decides nothing."""
+    sigmoid = Classification(K, RULE, Augmentation(), 0.2, "sigmoid")
+    assert sigmoid.prepare(batch(), draw()).targets[0].tolist() == pytest.approx([0.9, 0.1, 0.1])
+
+
 def test_the_loss_is_the_cross_entropy_in_nats() -> None:
     logits = torch.randn(B, K, generator=torch.Generator().manual_seed(1), requires_grad=True)
     task = objective().prepare(batch(), draw())

@@ -17,6 +17,8 @@ class TrialCache:
     """A folder of trials, each in a folder named by its digest.
 
     `key.json` there says what decided the result, and `outcome.json`, written last, what it is.
+    Another machine's result is taken as equal: it follows the same law, though another number of
+    threads, device or precision, which the facts of a training have, gives other bits.
 
     Args:
         folder: Made when the first trial is.

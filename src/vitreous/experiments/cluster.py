@@ -60,6 +60,7 @@ def paper_run(
     *,
     share: float = 1.0,
     epochs: float | None = None,
+    learning_rate: float | None = None,
     label: str = "",
 ) -> PaperRun:
     """A run of the paper by its recipe.
@@ -70,6 +71,7 @@ def paper_run(
         recipe: Such as `paper_jft`.
         share: Of the images that it is run on, for subsets.
         epochs: The recipe's where not given; the warm-up keeps its steps.
+        learning_rate: The recipe's where not given; the last one stays as it was.
         label: What tells it from the others; the model's name where not given.
     """
     name, images, classes = data
@@ -89,6 +91,10 @@ def paper_run(
         assert run.epochs is not None
         schedule = replace(run.schedule, warmup=run.schedule.warmup * run.epochs / epochs)
         run = replace(run, epochs=epochs, schedule=schedule)
+    if learning_rate is not None:
+        optimizer = replace(run.optimizer, learning_rate=learning_rate)
+        final = run.schedule.final * run.optimizer.learning_rate / learning_rate
+        run = replace(run, optimizer=optimizer, schedule=replace(run.schedule, final=final))
     return PaperRun(label=label or config.name, data=subset, images=images, config=run)
 
 

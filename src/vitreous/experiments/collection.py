@@ -1,6 +1,7 @@
 """The user's data sets, found by name in one folder, with their pixels in memory."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from vitreous.data.sample import Dataset, Part
 from vitreous.data.sources.pixels import PixelPart
 from vitreous.data.split import with_validation
 from vitreous.data.transform import fit_for_test
-from vitreous.errors import UserError
+from vitreous.errors import BadImageError, UserError
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,9 @@ KNOWN = {
         "unpack ILSVRC-2012 of image-net.org into imagenet/",
     ),
 }
+
+
+_SAMPLED = 16
 
 
 class Collection:
@@ -184,6 +188,31 @@ def fingerprint(dataset: Dataset) -> str:
         digest.update(f"{name} {part.pixels.shape}".encode())
         digest.update(part.labels.tobytes())
         digest.update(part.pixels.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def sampled_fingerprint(parts: Mapping[str, Part]) -> str:
+    """SHA-256 over the names and labels of all images of some parts, and the pixels of a few.
+
+    Sets of the same names may be of other sizes, or encoded again: 16 images of each part, spread
+    evenly, show it, where reading all would take longer than many a trial.
+
+    Args:
+        parts: By name; not in memory.
+    """
+    digest = hashlib.sha256()
+    for name, part in sorted(parts.items()):
+        count = len(part.labels)
+        digest.update(repr((name, list(part.names), part.labels.shape)).encode())
+        digest.update(part.labels.tobytes())
+        places = np.linspace(0, count - 1, min(count, _SAMPLED)).round().astype(int)
+        for place in places.tolist():
+            try:
+                pixels = part.read(place)
+            except BadImageError:  # the trial skips it too, or refuses
+                continue
+            digest.update(repr(pixels.shape).encode())
+            digest.update(pixels.tobytes())
     return digest.hexdigest()[:16]
 
 

@@ -44,9 +44,7 @@ def _trials(setting: Setting) -> Sequence[Trial]:
 def _findings(results: Results) -> Sequence[Finding]:
     cell = results["ViT", "accuracy"]
     worst = min(cell.values)
-    verdict: Verdict = (
-        "holds" if worst >= _BAR else "does not hold" if cell.mean < _BAR else "not shown"
-    )
+    verdict: Verdict = "holds" if worst >= _BAR else "does not hold"
     claim = f"every seed reaches {_BAR:.1%}"
     return [Finding(claim, verdict, f"{worst:.2%} is the worst of {len(cell.values)}")]
 

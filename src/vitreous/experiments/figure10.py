@@ -113,10 +113,9 @@ def _paper() -> Sequence[PaperRun]:
 
     runs = []
     for label, (epochs, rate, decay) in _PAPER.items():
-        run = paper_run(JFT, "ViT-L/16", paper_jft, label=label)
-        optimizer = replace(run.config.optimizer, learning_rate=rate, weight_decay=decay)
-        config = replace(run.config, epochs=float(epochs), optimizer=optimizer)
-        runs.append(replace(run, config=config))
+        run = paper_run(JFT, "ViT-L/16", paper_jft, epochs=epochs, learning_rate=rate, label=label)
+        optimizer = replace(run.config.optimizer, weight_decay=decay)
+        runs.append(replace(run, config=replace(run.config, optimizer=optimizer)))
     return runs
 
 

@@ -54,7 +54,10 @@ class SpeedTrial(Trial):
         return {"kind": "speed", "variant": self.row, "side": self.side, "machine": machine}
 
     def run(self, folder: Path, finished: Callable[[Trial], Path]) -> Outcome:
-        """Time whole passes; on a GPU find the largest batch too, by doubling."""
+        """Time whole passes; on a GPU find the largest batch too, by doubling.
+
+        What does not fit into the memory one image at a time has no value.
+        """
         import torch
 
         from vitreous.model.build import create_model
@@ -79,12 +82,15 @@ class SpeedTrial(Trial):
                     speeds[batch] = batch / _pass_seconds(model, images(batch))
             except torch.OutOfMemoryError:
                 break
+        facts = {"side": side, "precision": engine.precision}
+        if not speeds:
+            return Outcome({}, facts=facts)
         best = max(speeds, key=speeds.__getitem__)
         values = {_SPEED.format(self.side): speeds[best]}
         if engine.device.type == "cuda":
             with engine.autocast():
                 values[_LARGEST.format(self.side)] = float(_largest(model, images))
-        return Outcome(values, facts={"batch": best, "side": side, "precision": engine.precision})
+        return Outcome(values, facts=facts | {"batch": best})
 
 
 def _pass_seconds(model: "nn.Module", images: "Tensor") -> float:
@@ -133,28 +139,37 @@ def _trials(setting: Setting) -> Sequence[Trial]:
 
 
 def curve(results: Results, row: str, form: str) -> list[tuple[int, float]]:
-    """(side, value) of a row's columns of one kind."""
-    places = [(side, (row, form.format(side))) for side in SIZES]
-    return [(side, results[place].mean) for side, place in places if place in results]
+    """(side, value) of a row's columns of one kind; the side is the one that was run."""
+    places = [(row, form.format(side)) for side in SIZES]
+    return [
+        (results[place].facts[0]["side"], results[place].mean)
+        for place in places
+        if place in results
+    ]
 
 
 def _findings(results: Results) -> Sequence[Finding]:
     found = []
     for row in results.rows:
-        (small, fast), (large, slow) = curve(results, row, _SPEED)[-2:]
         if row.startswith("ViT"):
-            # Speed goes as pixels to the minus one, or minus two where attention were all.
-            power = log(fast / slow) / log((large / small) ** 2)
-            found.append(
-                Finding(
-                    f"{row}: the cost that grows with the square of the tokens hardly shows",
-                    "holds" if power < 1.5 else "does not hold",
-                    f"from {small} to {large} pixels a side the time an image goes as its pixels "
-                    f"to the power {power:.2f}; attention alone would make it 2",
-                )
-            )
+            found.append(_growth(row, curve(results, row, _SPEED)))
     found.append(_memory(results))
     return found
+
+
+def _growth(row: str, points: Sequence[tuple[int, float]]) -> Finding:
+    claim = f"{row}: the cost that grows with the square of the tokens hardly shows"
+    if len(points) < 2:
+        return Finding(claim, "not shown", "fewer than two sizes fit into this machine's memory")
+    (small, fast), (large, slow) = points[-2:]
+    # Speed goes as pixels to the minus one, or minus two where attention were all.
+    power = log(fast / slow) / log((large / small) ** 2)
+    return Finding(
+        claim,
+        "holds" if power < 1.5 else "does not hold",
+        f"from {small} to {large} pixels a side the time an image goes as its pixels to the power "
+        f"{power:.2f}; attention alone would make it 2",
+    )
 
 
 def _memory(results: Results) -> Finding:
@@ -188,7 +203,8 @@ EXPERIMENT = Experiment(
     form={"": ",.3g"},
     scales={
         "pocket": Scale(
-            what="images a second on this machine's CPU, one at a time",
+            what="images a second on this machine: one at a time on its CPU, or on its GPU, where "
+            "it has one, as at --scale lab",
             minutes=4,
             seeds=1,
         ),

@@ -1,6 +1,6 @@
 """Figure 7: filters of the patch embedding, similarity of positions, distance of attention."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,6 +48,22 @@ def distances(found: "Survey") -> Float[np.ndarray, "L k"]:
     return np.stack([found.distance[layer].mean.numpy() for layer in sorted(found.distance)])
 
 
+def as_shares(
+    far: Float[np.ndarray, "L k"], grid: tuple[int, int], patch: int
+) -> Float[np.ndarray, "L k"]:
+    """Distances by that of a head to which all patches are alike; of one patch alone, ones.
+
+    Args:
+        far: Of `distances`.
+        grid: (h, w).
+        patch: Side of a patch, pixels.
+    """
+    from vitreous.analysis.distance import uniform_distance
+
+    everywhere = uniform_distance(grid, patch)
+    return far / everywhere if everywhere else np.ones_like(far)
+
+
 def _look(model: Classifier, part: Part, images: int) -> Outcome:
     from scipy.stats import spearmanr
 
@@ -60,25 +76,29 @@ def _look(model: Classifier, part: Part, images: int) -> Outcome:
     found = survey_images(model, part, images)
     assert isinstance(model, VisionTransformer)
     far = distances(found)
-    everywhere = uniform_distance(found.grid, found.patch)
+    shares = as_shares(far, found.grid, found.patch)
     components = filter_components(first_kernel(model))
-    similarity = position_similarity(added_positions(model)).cpu().numpy()
+    positions = added_positions(model)
+    similarity = position_similarity(positions).cpu().numpy()
     depth = np.arange(len(far)).repeat(far.shape[1])
-    growth = spearmanr(depth, far.ravel()).statistic if len(far) > 1 else 0.0
+    # Of what is all alike there is no correlation.
+    growth = spearmanr(depth, far.ravel()).statistic if len(far) > 1 and np.ptp(far) else 0.0
     return Outcome(
         {
             "variance in 28 filters": float(components.explained.sum()),
-            **_likeness(similarity),
-            "nearest head of the first layer": float(far[0].min() / everywhere),
-            "farthest head of the first layer": float(far[0].max() / everywhere),
-            "nearest head of the last layer": float(far[-1].min() / everywhere),
-            "distance grows with depth": float(np.nan_to_num(growth)),
+            **(_likeness(similarity) if positions.any() else {}),
+            "nearest head of the first layer": float(shares[0].min()),
+            "farthest head of the first layer": float(shares[0].max()),
+            "nearest head of the last layer": float(shares[-1].min()),
+            "distance grows with depth": float(growth),
         },
         facts={
             "filters": np.round(components.images, 4).tolist(),
             "similarity": np.round(_at_most(similarity, 14), 3).tolist(),
             "distance": far.tolist(),
-            "everywhere": everywhere,
+            "everywhere": uniform_distance(found.grid, found.patch),
+            "grid": found.grid,
+            "positions": bool(positions.any()),
         },
     )
 
@@ -119,37 +139,53 @@ def _findings(results: Results) -> Sequence[Finding]:
 
 def _of(results: Results, row: str) -> Sequence[Finding]:
     value = {column: cell.mean for column, cell in results.row(row).items()}
-    found = []
-    if "cosine elsewhere" in value:
-        near, line, aside = (
-            value[f"cosine {name}"] for name in ("side by side", "in a row or column", "elsewhere")
-        )
-        found = [
-            _judge(
-                f"{row}: closer patches have more similar positions",
-                near > max(line, aside) + _CLEAR,
-                f"side by side {near:.2f}, farther apart {max(line, aside):.2f}",
-            ),
-            _judge(
-                f"{row}: rows and columns show in the positions",
-                line > aside + _CLEAR,
-                f"in a row or column {line:.2f}, elsewhere at like distances {aside:.2f}",
-            ),
-        ]
+    facts = next(iter(results.row(row).values())).facts[0]
+    h, w = facts["grid"]
+    return [*_of_positions(row, value, facts["positions"]), *_of_distance(row, value, h * w)]
+
+
+def _of_positions(row: str, value: Mapping[str, float], added: bool) -> Sequence[Finding]:
+    closer = f"{row}: closer patches have more similar positions"
+    lines = f"{row}: rows and columns show in the positions"
+    if not added or "cosine elsewhere" not in value:
+        why = "its grid has no patches aside" if added else "it adds no positions to its patches"
+        return [Finding(claim, "not shown", why) for claim in (closer, lines)]
+    near, line, aside = (
+        value[f"cosine {name}"] for name in ("side by side", "in a row or column", "elsewhere")
+    )
+    return [
+        _judge(
+            closer,
+            near > max(line, aside) + _CLEAR,
+            f"side by side {near:.2f}, farther apart {max(line, aside):.2f}",
+        ),
+        _judge(
+            lines,
+            line > aside + _CLEAR,
+            f"in a row or column {line:.2f}, elsewhere at like distances {aside:.2f}",
+        ),
+    ]
+
+
+def _of_distance(row: str, value: Mapping[str, float], patches: int) -> Sequence[Finding]:
+    spread = f"{row}: in the lowest layer some heads look far already, and others are local"
+    grows = f"{row}: attention distance grows with depth"
+    if patches == 1:
+        why = "its grid has one patch, and nothing is far"
+        return [Finding(claim, "not shown", why) for claim in (spread, grows)]
     # The small model stands in for one that has seen thousands of times as many images.
     short = "; few images form little attention" if row.startswith("small") else ""
     first = [value[f"{which} head of the first layer"] for which in ("nearest", "farthest")]
     growth = value["distance grows with depth"]
     return [
-        *found,
         _judge(
-            f"{row}: in the lowest layer some heads look far already, and others are local",
+            spread,
             first[1] > 0.8 and first[0] < 0.6,
             f"the nearest {first[0]:.0%} and the farthest {first[1]:.0%} of the distance of a head "
             f"to which all patches are alike{short}",
         ),
         _judge(
-            f"{row}: attention distance grows with depth",
+            grows,
             growth > 0.2,
             f"rank correlation of layer and distance {growth:+.2f}{short}",
         ),
@@ -176,9 +212,9 @@ EXPERIMENT = Experiment(
     form={"": ".2f"},
     scales={
         "pocket": Scale(
-            what="each checkpoint of --weights on 128 flower photos, or else a ViT of 6 blocks "
-            "trained here on 10,000 images of CIFAR-10; distances are shares of that of a head to "
-            "which all patches are alike",
+            what="each checkpoint of --weights on 128 flower photos (on images of CIFAR-10 where "
+            "--data has no flowers), or else a ViT of 6 blocks trained here on 10,000 images of "
+            "CIFAR-10; distances are shares of that of a head to which all patches are alike",
             minutes=8,
             seeds=1,
         )

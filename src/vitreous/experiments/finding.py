@@ -66,16 +66,26 @@ def higher(claim: str, a: Cell, b: Cell, *, points: bool = True) -> Finding:
 
 
 def higher_than_all(claim: str, others: Sequence[Cell], low: Cell) -> Finding:
-    """The claim that one cell is lower than each of the others: decided by the nearest of them."""
-    return higher(claim, min(others, key=lambda cell: cell.mean), low)
+    """The claim that one cell is lower than each of the others: the worst for it of them decides.
+
+    That is one for which the claim does not hold, else the one whose interval reaches lowest: a
+    mean far above says little where seeds differ much.
+    """
+
+    def place(other: Cell) -> tuple[bool, float, float]:
+        _, low_end, high_end = difference(other, low)
+        return high_end >= 0, low_end, other.mean
+
+    return higher(claim, min(others, key=place), low)
 
 
 def alike(claim: str, cells: Sequence[Cell], *, margin: float) -> Finding:
     """The claim that nothing sets some cells apart.
 
     It does not hold where an analysis of variance tells them apart (p < 0.05) and the largest
-    difference of two means is over the margin; it is not shown where the means differ by more
-    than the margin, but no more than seeds do.
+    difference of two means is over the margin. It is not shown where the means differ by more
+    than the margin, but no more than seeds do; nor where they do not, but the seeds of a cell
+    have a standard deviation of over twice the margin: means so loose agree by chance.
 
     Args:
         claim: In a sentence.
@@ -93,6 +103,10 @@ def alike(claim: str, cells: Sequence[Cell], *, margin: float) -> Finding:
         p = 0.0 if gap else 1.0
     told += f" (margin {100 * margin:.2f}), and an analysis of variance has p = {p:.2g}"
     if gap <= margin:
+        spread = max(cell.spread for cell in cells)
+        if spread > 2 * margin:
+            told += f"; the largest spread over seeds is {100 * spread:.2f} points"
+            return Finding(claim, "not shown", told)
         return Finding(claim, "holds", told)
     return Finding(claim, "does not hold" if p < 1 - _CONFIDENCE else "not shown", told)
 

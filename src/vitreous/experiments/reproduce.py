@@ -68,7 +68,8 @@ class Reproduction:
             "published_as": experiment.published_as,
             "scale": self.setting.scale,
             "measured_as": experiment.scale(self.setting.scale).what,
-            "seeds": self.setting.seeds,
+            # Those that were run: what is drawn once has one, however many were asked for.
+            "seeds": max((len(cell.values) for cell in self.results.cells.values()), default=0),
             "verdict": overall(self.findings),
             "findings": [asdict(finding) for finding in self.findings],
             "rows": rows,

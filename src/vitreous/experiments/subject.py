@@ -1,8 +1,9 @@
 """The models that are looked into: the user's checkpoints, or a small one that is trained."""
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from vitreous.data.sample import Dataset, Part
 from vitreous.data.split import Subset
 from vitreous.durable import sha256
 from vitreous.errors import UserError
-from vitreous.experiments.collection import first_of_each_class
+from vitreous.experiments.collection import KNOWN, first_of_each_class, sampled_fingerprint
 from vitreous.experiments.experiment import Setting
 from vitreous.experiments.results import Outcome
 from vitreous.experiments.small import small_vit, training
@@ -41,6 +42,7 @@ class LookTrial(Trial):
         look: Makes it.
         part: Images to look at.
         images: How many.
+        shown: The title of their set, kept among the facts.
     """
 
     subject: Path | TrainingTrial
@@ -48,6 +50,7 @@ class LookTrial(Trial):
     look: Look
     part: Part
     images: int
+    shown: str
 
     @property
     def needs(self) -> Sequence[Trial]:
@@ -56,16 +59,15 @@ class LookTrial(Trial):
 
     @cached_property
     def key(self) -> dict[str, Any]:
-        """The weights, the images' names and labels, and what is asked."""
+        """The weights, the images, and what is asked."""
         if isinstance(self.subject, Path):
             subject = digest_of(self.subject)
         else:
             subject = self.subject.digest
-        seen = hashlib.sha256(repr((list(self.part.names), self.part.labels.tolist())).encode())
         return {
             "kind": self.what,
             "subject": subject,
-            "part": seen.hexdigest()[:16],
+            "part": sampled_fingerprint({"test": self.part}),
             "images": self.images,
         }
 
@@ -100,7 +102,8 @@ class LookTrial(Trial):
             model = load(self.subject)
         else:
             model = load(finished(self.subject) / "run")
-        return self.look(model.eval(), self.part, self.images)
+        outcome = self.look(model.eval(), self.part, self.images)
+        return replace(outcome, facts={**outcome.facts, "images of": self.shown})
 
 
 def looks(
@@ -118,34 +121,38 @@ def looks(
     Raises:
         UserError: The weights or the data are not there.
     """
+    subjects: Mapping[str, Path | TrainingTrial]
     if setting.weights is not None:
-        part = chosen(_photographs(setting), images)
-        return [
-            LookTrial(row=path.stem, subject=path, what=what, look=look, part=part, images=images)
-            for path in checkpoints(setting.weights)
-        ]
-    part = chosen(setting.data.open("cifar10"), images)
+        name, subjects = _photographs(setting), checkpoints(setting.weights)
+    else:
+        name = "cifar10"
+        subjects = {f"small {kind or 'ViT'}": small_subject(setting, kind) for kind in small}
+    part = chosen(setting.data.open(name), images)
     return [
         LookTrial(
-            row=f"small {kind or 'ViT'}",
-            subject=small_subject(setting, kind),
+            row=row,
+            subject=subject,
             what=what,
             look=look,
             part=part,
             images=images,
+            shown=KNOWN[name].title,
         )
-        for kind in small
+        for row, subject in subjects.items()
     ]
 
 
-def checkpoints(weights: Path) -> list[Path]:
-    """The checkpoints of a folder, or the one that is given.
+def checkpoints(weights: Path) -> dict[str, Path]:
+    """The checkpoints of a folder, or the one that is given, by the names of their rows.
+
+    A folder has its whole name, a file its name without the suffix; where two would have the same,
+    all have their whole names.
 
     Raises:
         UserError: There is none.
     """
     if weights.is_file() or (weights / "model.safetensors").is_file():
-        return [weights]
+        return _named([weights])
     if not weights.is_dir():
         raise UserError(f"--weights {weights}: no such file or folder")
     found = [
@@ -157,7 +164,14 @@ def checkpoints(weights: Path) -> list[Path]:
         raise UserError(
             f"--weights {weights}: no checkpoint in it ({', '.join(SUFFIXES)} or a run folder)"
         )
-    return found
+    return _named(found)
+
+
+def _named(paths: Sequence[Path]) -> dict[str, Path]:
+    whole = [path.absolute().name for path in paths]
+    # A folder's name may have points in it, as timm's models do.
+    short = [name if path.is_dir() else path.stem for name, path in zip(whole, paths, strict=True)]
+    return dict(zip(short if len(set(short)) == len(paths) else whole, paths, strict=True))
 
 
 @cache
@@ -218,17 +232,31 @@ def chosen(dataset: Dataset, images: int) -> Subset:
     return Subset([part], np.asarray(spread(part.labels, images), np.int64))
 
 
-def _photographs(setting: Setting) -> Dataset:
-    """Flowers, or else CIFAR-10."""
+def _photographs(setting: Setting) -> str:
+    """The name in `KNOWN` of the set of flowers, or else of CIFAR-10."""
     try:
-        return setting.data.open("flowers")
+        setting.data.find("flowers")
     except UserError as absent:
         try:
-            return setting.data.open("cifar10")
+            setting.data.find("cifar10")
         except UserError:
             raise absent from None
+        return "cifar10"
+    return "flowers"
 
 
 def digest_of(path: Path) -> str:
-    """SHA-256 of a checkpoint, or of the model of a run folder."""
-    return sha256(path / "model.safetensors" if path.is_dir() else path)
+    """SHA-256 of all that a checkpoint is read from: files of tensors, and the JSON beside them.
+
+    Raises:
+        UserError: It cannot be opened; names the file and what to do.
+    """
+    from vitreous.weights.read import open_checkpoint
+
+    try:
+        found = open_checkpoint(path)
+    except UserError as error:
+        raise _refused(path, error) from error
+    beside = json.dumps([found.config, found.preprocessor], sort_keys=True)
+    read = [*(sha256(file) for file in (found.file, *found.shards)), beside]
+    return hashlib.sha256("\n".join(read).encode()).hexdigest()

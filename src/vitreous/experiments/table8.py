@@ -90,7 +90,7 @@ def _findings(results: Results) -> Sequence[Finding]:
     none = results["none", "stem"]
     nearest = min(published, key=lambda cell: cell.mean)
     # The paper's others differ by an eighth of what having none costs; a third is still nothing.
-    margin = abs(nearest.mean - none.mean) / 3
+    margin = max(nearest.mean - none.mean, 0) / 3
     return [
         higher_than_all("without positions the model loses clearly to any", published, none),
         alike("which positions, and where, makes no difference", published, margin=margin),

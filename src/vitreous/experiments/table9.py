@@ -31,12 +31,11 @@ def _trials(setting: Setting) -> Sequence[Trial]:
 
 def _findings(results: Results) -> Sequence[Finding]:
     tasks = {task.name: task for task in TASKS}
-    absent = missing(TASKS, {tasks[row]: "" for row in results.rows})
     found = []
-    for model in dict.fromkeys(column for _, column in results.cells):
-        rows = [
-            dict(results[row, model].facts[0]) for row in results.rows if (row, model) in results
-        ]
+    for model in results.rows:
+        cells = results.row(model)
+        rows = [dict(cell.facts[0]) for cell in cells.values()]
+        absent = missing(TASKS, {tasks[column]: "" for column in cells})
         told = "; ".join(
             f"{mean['group']} ({mean['tasks']} of {mean['of']}) {mean['accuracy']:.1%}, "
             f"{PUBLISHED[-1]} {mean['published'][PUBLISHED[-1]]:.1%}"
@@ -60,14 +59,17 @@ def _findings(results: Results) -> Sequence[Finding]:
 def _draw(results: Results) -> "Figure":
     from vitreous.report.paper_figures import by_task
 
+    here: dict[str, dict[str, float]] = {}
+    for (model, task), cell in results.cells.items():
+        here.setdefault(task, {})[model] = cell.mean
     return by_task(
         {
             task.name: (
-                {model: cell.mean for model, cell in results.row(task.name).items()},
+                here[task.name],
                 dict(zip(PUBLISHED, (value / 100 for value in task.published), strict=True)),
             )
             for task in TASKS
-            if task.name in results.rows
+            if task.name in here
         }
     )
 
@@ -78,9 +80,9 @@ EXPERIMENT = Experiment(
     source="Table 9, Figure 2",
     published_as="top-1 after fine-tuning, ViT-H/14 and ViT-L/16",
     published={
-        (task.name, column): value / 100
+        (model, task.name): task.published[place] / 100
+        for place, model in enumerate(PUBLISHED)
         for task in TASKS
-        for column, value in zip(PUBLISHED, task.published, strict=True)
     },
     scales={
         "pocket": Scale(

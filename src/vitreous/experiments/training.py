@@ -110,6 +110,7 @@ class TrainingTrial(Trial):
 
     def run(self, folder: Path, finished: Callable[[Trial], Path]) -> Outcome:
         """Train, or go on; what only a resume would need is deleted in the end."""
+        import torch
         from rich.console import Console
 
         from vitreous.train.run import train
@@ -127,7 +128,14 @@ class TrainingTrial(Trial):
             shutil.rmtree(out / spare, ignore_errors=True)
         history = read_history(out / "metrics.jsonl")
         seconds = 3600 * history[-1]["device_hours"] if history else 0.0
-        facts = {"curve": _curve(history)}
+        engine = choose_engine(config.device, config.precision)
+        facts = {
+            "curve": _curve(history),
+            # In these a number's last bits differ, and the key does not (see TrialCache).
+            "threads": torch.get_num_threads(),
+            "device": engine.device.type,
+            "precision": engine.precision,
+        }
         if report is None or "classes" not in report:  # learnt without labels
             return Outcome({}, seconds, self.flops, facts)
         if len(report["classes"]) <= _MOST_CLASSES:

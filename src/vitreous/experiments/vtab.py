@@ -1,7 +1,6 @@
 """Trials on the tasks of VTAB-1k, and the mean over all 19 of them."""
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +11,7 @@ from vitreous.data.sample import Dataset
 from vitreous.evaluate.vtab import find_sets, open_task, score_linear
 from vitreous.evaluate.vtab_tasks import TASKS, Task
 from vitreous.experiments.cache import read_outcome
+from vitreous.experiments.collection import sampled_fingerprint
 from vitreous.experiments.experiment import Setting
 from vitreous.experiments.results import Outcome
 from vitreous.experiments.subject import check_loads, digest_of
@@ -23,7 +23,7 @@ class TaskTrial(Trial):
     """One checkpoint on one task.
 
     Attributes:
-        row: The task.
+        row: The checkpoint's name, which is no part of the outcome: that is shared by content.
         model: The checkpoint.
         task: Which.
         dataset: Of it.
@@ -37,15 +37,12 @@ class TaskTrial(Trial):
 
     @cached_property
     def key(self) -> dict[str, Any]:
-        """The weights, the names and labels of all images, and how."""
-        seen = hashlib.sha256()
-        for name, part in sorted(self.dataset.parts.items()):
-            seen.update(repr((name, list(part.names), part.labels.tolist())).encode())
+        """The weights, the images, and how."""
         return {
             "kind": "vtab finetuned" if self.finetuned else "vtab linear",
             "model": digest_of(self.model),
             "task": self.task.name,
-            "data": seen.hexdigest()[:16],
+            "data": sampled_fingerprint(self.dataset.parts),
         }
 
     def check(self) -> None:
@@ -74,7 +71,7 @@ class TaskTrial(Trial):
             row = score_linear(
                 load(self.model), self.task, self.dataset, choose_engine("auto", "float32")
             )
-        return Outcome({self.model.stem: row["accuracy"]}, facts=row)
+        return Outcome({self.task.name: row["accuracy"]}, facts=row)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -82,7 +79,7 @@ class MeanTrial(Trial):
     """The mean of one checkpoint over tasks.
 
     Attributes:
-        row: The checkpoint.
+        row: The checkpoint's name.
         column: Of the mean.
         tasks: What it is the mean of, all of the same checkpoint.
     """
@@ -104,44 +101,48 @@ class MeanTrial(Trial):
         """Read, and average."""
         from vitreous.weights.load import load
 
-        model = self.tasks[0].model
-        outcomes = [read_outcome(finished(task)) for task in self.tasks]
-        mean = fmean(outcome.values[model.stem] for outcome in outcomes)
-        return Outcome({self.column: mean}, facts={"architecture": load(model).config.name})
+        first = self.tasks[0]
+        mean = fmean(read_outcome(finished(trial)).values[trial.task.name] for trial in self.tasks)
+        facts = {"architecture": load(first.model).config.name, "finetuned": first.finetuned}
+        return Outcome({self.column: mean}, facts=facts)
 
 
 def present_tasks(setting: Setting) -> dict[Task, str]:
-    """The tasks whose sets lie in the user's data, there or in `vtab-1k/`, and where."""
+    """The tasks whose sets lie in the user's data, in `vtab-1k/` or else beside it, and where."""
     folder = setting.data.folder
-    return find_sets(next((f for f in (folder / "vtab-1k", folder) if f.is_dir()), folder))
+    found: dict[Task, str] = {}
+    for place in (folder, folder / "vtab-1k"):
+        if place.is_dir():
+            found |= find_sets(place)
+    return {task: found[task] for task in TASKS if task in found}
 
 
-def task_trials(setting: Setting, models: Sequence[Path]) -> list[TaskTrial]:
-    """Checkpoints on all tasks that are there, task by task."""
+def task_trials(setting: Setting, models: Mapping[str, Path]) -> list[TaskTrial]:
+    """Checkpoints, by name, on all tasks that are there."""
     opened = [(task, open_task(task, address)) for task, address in present_tasks(setting).items()]
     return [
         TaskTrial(
-            row=task.name,
+            row=name,
             model=model,
             task=task,
             dataset=dataset,
             finetuned=setting.scale == "lab",
         )
+        for name, model in models.items()
         for task, dataset in opened
-        for model in models
     ]
 
 
-def mean_trials(setting: Setting, models: Sequence[Path], column: str) -> list[MeanTrial]:
+def mean_trials(setting: Setting, models: Mapping[str, Path], column: str) -> list[MeanTrial]:
     """The mean over all 19 tasks; none where a task is missing: the table has no other mean."""
     if len(present_tasks(setting)) < len(TASKS):
         return []
     trials = task_trials(setting, models)
     return [
         MeanTrial(
-            row=model.stem,
+            row=name,
             column=column,
-            tasks=[trial for trial in trials if trial.model == model],
+            tasks=[trial for trial in trials if trial.row == name],
         )
-        for model in models
+        for name in models
     ]

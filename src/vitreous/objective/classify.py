@@ -30,7 +30,8 @@ class Classification:
         augmentation: What happens to whole batches: movement, colour, erasing, mixup and
             cutmix.
         label_smoothing: Share of each target that is spread over all classes evenly
-            (Szegedy et al. 2016, arXiv 1512.00567, section 7).
+            (Szegedy et al. 2016, arXiv 1512.00567, section 7); with `sigmoid`, share of each yes
+            and no that is moved to the middle between them: half of it goes to the other.
         loss: `softmax` or `sigmoid`.
         class_weights: (K,), what the loss of a class's images is multiplied by; 1 where None.
     """
@@ -49,6 +50,7 @@ class Classification:
         self.augmentation = augmentation
         self.label_smoothing = label_smoothing
         self.loss = loss
+        self.answers = 2 if loss == "sigmoid" else num_classes  # among which a target chooses
         self.class_weights = class_weights
 
     def learner(self, model: Classifier) -> Classifier:
@@ -60,7 +62,7 @@ class Classification:
         images = augment(batch, self.rule, draw)
         targets = F.one_hot(batch.labels, self.num_classes).float()
         if self.label_smoothing:
-            even = torch.full_like(targets, 1 / self.num_classes)
+            even = torch.full_like(targets, 1 / self.answers)
             targets = targets.lerp(even, self.label_smoothing)
         return Task(*mix(images, targets, self.augmentation, draw))
 
@@ -98,5 +100,5 @@ class Classification:
         outweigh a clear image's own.
         """
         smoothed = targets @ class_weights
-        even = class_weights.mean()
+        even = class_weights.sum() / self.answers
         return (smoothed - self.label_smoothing * even) / (1 - self.label_smoothing)

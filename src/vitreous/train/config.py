@@ -192,7 +192,8 @@ class TrainConfig:
             share of the training images; of images of several labels, their presence does.
         initial_bias: First value of the head's bias; -10 with `sigmoid` makes every class
             unlikely at the start.
-        label_smoothing: Share of each target spread over all classes.
+        label_smoothing: Share of each target spread over all classes; of a `sigmoid`'s targets,
+            the share of each yes and no that is moved to the middle between them.
         average: Decay of the running average of the weights, which becomes the result; 0 is off.
         result: Which weights the run hands over: the `last`, or the `best` of its validations.
         patience: Validations without a better one after which the run ends, with the best as its

@@ -163,6 +163,7 @@ def test_imagenet_rows_of_table_3():
     assert (small.epochs, small.optimizer.weight_decay, small.model.dropout) == (300, 0.3, 0.1)
     assert (small.optimizer.learning_rate, small.optimizer.clip) == (3e-3, 1.0)
     assert (small.schedule.shape, large.schedule.shape) == ("cosine", "linear")
+    assert small.label_smoothing / 2 == 1e-4  # of a yes becomes a no (issue 89)
     assert small.model.pre_logits == 768
     assert small.with_length(1_281_167).steps == pytest.approx(93_800, rel=1e-3)
 

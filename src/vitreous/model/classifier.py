@@ -7,6 +7,7 @@ from typing import Any
 from jaxtyping import Float, Real
 from torch import Tensor, nn
 
+from vitreous.errors import UserError
 from vitreous.model.config import ModelConfig
 from vitreous.model.pixel_kernel import change_channels
 from vitreous.model.recording import Recording
@@ -85,3 +86,16 @@ class Classifier(nn.Module, ABC):
         kernel = tensors[self.pixel_kernel]
         tensors[self.pixel_kernel] = change_channels(kernel, config.channels)
         return tensors
+
+
+def check_classifier(model: object, taker: str) -> None:
+    """Refuse what is no model of the package, or has one inside.
+
+    Raises:
+        UserError: It is none; `taker` is who was given it.
+    """
+    if not isinstance(model, Classifier):
+        raise UserError(
+            f"{taker} takes a model of vitreous and got {type(model).__name__}: give the model "
+            "itself, as load or create_model made it"
+        )

@@ -45,9 +45,14 @@ class Classifier(nn.Module, ABC):
             Logits (B, K), or the features of a model without a head.
 
         Raises:
-            UserError: Images of a size or of channels that the model cannot take, or a recording
-                of what it does not have.
+            UserError: Images of a size or of channels that the model cannot take, or not
+                normalised, or a recording of what it does not have.
         """
+        if not images.is_floating_point():
+            raise UserError(
+                f"the model takes normalised floats and got {str(images.dtype)[6:]}: predict and "
+                "optimize take pixels as decoded"
+            )
         return self.head(self.embed(images, recording))
 
     @abstractmethod

@@ -5,6 +5,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -208,3 +209,70 @@ def test_no_image_gives_no_prediction(model: Model) -> None:
 def test_a_model_without_a_head(model: Model, photos: list[Path]) -> None:
     with pytest.raises(UserError, match="no head to predict with: load it with num_classes="):
         predict(model(num_classes=0), photos)
+
+
+PIXELS = np.zeros((9, 9, 3), np.uint8)
+
+
+def test_each_module_trains_or_not_as_before(model: Model) -> None:
+    made = model().train()
+    made.encoder.eval()
+    predict(made, PIXELS)
+    assert made.training
+    assert not made.encoder.training
+    made.train()
+    with pytest.raises(UserError, match="cannot read"):
+        predict(made, [PIXELS, np.zeros((9, 9), np.uint8)])
+    assert all(module.training for module in made.modules())
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_model_of_another_precision(model: Model, dtype: torch.dtype, precision: str) -> None:
+    (expected,) = predict(model(), PIXELS, precision="float32")
+    (prediction,) = predict(model().to(dtype), PIXELS, precision=precision)
+    assert prediction.label == expected.label
+    assert prediction.confidence == pytest.approx(expected.confidence, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        ([None], r"is NoneType: give a path, a PIL image, or an array, uint8 of \(H, W, 3\)"),
+        (5, "is int: give a path"),
+        (b"abc", "is bytes: give a path"),
+        (torch.zeros(2, 3, 9, 9, dtype=torch.uint8), r"is a tensor: give tensor\.permute\(1, 2, 0"),
+    ],
+)
+def test_what_is_no_picture(
+    model: Model, image: Any, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a user meets it, without the tests' type checks."""
+    made = model()
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(UserError, match=f"cannot read image 0: {words}"):
+        predict(made, image)
+
+
+def test_what_is_no_model_of_ours(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: Any = torch.compile(model(), backend="eager")
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    stranger: Any = torch.nn.Linear(3, 3)
+    with pytest.raises(UserError, match="predict takes a model of vitreous and got Linear: give"):
+        predict(stranger, PIXELS)
+    assert predict(compiled, []) == []
+
+
+def test_names_of_another_head(model: Model) -> None:
+    made = model()
+    made.head = torch.nn.Linear(made.head.in_features, 5)
+    with pytest.raises(UserError, match="this model gives 5 logits and its passport names 3"):
+        predict(made, PIXELS)
+
+
+def test_logits_that_are_no_numbers(model: Model) -> None:
+    made = model()
+    torch.nn.init.constant_(made.head.weight, float("nan"))
+    made.passport = replace(passport_of(made), origin={"file": "mine.safetensors"})
+    with pytest.raises(UserError, match="mine.safetensors gives logits that are not finite: its"):
+        predict(made, PIXELS)

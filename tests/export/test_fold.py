@@ -8,7 +8,7 @@ import torch
 from small_models import build, bytes_for
 from vitreous.data.batch import normalise
 from vitreous.data.preprocessing import Preprocessing
-from vitreous.export.fold import Folded, Normalise, fold_normalisation
+from vitreous.export.fold import Folded, Normalise, fold_normalisation, fold_standardisation
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -51,3 +51,12 @@ def test_what_cannot_be_folded_normalises(shape: dict[str, object]) -> None:
     images = bytes_for(model)
     torch.testing.assert_close(pixels(images), normalise(images, rule_of(model)))
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_nothing_is_drawn_at_random() -> None:
+    model = build(stem=(1, 1), stem_width=32, image_size=(32, 32), patch=8)
+    torch.manual_seed(0)
+    fold_standardisation(model)
+    drawn = torch.rand(1)
+    torch.manual_seed(0)
+    assert torch.equal(drawn, torch.rand(1))

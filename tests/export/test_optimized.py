@@ -1,9 +1,11 @@
 """Optimised models answer as the models they were made from."""
 
+import copy
 import os
 import shutil
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import jaxtyping
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import vitreous
 from needs import needs_vnni
@@ -19,6 +21,7 @@ from small_models import build, bytes_for, plain, stamped
 from vitreous.errors import UserError
 from vitreous.export import optimized
 from vitreous.model.build import create_model
+from vitreous.parallel.strategy import recompute
 
 SHAPES = {
     "token": {},
@@ -154,6 +157,127 @@ def test_what_is_no_tensor(images: Any, monkeypatch: pytest.MonkeyPatch) -> None
         fast(images)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_autocast_around_it_changes_nothing(dtype: torch.dtype) -> None:
+    model = build()
+    images = bytes_for(model)
+    expected = plain(model, images)
+    with torch.autocast("cpu", dtype=dtype):
+        fast = model.optimize(images, precision="float32", device="cpu")
+        assert fast.agreement.features < 1e-5
+        assert fast.embed(images).dtype == torch.float32
+        torch.testing.assert_close(fast(images), expected, rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    "precision", ["float32", "bfloat16", pytest.param("int8", marks=needs_vnni)]
+)
+def test_copies_and_pickles_answer_alike(precision: str) -> None:
+    model = build()
+    images = bytes_for(model)
+    fast = model.optimize(images, precision=precision, device="cpu")
+    expected = fast(images)
+    file = BytesIO()
+    torch.save(fast, file)
+    file.seek(0)
+    for twin in (copy.deepcopy(fast), torch.load(file, weights_only=False)):
+        assert torch.equal(twin(images), expected)
+        assert twin.agreement == fast.agreement
+        assert {type(m) for m in twin.modules()} == {type(m) for m in fast.modules()}
+        twin.model.head.weight.zero_()
+        assert torch.equal(fast(images), expected)
+
+
+def test_it_is_neither_cast_nor_optimised_again() -> None:
+    model = build()
+    fast = model.optimize(bytes_for(model), precision="float32", device="cpu")
+    for change in (fast.half, fast.double, lambda: fast.to("meta"), nn.Sequential(fast).bfloat16):
+        with pytest.raises(UserError, match="keeps its device and precision: optimize again, with"):
+            change()
+    assert fast.to("cpu") is fast.float() is fast
+
+
+def test_it_stays_in_evaluation() -> None:
+    model = build(dropout=0.5)
+    images = bytes_for(model)
+    fast = model.optimize(images, precision="float32", device="cpu")
+    expected = fast(images)
+    assert fast.train() is fast
+    nn.Sequential(fast).train()
+    assert not any(module.training for module in fast.modules())
+    assert torch.equal(fast(images), expected)
+
+
+def test_each_module_trains_or_not_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build().train()
+    model.encoder.eval()
+    before = [module.training for module in model.modules()]
+    model.optimize(bytes_for(model), precision="float32", device="cpu")
+    assert [module.training for module in model.modules()] == before
+    monkeypatch.setattr(model.head, "forward", lambda x: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        model.optimize(bytes_for(model), precision="float32", device="cpu")
+    assert [module.training for module in model.modules()] == before
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+def test_a_model_of_another_precision(dtype: torch.dtype) -> None:
+    model = build().to(dtype)
+    images = bytes_for(model)
+    fast = model.optimize(images, precision="float32", device="cpu")
+    assert fast.agreement.features < 1e-5
+    assert next(model.parameters()).dtype == dtype
+    same = model.float().optimize(images, precision="float32", device="cpu")
+    assert torch.equal(fast(images), same(images))
+
+
+def test_a_model_with_recomputed_blocks() -> None:
+    model = build()
+    images = bytes_for(model)
+    recompute(model.blocks, 1)
+    fast = model.optimize(images, precision="float32", device="cpu")
+    expected = fast(images)
+    nn.init.zeros_(model.blocks[0].mlp.contract.weight)
+    assert torch.equal(fast(images), expected)
+
+
+def test_images_of_other_channels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a user meets it, without the tests' type checks."""
+    model = build()
+    images = bytes_for(model)
+    fast = model.optimize(images, precision="float32", device="cpu")
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    for taker in (model.optimize, fast):
+        with pytest.raises(UserError, match="images have 1 channels, the model takes 3"):
+            taker(images[:, :1])
+    with pytest.raises(UserError, match=r"got \(3, 16, 16\): images\[None\] is a batch of one"):
+        fast(images[0])
+
+
+def test_what_is_no_model_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build()
+    images = bytes_for(model)
+    fast = model.optimize(images, precision="float32", device="cpu")
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    for stranger in (fast, torch.compile(model, backend="eager"), nn.Linear(3, 3)):
+        words = f"optimize takes a model of vitreous and got {type(stranger).__name__}: give the"
+        with pytest.raises(UserError, match=words):
+            vitreous.optimize(stranger, images)
+
+
+def test_a_device_without_numbers() -> None:
+    model = build()
+    with pytest.raises(UserError, match="device 'meta' is not to be had here"):
+        model.optimize(bytes_for(model), device="meta")
+
+
+def test_logits_that_are_no_numbers() -> None:
+    model = build()
+    nn.init.constant_(model.head.weight, float("nan"))
+    with pytest.raises(UserError, match="this model gives logits that are not finite: its weights"):
+        model.optimize(bytes_for(model), precision="float32", device="cpu")
+
+
 def test_an_unknown_precision() -> None:
     model = build()
     words = "precision 'int4': choose auto, float32, bfloat16, int8, float8"
@@ -162,7 +286,8 @@ def test_an_unknown_precision() -> None:
 
 
 _COMPILED = """
-import torch, vitreous
+import copy, torch, vitreous
+from torch._inductor import compile_fx
 torch.manual_seed(0)
 config = vitreous.ViTConfig(
     image_size=16, patch=4, width=32, depth=2, heads=2, mlp_width=64, num_classes=5
@@ -174,6 +299,13 @@ images = torch.randint(0, 256, (3, 3, 16, 16), dtype=torch.uint8)
 fast = model.optimize(images, precision="float32", device="cpu", compiled=True)
 with torch.no_grad():
     torch.testing.assert_close(fast(images), model(images / 127.5 - 1), rtol=1e-4, atol=2e-5)
+frozen = []
+freeze = compile_fx.fw_compiler_freezing
+compile_fx.fw_compiler_freezing = lambda *a, **k: (frozen.append(1), freeze(*a, **k))[1]
+for answer in (fast, copy.deepcopy(fast)):
+    torch.testing.assert_close(answer(images[:2]), fast(images)[:2], rtol=1e-4, atol=2e-5)
+    assert frozen, "another number of images, and a copy, are compiled in the same way"
+    frozen.clear()
 """
 
 

@@ -82,6 +82,17 @@ def test_only_what_is_read_is_made(attention: Attention, x: torch.Tensor) -> Non
     torch.testing.assert_close(attention(x, 3), attention(x)[:, :3], atol=1e-12, rtol=0)
 
 
+def test_who_hooks_the_packed_layer_sees_it_called(attention: Attention, x: torch.Tensor) -> None:
+    expected = attention(x, 2)
+    seen = []
+    hook = attention.qkv.register_forward_hook(lambda layer, given, made: seen.append(made.shape))
+    torch.testing.assert_close(attention(x, 2), expected)
+    assert seen == [(*x.shape[:2], 3 * attention.inner)]
+    hook.remove()
+    attention(x, 2)
+    assert len(seen) == 1
+
+
 def test_dropout_falls_on_the_weights_in_training_only(
     tiny: Callable[..., ViTConfig], x: torch.Tensor
 ) -> None:

@@ -1,4 +1,7 @@
+import copy
+import math
 from collections.abc import Callable
+from io import BytesIO
 
 import pytest
 import torch
@@ -104,6 +107,29 @@ def test_a_changed_table_is_resampled_again(
     after = added(position, (2, 8))
     assert before.dtype != after.dtype or not torch.equal(before, after)
     assert torch.equal(after, fresh(position, (2, 8)))
+
+
+@pytest.mark.parametrize("grid", [(2, 8), (3, 5)])
+def test_a_fused_step_which_pytorch_does_not_count(
+    position: LearnedPosition, grid: tuple[int, int]
+) -> None:
+    added(position, (2, 8))
+    optimizer = torch.optim.SGD([position.table], lr=1.0, fused=True)
+    position(torch.zeros(1, 1 + math.prod(grid), 24), grid).sum().backward()
+    optimizer.step()
+    assert torch.equal(added(position, (2, 8)), fresh(position, (2, 8)))
+
+
+def test_copies_and_pickles_hold_no_resampled_tables(position: LearnedPosition) -> None:
+    before, after = BytesIO(), BytesIO()
+    torch.save(position, before)
+    expected = added(position, (20, 20))
+    torch.save(position, after)
+    assert len(after.getvalue()) == len(before.getvalue())
+    twin = copy.deepcopy(position)
+    assert position._kept
+    assert not twin._kept
+    assert torch.equal(added(twin, (20, 20)), expected)
 
 
 def test_under_gradients_nothing_is_kept(

@@ -91,6 +91,17 @@ def test_halves_of_the_width_say_column_and_row(tiny) -> None:
     assert sum(p.numel() for p in position.parameters()) == (3 + 5) * 12 + 24
 
 
+def test_float64_keeps_its_digits(tiny) -> None:
+    position = build_position(tiny(position="learned_2d")).double()
+    position.reset_parameters()
+    x = torch.zeros(1, 1 + 28, 24, dtype=torch.float64)
+    whole = position(x, (4, 7))
+    with torch.no_grad():
+        for table in position.parameters():
+            table.div_(3)
+    torch.testing.assert_close(position(x, (4, 7)) * 3, whole, rtol=1e-14, atol=1e-14)
+
+
 def test_sines_are_fixed_and_leave_the_class_token(tiny) -> None:
     position = build_position(tiny(position="sine_cosine"))
     assert not list(position.parameters())

@@ -50,6 +50,13 @@ def test_dinov2_scales_by_a_tenth_of_a_patch_more() -> None:
     torch.testing.assert_close(ours, theirs)
 
 
+def test_float64_keeps_its_digits() -> None:
+    grid = drawn(4, 5, 8).double()
+    halves = resample_grid(torch.stack([grid, grid / 3], 2).flatten(2), (6, 3), "google")
+    one, third = halves.unflatten(2, (2, 8)).unbind(2)
+    torch.testing.assert_close(one, third * 3, rtol=1e-14, atol=1e-14)
+
+
 def test_the_dialects_differ_by_more_than_rounding() -> None:
     dialects: tuple[Dialect, ...] = ("google", "torchvision", "timm", "huggingface", "dinov2")
     grids = [resample_grid(drawn(6, 6, 4), (4, 4), dialect) for dialect in dialects]

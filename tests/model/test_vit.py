@@ -2,6 +2,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import jaxtyping
 import pytest
 import torch
 
@@ -219,6 +220,14 @@ def test_images_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(UserError, match=words):
         shaken()(images(*shape))
+
+
+def test_bytes_are_refused(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a user meets it, without the tests' type checks."""
+    model = create_model(tiny())
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(UserError, match="takes normalised floats and got uint8: predict and"):
+        model(torch.zeros(1, 3, 24, 40, dtype=torch.uint8))
 
 
 def test_another_image_size_is_the_model_with_its_table_resampled(

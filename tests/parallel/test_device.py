@@ -29,7 +29,7 @@ def test_auto_takes_a_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) ->
     assert choose_engine("auto", "float32").device.type == "cpu"
 
 
-@pytest.mark.parametrize("name", ["gpu", "", "cuda:77", "xpu", "cpu;"])
+@pytest.mark.parametrize("name", ["gpu", "", "cuda:77", "xpu", "cpu;", "meta"])
 def test_a_device_that_is_not_here(name: str) -> None:
     with pytest.raises(UserError, match=f"device {name!r} is not to be had here: try device auto"):
         choose_engine(name)
@@ -66,6 +66,18 @@ def test_it_measures_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_measure_is_a_ratio_of_this_machine() -> None:
     assert 0.001 < module._bfloat16_speed_ratio() < 100
+
+
+def test_the_measure_heeds_no_mode_around_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def linear(x: torch.Tensor, weight: torch.Tensor) -> None:
+        seen.append((x.device.type, weight.device.type, torch.is_autocast_enabled("cpu")))
+
+    monkeypatch.setattr(module.F, "linear", linear)
+    with torch.device("meta"), torch.autocast("cpu"):
+        module._ratio_of_products(rows=4, width=2, rounds=1)
+    assert seen == [("cpu", "cpu", False)] * 2
 
 
 @pytest.mark.parametrize(("small", "sizes"), [(0.02, [256]), (0.9, [256, 512])])

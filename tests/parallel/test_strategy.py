@@ -76,6 +76,20 @@ def test_recomputed_blocks_keep_less(model):
     assert sizes[1] > 1.4 * sizes[2]
 
 
+def test_a_copy_runs_its_own_blocks(model):
+    recompute(model.encoder.blocks, 1)
+    twin = copy.deepcopy(model).eval()
+    images = torch.randn(2, 3, 16, 16)
+    expected = twin(images)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+    assert torch.equal(twin(images), expected)
+    twin(images).sum().backward()
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert kept_bytes(twin, images) < kept_bytes(create_model(CONFIG), images)
+
+
 PROGRAM = """
 import copy, torch
 from torch._dynamo.utils import counters

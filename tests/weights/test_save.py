@@ -86,12 +86,14 @@ def test_a_model_that_was_only_created(tmp_path: Path) -> None:
 
 def test_training_mode_and_randomness_are_left_alone(trained: Trained, tmp_path: Path) -> None:
     model = trained(dropout=0.5).train()
+    model.encoder.eval()  # frozen
     torch.manual_seed(0)
     save(model, tmp_path / "m.safetensors")
     drawn = torch.rand(1)
     torch.manual_seed(0)
     assert torch.equal(drawn, torch.rand(1))
     assert model.training
+    assert not model.encoder.blocks[0].training
 
 
 @pytest.mark.parametrize("name", ["naïve ☃", "line\nbreak", 'quote"', "\udce9 (no UTF-8)"])

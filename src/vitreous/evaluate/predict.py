@@ -1,13 +1,15 @@
 """Labels and probabilities for images as people hold them: files, PIL images, arrays."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from PIL import Image, ImageOps
 from torch import Tensor
 
@@ -18,10 +20,11 @@ from vitreous.data.preprocessing import Preprocessing
 from vitreous.data.transform import fit_for_test
 from vitreous.errors import BadImageError, UserError
 from vitreous.evaluate.multilabel import THRESHOLD
-from vitreous.model.classifier import Classifier
+from vitreous.model.answering import answering
+from vitreous.model.classifier import Classifier, check_classifier
 from vitreous.model.probability import probabilities
-from vitreous.parallel.device import choose_engine
-from vitreous.weights.passport import passport_of
+from vitreous.parallel.device import Engine, choose_engine
+from vitreous.weights.passport import Passport, passport_of
 
 # Arrays are uint8 (H, W, C) or (H, W); others are refused one by one.
 Picture = str | Path | Image.Image | np.ndarray
@@ -70,7 +73,8 @@ def predict(
     >>> vitreous.predict(model, ["a.jpg", "b.png"])[0].label
 
     Args:
-        model: With the preprocessing and the class names of its passport.
+        model: With the preprocessing and the class names of its passport; it is moved to the
+            device. One of another precision than float32 answers in its own.
         images: One or many: paths, PIL images, or uint8 arrays (H, W, C) or (H, W).
         top: How many classes to name for each; those over the threshold are all named.
         threshold: Probability from which a class is there, for models of several labels.
@@ -83,38 +87,58 @@ def predict(
         One prediction per image that could be read, in order.
 
     Raises:
-        UserError: An image cannot be read, and `on_bad` is not given; the model has no head; or
-            `top` or `batch_size` is under 1, or
-            `threshold` is no probability.
+        UserError: An image cannot be read, and `on_bad` is not given; the model is none of
+            vitreous, has no head or another than its class names are of, or gives logits that are
+            not finite; or `top` or `batch_size` is under 1, or `threshold` is no probability.
     """
     for option, value in (("top", top), ("batch_size", batch_size)):
         if value < 1:
             raise UserError(f"{option} is {value}: give at least 1")
     if not 0 < threshold < 1:
         raise UserError(f"threshold is {threshold}: give a probability, over 0 and below 1")
+    check_classifier(getattr(model, "_orig_mod", model), "predict")  # compiled, it is one inside
     passport = passport_of(model)
     if not passport.class_names:
         raise UserError("this model has no head to predict with: load it with num_classes=")
-    rule, names = passport.preprocessing, passport.class_names
     engine = choose_engine(device, precision)
-    model = model.to(engine.device).eval()
-    pictures: Iterable[Picture] = (
-        [images] if isinstance(images, str | Path | Image.Image | np.ndarray) else images
-    )
-    fitted = _fitted(pictures, rule, on_bad)
+    model = model.to(engine.device)
+    one = isinstance(images, str | bytes | np.ndarray) or not isinstance(images, Iterable)
+    pictures: Any = [images] if one else images
+    fitted = _fitted(pictures, passport.preprocessing, on_bad)
     predictions = []
-    while chunk := list(islice(fitted, batch_size)):
-        pixels = torch.stack([pixels for _, pixels in chunk])
-        with torch.inference_mode(), engine.autocast():
-            logits = model(normalise(pixels.to(engine.device), rule))
-        shares = probabilities(logits, passport.multi_label)
-        for (name, _), row in zip(chunk, shares.cpu(), strict=True):
-            over = int((row >= threshold).sum()) if passport.multi_label else 1
-            best = row.topk(min(max(top, over), len(names)))
-            labels = [names[place] for place in best.indices.tolist()]
-            named = tuple(zip(labels, best.values.tolist(), strict=True))
-            predictions.append(Prediction(name, named, tuple(labels[:over])))
+    with answering(model):
+        while chunk := list(islice(fitted, batch_size)):
+            logits = _logits(model, torch.stack([pixels for _, pixels in chunk]), passport, engine)
+            shares = probabilities(logits, passport.multi_label)
+            for (name, _), row in zip(chunk, shares.cpu(), strict=True):
+                over = int((row >= threshold).sum()) if passport.multi_label else 1
+                best = row.topk(min(max(top, over), len(row)))
+                labels = [passport.class_names[place] for place in best.indices.tolist()]
+                named = tuple(zip(labels, best.values.tolist(), strict=True))
+                predictions.append(Prediction(name, named, tuple(labels[:over])))
     return predictions
+
+
+@torch.inference_mode()
+def _logits(
+    model: Classifier, pixels: UInt8[Tensor, "B C H W"], passport: Passport, engine: Engine
+) -> Float[Tensor, "B K"]:
+    dtype = next(model.parameters()).dtype
+    images = normalise(pixels.to(engine.device), passport.preprocessing).to(dtype)
+    with engine.autocast() if dtype == torch.float32 else nullcontext():
+        logits: Tensor = model(images).float()
+    named, known = passport.origin.get("file", "this model"), len(passport.class_names)
+    if logits.shape[1] != known:
+        raise UserError(
+            f"{named} gives {logits.shape[1]} logits and its passport names {known} classes: put "
+            "the classes of its head into model.passport"
+        )
+    if not logits.isfinite().all():
+        raise UserError(
+            f"{named} gives logits that are not finite: its weights are damaged, or too large for "
+            "this precision"
+        )
+    return logits
 
 
 def _fitted(
@@ -139,7 +163,7 @@ def read_picture(picture: Picture, name: str, channels: int) -> UInt8[np.ndarray
     """Pixels of a file, a PIL image or an array, with the model's number of channels.
 
     Raises:
-        BadImageError: It cannot be read, or has another number of channels.
+        BadImageError: It cannot be read, has another number of channels, or is no picture.
     """
     if isinstance(picture, str | Path | Image.Image) and channels not in (1, 3):
         raise BadImageError(name, f"has 1 or 3 channels: give an array of (H, W, {channels})")
@@ -154,10 +178,15 @@ def read_picture(picture: Picture, name: str, channels: int) -> UInt8[np.ndarray
             return to_uint8(ImageOps.exif_transpose(picture), channels)
         except Exception as fault:  # Pillow decodes late, and fails with whatever is nearest
             raise BadImageError(name, str(fault) or type(fault).__name__) from fault
+    wanted = f"uint8 of (H, W, {channels})"
+    if isinstance(picture, Tensor):
+        raise BadImageError(name, f"is a tensor: give tensor.permute(1, 2, 0).numpy(), {wanted}")
+    if not isinstance(picture, np.ndarray):
+        raise BadImageError(
+            name, f"is {type(picture).__name__}: give a path, a PIL image, or an array, {wanted}"
+        )
     array = picture[:, :, None] if picture.ndim == 2 else picture
     fits = array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] == channels
     if not fits or array.size == 0:
-        raise BadImageError(
-            name, f"is {array.dtype} {array.shape}: give uint8 of (H, W, {channels})"
-        )
+        raise BadImageError(name, f"is {array.dtype} {array.shape}: give {wanted}")
     return array

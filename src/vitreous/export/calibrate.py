@@ -28,14 +28,15 @@ class Seen(NamedTuple):
 def activation_ranges(model: VisionTransformer, run: Callable[[], object]) -> dict[str, Seen]:
     """Every linear layer of the encoder that is called, by its name there.
 
-    The packed queries, keys and values of a last block that makes one token are read in slices and
-    never called.
+    But for the packed queries, keys and values of a last block that makes one token: they are read
+    in slices.
 
     Args:
         model: Frozen.
         run: Runs it over images that are like those to come.
     """
-    names = {m: n for n, m in model.encoder.named_modules() if isinstance(m, Dense)}
+    sliced = None if model.pool.read is None else f"blocks.{model.config.depth - 1}.attention.qkv"
+    names = {m: n for n, m in model.encoder.named_modules() if isinstance(m, Dense) and n != sliced}
     seen: dict[str, Seen] = {}
 
     def look(layer: Dense, given: tuple[Tensor]) -> None:

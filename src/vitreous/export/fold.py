@@ -90,7 +90,8 @@ def fold_standardisation(model: nn.Module) -> None:
     for name, module in list(model.named_modules()):
         if not isinstance(module, StandardizedConv):
             continue
-        conv = nn.Conv2d(module.in_channels, module.out_channels, 1, bias=False)
+        # On no device, so that no kernel is drawn at random.
+        conv = nn.Conv2d(module.in_channels, module.out_channels, 1, bias=False, device="meta")
         conv.kernel_size, conv.stride = module.kernel_size, module.stride
         conv.padding = module.padding
         conv.weight = nn.Parameter(module.kernel(), requires_grad=False)

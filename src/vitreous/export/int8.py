@@ -8,6 +8,7 @@ from jaxtyping import Float, Int8, Real
 from torch import Tensor, nn
 
 from vitreous.export.calibrate import activation_ranges, put_layer
+from vitreous.export.pack import Packed
 from vitreous.model.dense import kernel_name
 from vitreous.model.encoder import MLP
 from vitreous.model.vit import VisionTransformer
@@ -43,27 +44,33 @@ def quantised_rows(
     return (weight / scale[:, None]).round().to(torch.int8), scale
 
 
-class Int8Dense(nn.Module):
+class Int8Dense(Packed):
     """A linear layer whose products are of bytes; what comes out is float32, or bytes again.
 
     Attributes:
         output: The range of bytes that `activated` gives; float32 where None.
     """
 
-    weight: Tensor
     scale: Tensor
     bias: Tensor | None
 
     def __init__(self, layer: nn.Linear, given: Range, rows: int) -> None:
-        super().__init__()
         weight, scale = quantised_rows(layer.weight.float())
-        shape = [rows, layer.in_features]
-        self.register_buffer("weight", torch.ops.onednn.qlinear_prepack(weight, shape))
+        super().__init__(weight, rows)
         self.register_buffer("scale", scale)
         self.register_buffer("zeros", torch.zeros(len(scale), dtype=torch.int32))
         self.register_buffer("bias", None if layer.bias is None else layer.bias.float())
         self.given = given
         self.output: Range | None = None
+
+    def packed(self, weight: Int8[Tensor, "E D"]) -> Tensor:
+        """By oneDNN."""
+        weights: Tensor = torch.ops.onednn.qlinear_prepack(weight, [self.rows, weight.shape[1]])
+        return weights
+
+    def unpacked(self) -> Int8[Tensor, "E D"]:
+        """The levels; packed, they lie the other way round."""
+        return self.weight.to_dense().T.contiguous()
 
     def forward(self, x: Real[Tensor, "*S D"]) -> Float[Tensor, "*S E"]:
         """Rows x, float32 or bytes of the range given, to x W^T + b."""

@@ -4,6 +4,7 @@ import copy
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Real, UInt8
@@ -15,7 +16,8 @@ from vitreous.export.float8 import quantise_float8
 from vitreous.export.fold import Folded, fold_normalisation, fold_standardisation
 from vitreous.export.int8 import quantise
 from vitreous.export.pack import pack
-from vitreous.model.classifier import Classifier
+from vitreous.model.answering import answering
+from vitreous.model.classifier import Classifier, check_classifier
 from vitreous.model.vit import VisionTransformer
 from vitreous.parallel.device import Engine, choose_engine
 from vitreous.weights.passport import Passport, passport_of
@@ -64,8 +66,48 @@ class Optimized(nn.Module):
         self.engine, self.passport = engine, passport
         self.precision: str = engine.precision
         self.agreement: Agreement | None = None
+        self._choose_way(compiled=False, replayed=False)
+        self.eval()
+
+    def _choose_way(self, *, compiled: bool, replayed: bool) -> None:
+        """How pixels are embedded: by a compiler or not, and that as a graph or not."""
+        self._compiled, self._replayed = compiled, replayed
         self._embed: Callable[[Tensor], Tensor] = self._from_pixels
-        self._replayed = False
+        if not compiled:
+            return
+        mode = "reduce-overhead" if replayed else None
+        self._embed = torch.compile(self._from_pixels, mode=mode)
+        if self.engine.device.type != "cuda":
+            import torch._inductor.config as inductor  # slow to import
+
+            # Frozen, Inductor packs weights too. Around each call: another size of images is
+            # compiled when it comes.
+            self._embed = inductor.patch(freezing=True)(self._embed)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a compiler made is left out; a copy makes its own."""
+        return {name: value for name, value in self.__dict__.items() if name != "_embed"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Chooses the same way again."""
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._choose_way(compiled=self._compiled, replayed=self._replayed)
+
+    def train(self, mode: bool = True) -> "Optimized":
+        """Stays in evaluation: there is nothing left to train."""
+        return super().train(False)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Optimized":
+        """What casts and moves go through: refused, unless they change nothing."""
+        for tensor in (*self.parameters(), *self.buffers()):
+            here = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
+            there = fn(here)
+            if (there.dtype, there.device) != (here.dtype, here.device):
+                raise UserError(
+                    "an optimised model keeps its device and precision: optimize again, with "
+                    "device= or precision="
+                )
+        return self
 
     @torch.inference_mode()
     def forward(self, images: Real[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
@@ -78,9 +120,10 @@ class Optimized(nn.Module):
             Float32 logits, or features where the model has no head.
 
         Raises:
-            UserError: The images are no bytes, or no tensor.
+            UserError: The images are no bytes, no tensor, or of other channels.
         """
-        return self.model.head(self.embed(images))
+        with torch.autocast(self.engine.device.type, enabled=False):  # the caller's
+            return self.model.head(self.embed(images))
 
     @torch.inference_mode()
     def embed(self, images: Real[Tensor, "B C H W"]) -> Float[Tensor, "B R"]:
@@ -91,7 +134,14 @@ class Optimized(nn.Module):
                 f"an optimised model takes uint8 pixels and got {str(images.dtype)[6:]}: "
                 "it normalises by itself"
             )
-        features = self._embed(images.to(self.engine.device))
+        if images.ndim != 4:
+            raise UserError(
+                f"an optimised model takes pixels (B, C, H, W) and got {tuple(images.shape)}: "
+                "images[None] is a batch of one"
+            )
+        self.model.config.check_channels(images.shape[1])
+        with torch.autocast(self.engine.device.type, enabled=False):  # the caller's
+            features = self._embed(images.to(self.engine.device))
         # A graph writes to the same place each time.
         return features.clone() if self._replayed else features
 
@@ -135,7 +185,7 @@ def optimize(
     cost accuracy, which `agreement` shows: give images of the kind that will come, some tens.
 
     Args:
-        model: Is left as it is.
+        model: Is left as it is. One of another precision is made float32 first.
         images: uint8 (B, C, H, W), examples of what will come; answers are compared on these.
         device: `auto` (a GPU where there is one), or a name torch knows.
         precision: `auto`, `float32`, `bfloat16`; or, of a Vision Transformer, `int8` on a CPU and
@@ -143,15 +193,17 @@ def optimize(
         compiled: Whether torch.compile runs; by default on a GPU.
 
     Raises:
-        UserError: The images do not fit the model, there is no such device or precision here, or
-            the answers are too far apart.
+        UserError: The model is none of vitreous, the images do not fit it, there is no such device
+            or precision here, or the answers are too far apart or not finite.
     """
+    check_classifier(model, "optimize")
     _check_tensor(images, "optimize")
     if images.dtype != torch.uint8 or images.ndim != 4 or not len(images):
         raise UserError(
             f"optimize takes uint8 images (B, C, H, W) and got {str(images.dtype)[6:]} "
             f"{tuple(images.shape)}: give pixels as decoded, one or more"
         )
+    model.config.check_channels(images.shape[1])
     if precision not in ("auto", *TOLERANCE):
         raise UserError(f"precision {precision!r}: choose auto, {', '.join(TOLERANCE)}")
     engine = choose_engine(device, _AROUND.get(precision, precision))
@@ -161,32 +213,26 @@ def optimize(
         _check_float8(model, engine)
     passport = passport_of(model)
     rule = passport.preprocessing
-    ready = copy.deepcopy(model).eval().requires_grad_(False)
+    if any(parameter.dtype != torch.float32 for parameter in model.parameters()):
+        model = copy.deepcopy(model).float()  # answers are compared with float32
+    ready = copy.deepcopy(model).requires_grad_(False)
     on_gpu = engine.device.type == "cuda"
     halved = on_gpu and engine.precision == "bfloat16"
     pixels = fold_normalisation(
         ready, rule.mean, rule.std, torch.bfloat16 if halved else torch.float32
     )
-    fast = Optimized(pixels, ready, engine, passport).eval()
     fold_standardisation(ready)
     if isinstance(ready, VisionTransformer) and engine.precision == "bfloat16":
         _cast_encoder(ready)
-    fast.to(engine.device)
+    fast = Optimized(pixels.to(engine.device), ready.to(engine.device), engine, passport)
     if precision == "float8":
         assert isinstance(ready, VisionTransformer)
         quantise_float8(ready, lambda: fast(images))
         fast.precision = "float8"
     if on_gpu if compiled is None else compiled:
-        import torch._inductor.config as inductor  # slow to import
-
         # Few images leave a GPU waiting for the next kernel: replayed as a graph, they do not.
-        fast._replayed = graphs = on_gpu and len(images) <= 8
-        # Frozen, Inductor packs weights too.
-        with inductor.patch(freezing=not on_gpu):
-            fast._embed = torch.compile(
-                fast._from_pixels, mode="reduce-overhead" if graphs else None
-            )
-            fast(images)
+        fast._choose_way(compiled=True, replayed=on_gpu and len(images) <= 8)
+        fast(images)
     elif isinstance(ready, VisionTransformer) and not on_gpu:
         h, w = ready.config.grid_of((images.shape[2], images.shape[3]))
         rows = len(images) * (ready.config.prefix + h * w)
@@ -240,13 +286,18 @@ def _cast_encoder(model: VisionTransformer) -> None:
 
 @torch.inference_mode()
 def _compare(model: Classifier, fast: Optimized, images: UInt8[Tensor, "B C H W"]) -> Agreement:
-    training = model.training
-    device = next(model.parameters()).device
-    own = model.eval().embed(normalise(images.to(device), fast.passport.preprocessing)).float()
-    plain = (own.cpu(), model.head(own).cpu())
-    model.train(training)
-    features = fast.embed(images)
-    logits = fast.model.head(features).cpu()
+    device, rule = next(model.parameters()).device, fast.passport.preprocessing
+    with answering(model), torch.autocast(device.type, enabled=False):
+        own = model.embed(normalise(images.to(device), rule))
+        plain = own.cpu(), model.head(own).cpu()
+    if not plain[1].isfinite().all():
+        raise UserError(
+            f"{fast.passport.origin.get('file', 'this model')} gives logits that are not finite: "
+            "its weights are damaged"
+        )
+    with torch.autocast(fast.engine.device.type, enabled=False):
+        features = fast.embed(images)
+        logits = fast.model.head(features).cpu()
     apart = (features.cpu() - plain[0]).norm(dim=1) / plain[0].norm(dim=1).clamp_min(1e-12)
     agreement = Agreement(
         images=len(images),

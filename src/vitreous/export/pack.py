@@ -1,7 +1,10 @@
 """Weights laid out once as oneDNN's kernel reads them, so that no product does it again."""
 
+from abc import ABC, abstractmethod
+from typing import Any
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int8
 from torch import Tensor, nn
 
 from vitreous.model.attention import Attention
@@ -9,16 +12,55 @@ from vitreous.model.dense import Dense, fused_linear, kernel_has, kernel_name
 from vitreous.model.encoder import MLP
 
 
-class PackedDense(nn.Module):
-    """A linear layer for inference on a CPU, whose weights are for the kernel alone."""
+class Packed(nn.Module, ABC):
+    """A layer whose weights are for a kernel alone; copies and pickles hold them as they lie.
+
+    Attributes:
+        rows: For how many the weights are laid out.
+    """
 
     weight: Tensor
+
+    def __init__(self, weight: Float[Tensor, "E D"] | Int8[Tensor, "E D"], rows: int) -> None:
+        super().__init__()
+        self.rows = rows
+        self.register_buffer("weight", self.packed(weight))
+
+    @abstractmethod
+    def packed(self, weight: Float[Tensor, "E D"] | Int8[Tensor, "E D"]) -> Tensor:
+        """Laid out for the kernel."""
+
+    @abstractmethod
+    def unpacked(self) -> Float[Tensor, "E D"] | Int8[Tensor, "E D"]:
+        """The very numbers that were packed."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Kernels' own tensors can be neither copied nor pickled."""
+        return {**self.__dict__, "_buffers": {**self._buffers, "weight": self.unpacked()}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Packs again."""
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self.weight = self.packed(self.weight)
+
+
+class PackedDense(Packed):
+    """A linear layer for inference on a CPU."""
+
     bias: Tensor | None
 
     def __init__(self, layer: nn.Linear, rows: int) -> None:
-        super().__init__()
-        self.register_buffer("weight", torch.ops.mkldnn._reorder_linear_weight(layer.weight, rows))
+        super().__init__(layer.weight, rows)
         self.register_buffer("bias", layer.bias)
+
+    def packed(self, weight: Float[Tensor, "E D"]) -> Tensor:
+        """By oneDNN."""
+        weights: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, self.rows)
+        return weights
+
+    def unpacked(self) -> Float[Tensor, "E D"]:
+        """As in a linear layer."""
+        return self.weight.to_dense()
 
     def forward(self, x: Float[Tensor, "*S D"]) -> Float[Tensor, "*S E"]:
         """Rows x to x W^T + b."""

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitreous.model.config import ViTConfig
-from vitreous.model.dense import Dense, dense
+from vitreous.model.dense import Dense, dense, hooked
 from vitreous.model.lean_attention import lean_attention
 from vitreous.model.recording import Kind
 from vitreous.model.relative_position import RelativePosition
@@ -112,10 +112,11 @@ class Attention(nn.Module):
         self, x: Float[Tensor, "B S D"], read: int | None
     ) -> tuple[Float[Tensor, "B k R d"], Float[Tensor, "B k S d"], Float[Tensor, "B k S d"]]:
         shape = (-1, self.heads, self.head_width)
-        if read is None:
+        # Who hooks the layer sees it called, at the price of the queries that nobody reads.
+        if read is None or (not torch.compiler.is_compiling() and hooked(self.qkv)):
             qkv = self.qkv(x).unflatten(2, (3, *shape[1:]))  # (B, S, 3, k, d)
             q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind()  # each (B, k, S, d)
-            return q, k, v
+            return q[:, :, :read], k, v
         return self._apart(x[:, :read], x)
 
     def _apart(

@@ -7,6 +7,7 @@ from typing import Any
 from jaxtyping import Float, Real
 from torch import Tensor, nn
 
+from vitreous.errors import UserError
 from vitreous.model.config import ModelConfig
 from vitreous.model.pixel_kernel import change_channels
 from vitreous.model.recording import Recording
@@ -44,9 +45,14 @@ class Classifier(nn.Module, ABC):
             Logits (B, K), or the features of a model without a head.
 
         Raises:
-            UserError: Images of a size or of channels that the model cannot take, or a recording
-                of what it does not have.
+            UserError: Images of a size or of channels that the model cannot take, or not
+                normalised, or a recording of what it does not have.
         """
+        if not images.is_floating_point():
+            raise UserError(
+                f"the model takes normalised floats and got {str(images.dtype)[6:]}: predict and "
+                "optimize take pixels as decoded"
+            )
         return self.head(self.embed(images, recording))
 
     @abstractmethod
@@ -85,3 +91,16 @@ class Classifier(nn.Module, ABC):
         kernel = tensors[self.pixel_kernel]
         tensors[self.pixel_kernel] = change_channels(kernel, config.channels)
         return tensors
+
+
+def check_classifier(model: object, taker: str) -> None:
+    """Refuse what is no model of the package, or has one inside.
+
+    Raises:
+        UserError: It is none; `taker` is who was given it.
+    """
+    if not isinstance(model, Classifier):
+        raise UserError(
+            f"{taker} takes a model of vitreous and got {type(model).__name__}: give the model "
+            "itself, as load or create_model made it"
+        )

@@ -76,11 +76,11 @@ class Dense(nn.Linear):
         Who hooks either module sees it called.
         """
         if gelu_linear_takes(x, self, activation):
-            if torch.compiler.is_compiling() or not (_hooked(self) or _hooked(activation)):
+            if torch.compiler.is_compiling() or not (hooked(self) or hooked(activation)):
                 return gelu_linear(x, self.weight, self.bias)
         name = kernel_name(activation)
         plain = name and not torch.is_grad_enabled() and _kernel_takes(x, self.weight)
-        if name and plain and not (_hooked(self) or _hooked(activation)):
+        if name and plain and not (hooked(self) or hooked(activation)):
             return fused_linear(x, self.weight, self.bias, name)
         activated: Tensor = activation(self(x))
         return activated
@@ -150,7 +150,8 @@ def fused_linear(
     return out
 
 
-def _hooked(module: nn.Module) -> bool:
+def hooked(module: nn.Module) -> bool:
+    """Whether somebody is to see it called."""
     return bool(
         module._forward_hooks
         or module._forward_pre_hooks

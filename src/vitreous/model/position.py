@@ -1,6 +1,6 @@
 """Where a token is: the learned one-dimensional position embedding."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -29,8 +29,9 @@ class LearnedPosition(nn.Module):
     for them. An image of
     another size is met by resampling the grid on the way (section 3.2), by the rule that the config
     names. In inference a resampled table is kept for the next image of that size, as long as the
-    table stays as it is: every change in place is counted by PyTorch, but for one through `.data`,
-    which is noticed at the next call of `train` or `eval`.
+    table stays as it is: PyTorch counts most changes in place. Fused optimisers are not counted:
+    what is kept is forgotten where gradients are on. Changes through `.data` are not either, and
+    are noticed at the next call of `train` or `eval`.
     """
 
     def __init__(self, config: ViTConfig) -> None:
@@ -55,6 +56,10 @@ class LearnedPosition(nn.Module):
         self._kept, self._kept_of = {}, None
         return super().train(mode)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle holds: resampled tables are made again where they are needed."""
+        return {**self.__dict__, "_kept": {}, "_kept_of": None}
+
     def forward(self, x: Float[Tensor, "B S D"], grid: tuple[int, int]) -> Float[Tensor, "B S D"]:
         """Add the position of each token; `grid` is the (h, w) of these images.
 
@@ -68,6 +73,8 @@ class LearnedPosition(nn.Module):
         return x + table
 
     def _resampled(self, grid: tuple[int, int]) -> Float[Tensor, "S D"]:
+        if torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            self._kept, self._kept_of = {}, None  # a step may follow
         if grid == self.grid:
             return self.table
         if self.fixed:

@@ -74,7 +74,8 @@ class LearnedAxesPosition(nn.Module):
 def _stretch(table: Float[Tensor, "n D"], length: int) -> Float[Tensor, "m D"]:
     if len(table) == length:
         return table
-    x = table.mT[None].float()  # (1, D, n)
+    x = table.mT[None]  # (1, D, n)
+    x = x.to(torch.promote_types(x.dtype, torch.float32))
     return F.interpolate(x, length, mode="linear", align_corners=True)[0].mT.to(table.dtype)
 
 

@@ -1,15 +1,14 @@
 """How far patches are apart, said to the attention and not to the tokens."""
 
-from functools import lru_cache
-
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from vitreous.model.config import ViTConfig
+from vitreous.model.kept import keep
 
 
-@lru_cache(maxsize=8)
+@keep(8)
 def offsets(patches: int, prefix: int, reach: int, device: torch.device) -> Int64[Tensor, "S S"]:
     """For each query p and key q, the row of the offset q - p, clipped to the reach.
 

@@ -25,11 +25,13 @@ def resample_grid(
             old size.
 
     Returns:
-        The new grid, in the dtype of the old one; the very same tensor where the size is equal.
+        The new grid, in the dtype of the old one, computed in float32 or finer; the very same
+        tensor where the size is equal.
     """
     if tuple(grid.shape[:2]) == tuple(size):
         return grid
-    x = grid.permute(2, 0, 1)[None].float()  # (1, D, h, w)
+    x = grid.permute(2, 0, 1)[None]  # (1, D, h, w)
+    x = x.to(torch.promote_types(x.dtype, torch.float32))
     match dialect:
         case "google":
             x = F.interpolate(x, size, mode="bilinear", align_corners=True)

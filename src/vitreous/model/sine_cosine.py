@@ -1,13 +1,13 @@
 """Fixed positions: sines and cosines of row and column."""
 
-from functools import lru_cache
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vitreous.model.kept import keep
 
-@lru_cache(maxsize=16)
+
+@keep(16)
 def sine_cosine(grid: tuple[int, int], width: int, device: torch.device) -> Float[Tensor, "N D"]:
     """One row a patch, row by row: a half of the width for its row, a half for its column.
 
@@ -22,9 +22,11 @@ def sine_cosine(grid: tuple[int, int], width: int, device: torch.device) -> Floa
     and He 2021, arXiv 2104.02057. The official MAE has the column's half first.
     """
     with torch.inference_mode(False):
-        rates = 10_000 ** (-torch.arange(width // 4, dtype=torch.float64) / (width // 4))
+        orders = torch.arange(width // 4, dtype=torch.float64, device="cpu")
+        rates = 10_000 ** (-orders / (width // 4))
+        sides = (torch.arange(side, device="cpu") for side in grid)
         halves = []
-        for places in torch.meshgrid(*(torch.arange(side) for side in grid), indexing="ij"):
+        for places in torch.meshgrid(*sides, indexing="ij"):
             angles = places.reshape(-1, 1) * rates  # (N, D/4)
             halves.append(torch.cat([angles.sin(), angles.cos()], dim=1))
         return torch.cat(halves, dim=1).float().to(device)

@@ -80,7 +80,7 @@ def choose_engine(device: str = "auto", precision: str = "auto") -> Engine:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         chosen = torch.device(device)
-        torch.empty(0, device=chosen)
+        torch.empty(0, device=chosen).cpu()  # not of meta, which holds no numbers
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UserError(f"device {device!r} is not to be had here: try device auto") from error
     match precision:
@@ -120,13 +120,14 @@ def _bfloat16_speed_ratio() -> float:
 def _ratio_of_products(rows: int, width: int, rounds: int) -> float:
     """The best of a few, by processor time, in turns: other programs hardly change it."""
     operands = {
-        dtype: (torch.ones(rows, width, dtype=dtype), torch.ones(width, width, dtype=dtype))
+        dtype: [torch.ones(n, width, dtype=dtype, device="cpu") for n in (rows, width)]
         for dtype in (torch.float32, torch.bfloat16)
     }
     best = dict.fromkeys(operands, float("inf"))
-    for _ in range(rounds):
-        for dtype, (x, weight) in operands.items():
-            begin = time.process_time()
-            F.linear(x, weight)
-            best[dtype] = min(best[dtype], time.process_time() - begin)
+    with torch.autocast("cpu", enabled=False):  # the caller's would make both the same
+        for _ in range(rounds):
+            for dtype, (x, weight) in operands.items():
+                begin = time.process_time()
+                F.linear(x, weight)
+                best[dtype] = min(best[dtype], time.process_time() - begin)
     return best[torch.float32] / best[torch.bfloat16]

@@ -4,8 +4,9 @@ The order is torchtitan's: a compiled block sees its own recomputation, and what
 already compiled. All but DDP work in place, so parameters keep their names.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from types import MethodType
 from typing import Any, Literal
 
 import torch
@@ -26,16 +27,14 @@ def recompute(blocks: Iterable[nn.Module], every: int) -> None:
     Source: Chen et al. 2016, arXiv 1604.06174.
     """
     for block in list(blocks)[every - 1 :: every] if every else ():
-        block.forward = _recomputed(block.forward)
+        # Bound to the block, so that a copy of it is given a method of its own.
+        block.forward = MethodType(_recomputed, block)
 
 
-def _recomputed(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def _recomputed(block: nn.Module, *arguments: Any) -> Tensor:
     """A function, not a partial: the compiler skips `checkpoint` unless a caller is compiled."""
-
-    def run(*arguments: Any) -> Tensor:
-        return checkpoint(forward, *arguments, use_reentrant=False)
-
-    return run
+    out: Tensor = checkpoint(type(block).forward, block, *arguments, use_reentrant=False)
+    return out
 
 
 def compile_blocks(blocks: Iterable[nn.Module]) -> None:

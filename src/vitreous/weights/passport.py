@@ -11,6 +11,7 @@ from torch import Tensor
 from vitreous.data.batch import normalise
 from vitreous.data.preprocessing import Preprocessing
 from vitreous.errors import UserError
+from vitreous.model.answering import answering
 from vitreous.model.classifier import Classifier
 from vitreous.model.config import ModelConfig
 from vitreous.model.kind import config_from_dict
@@ -103,10 +104,9 @@ def canary_answer(
         Logits, and the first few of the features that the head reads.
     """
     device = next(model.parameters()).device
-    training = model.training
-    features = model.eval().embed(normalise(canary_image(rule).to(device), rule))
-    logits: Tensor = model.head(features)
-    model.train(training)
+    with answering(model):
+        features = model.embed(normalise(canary_image(rule).to(device), rule))
+        logits: Tensor = model.head(features)
     return logits[0].float().cpu(), features[0, :_FEATURES_KEPT].float().cpu()
 
 

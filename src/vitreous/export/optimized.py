@@ -140,7 +140,10 @@ class Optimized(nn.Module):
                 "images[None] is a batch of one"
             )
         self.model.config.check_channels(images.shape[1])
-        with torch.autocast(self.engine.device.type, enabled=False):  # the caller's
+        with (
+            torch.autocast(self.engine.device.type, enabled=False),  # the caller's
+            self.engine.exact(),  # outside of what is compiled, which cannot follow its change
+        ):
             features = self._embed(images.to(self.engine.device))
         # A graph writes to the same place each time.
         return features.clone() if self._replayed else features
@@ -287,7 +290,8 @@ def _cast_encoder(model: VisionTransformer) -> None:
 @torch.inference_mode()
 def _compare(model: Classifier, fast: Optimized, images: UInt8[Tensor, "B C H W"]) -> Agreement:
     device, rule = next(model.parameters()).device, fast.passport.preprocessing
-    with answering(model), torch.autocast(device.type, enabled=False):
+    exact = Engine(device, "float32", "it is compared with").exact()
+    with answering(model), torch.autocast(device.type, enabled=False), exact:
         own = model.embed(normalise(images.to(device), rule))
         plain = own.cpu(), model.head(own).cpu()
     if not plain[1].isfinite().all():

@@ -7,10 +7,11 @@ import numpy as np
 from jaxtyping import UInt8
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator, PercentFormatter
+from matplotlib.ticker import NullLocator, PercentFormatter
 
 from vitreous.report.curves import run_styles
 from vitreous.report.inside import draw_by_head, draw_filters, draw_similarity
+from vitreous.report.powers import label_powers
 from vitreous.report.style import INK, PANEL, STYLE, shorten, titled_figure
 
 
@@ -132,7 +133,7 @@ def against_size(
         axes.set(xscale="log", yscale="log", xlabel="input side (pixels)", ylabel=what)
         axes.set_xticks(ticks, [str(side) for side in ticks])
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.4g}"))
+        label_powers(axes.yaxis)
     figure.legend(*drawn[0].get_legend_handles_labels(), loc="outside lower left", ncols=4)
     return figure
 

@@ -8,10 +8,11 @@ from jaxtyping import Float
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import NullLocator, PercentFormatter
 
 from vitreous.report.curves import run_styles
 from vitreous.report.inside import draw_similarity
+from vitreous.report.powers import label_powers
 from vitreous.report.style import INK, MUTED, PANEL, STYLE, titled_figure
 
 Point = tuple[float, float, float]
@@ -56,8 +57,7 @@ def curves(
         if len(ticks) <= 8:
             axes.set_xticks(ticks, [f"{tick:,.6g}" for tick in ticks])
         else:
-            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _as_power(value)))
+            label_powers(axes.xaxis)
     _as_percent(axes, percent)
     figure.legend(loc="outside lower left", ncols=2)
     return figure
@@ -122,15 +122,6 @@ def similarities(title: str, models: Mapping[str, Float[np.ndarray, "h w h w"]])
         draw_similarity(figure, axes, similarity)
         axes.set_title(name, color=INK, loc="left", fontsize=10)
     return figure
-
-
-def _as_power(value: float) -> str:
-    """Such as 2 × 10¹²; what a digit and few zeros say stays so."""
-    if 1e-3 <= value < 1e6:
-        return f"{value:,g}"
-    digits, _, exponent = f"{value:.0e}".partition("e")
-    raised = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"10{raised}" if digits == "1" else f"{digits} × 10{raised}"
 
 
 def _as_percent(axes: Axes, percent: bool) -> None:

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
 from vitreous.report.curves import run_styles
+from vitreous.report.powers import label_powers
 from vitreous.report.style import GRID, INK, MUTED, PANEL, STYLE, titled_figure
 
 _LINE, _GAP = 0.125, 0.125  # inches: a peer's, and between two cases
@@ -101,6 +102,7 @@ def growth(panels: Sequence[Mapping[str, Any]], subjects: Sequence[str]) -> Figu
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xticks(at, panel["labels"], fontsize=8)
+        label_powers(axes.yaxis)
         if number == 1:
             axes.set_ylabel("seconds")
     figure.legend(loc="outside lower left", ncols=6)

@@ -10,7 +10,7 @@ from vitreous.model.config import ViTConfig
 from vitreous.model.variants import variant_config
 from vitreous.parallel.device import choose_engine
 from vitreous.parallel.strategy import recompute
-from vitreous.train import placement
+from vitreous.train import memory, placement, prepare
 from vitreous.train.config import OptimizerConfig, ParallelConfig, TrainConfig
 from vitreous.train.optimizer import build_optimizers
 from vitreous.train.plan import _SLACK, find_plan, piece_that_fits, step_memory
@@ -109,3 +109,27 @@ def test_a_piece_by_the_strategy_that_is_asked_for():
     copies = replace(config, parallel=ParallelConfig(strategy="ddp"))
     with pytest.raises(UserError, match="ViT-H/14 needs .* 8 processes .* 9.0 GiB are free"):
         piece_that_fits(copies, engine, 8, 9 * GIB)
+
+
+def test_what_does_not_fit_is_told_the_plan_that_does(monkeypatch):
+    one = {every: step_memory(recomputing(every), FLOAT32, 1, "one", 1).total for every in (0, 1)}
+    room = (one[0] + one[1]) // 2
+    for module in (prepare, memory):
+        monkeypatch.setattr(module, "free_for_training", lambda engine: room)
+    with pytest.raises(
+        UserError, match="fit into memory .*: --parallel.activation_checkpointing 1"
+    ):
+        prepare._piece(recomputing(0), FLOAT32)
+    assert prepare._piece(recomputing(1), FLOAT32) >= 1
+    lean = replace(recomputing(0), optimizer=OptimizerConfig(name="sgd"))
+    room = int(1.1 * step_memory(lean, FLOAT32, 1, "one", 1).total)
+    assert prepare._piece(lean, FLOAT32) >= 1, "where an optimiser that keeps more would not fit"
+    room = one[1] // 2
+    with pytest.raises(UserError, match="needs .* 1 processes for one image at a time"):
+        prepare._piece(recomputing(0), FLOAT32)
+
+
+def recomputing(every: int) -> TrainConfig:
+    """Wide images for a small model: what is kept of them outweighs its weights."""
+    model = replace(MEDIUM, image_size=(256, 256))
+    return config_of(model, parallel=ParallelConfig(activation_checkpointing=every))

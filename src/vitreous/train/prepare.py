@@ -20,7 +20,7 @@ from vitreous.train.memory import (
     free_for_training,
     micro_batch_that_fits,
 )
-from vitreous.train.plan import image_bytes, piece_that_fits
+from vitreous.train.plan import find_plan, image_bytes, piece_that_fits
 from vitreous.train.run_folder import RunFolder, continued
 from vitreous.weights.adapt import adapt
 from vitreous.weights.load import load
@@ -62,7 +62,28 @@ def prepare(config: TrainConfig, dataset: Dataset, engine: Engine) -> tuple[Trai
 
 
 def _piece(config: TrainConfig, engine: Engine) -> int:
-    """Images in memory at once, in each process."""
+    """Images in memory at once, in each process.
+
+    Raises:
+        UserError: Not even one image fits; gives the plan that does, where there is one.
+    """
+    try:
+        return _piece_as_asked(config, engine)
+    except UserError as error:
+        plan = find_plan(config, engine, world_size(), free_for_training(engine))
+        every = plan.activation_checkpointing
+        if every == config.parallel.activation_checkpointing:
+            if world_size() == 1:  # counted for this optimiser, where the first look is for any
+                return plan.micro_batch
+            raise
+        strategy = f" --parallel.strategy {plan.strategy}" if world_size() > 1 else ""
+        raise UserError(
+            f"{config.model.name} does not fit into memory as it is asked for, and this does: "
+            f"--parallel.activation_checkpointing {every}{strategy} ({plan})"
+        ) from error
+
+
+def _piece_as_asked(config: TrainConfig, engine: Engine) -> int:
     if world_size() > 1:
         return piece_that_fits(config, engine, world_size(), free_for_training(engine))
     parameters = sum(p.numel() for p in empty_model(config.model).parameters())

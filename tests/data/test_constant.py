@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from vitreous.data import constant as module
 from vitreous.data.augmentation import Augmentation
 from vitreous.data.batch import denormalise, normalise
 from vitreous.data.colour import recolour
@@ -31,7 +30,7 @@ def test_who_asks_first_does_not_matter() -> None:
 
 
 def test_what_is_traced_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "is_compiling", lambda: True)
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
     traced = constant((0.375,), CPU)
     monkeypatch.undo()
     assert constant((0.375,), CPU) is not traced

@@ -31,7 +31,7 @@ RANKS = {
     "experiments": 5,
     "cli": 6,
 }
-FREE_TO_ALL = {"vitreous", "vitreous.errors", "vitreous.durable"}
+FREE_TO_ALL = {"vitreous", "vitreous.errors", "vitreous.durable", "vitreous.kept"}
 
 
 def module_of(file: Path) -> str:

@@ -1,15 +1,15 @@
 """Fixed numbers on a device, which is given them once."""
 
-from functools import lru_cache
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.compiler import is_compiling
+
+from vitreous.kept import keep
 
 Numbers = tuple[float, ...] | tuple[tuple[float, ...], ...]
 
 
+@keep(256)
 def constant(
     numbers: Numbers, device: torch.device, dtype: torch.dtype = torch.float32
 ) -> Float[Tensor, "..."]:
@@ -22,12 +22,5 @@ def constant(
         device: Where to.
         dtype: Of the tensor.
     """
-    if is_compiling():  # what is traced stands for numbers and has none to be kept
-        return torch.tensor(numbers, dtype=dtype, device=device)
-    return _kept(numbers, device, dtype)
-
-
-@lru_cache(maxsize=256)
-def _kept(numbers: Numbers, device: torch.device, dtype: torch.dtype) -> Tensor:
     with torch.inference_mode(False):  # for training too, whoever asks first
         return torch.tensor(numbers, dtype=dtype, device=device)

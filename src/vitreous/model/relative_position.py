@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from vitreous.kept import keep
 from vitreous.model.config import ViTConfig
-from vitreous.model.kept import keep
 
 
 @keep(8)

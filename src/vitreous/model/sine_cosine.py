@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vitreous.model.kept import keep
+from vitreous.kept import keep
 
 
 @keep(16)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
-from vitreous.model.kept import keep
+from vitreous.kept import keep
 from vitreous.model.relative_position import offsets
 from vitreous.model.sine_cosine import sine_cosine
 

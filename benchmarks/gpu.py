@@ -22,9 +22,9 @@ from typing import Any
 import torch
 
 from vitreous.bench.case import Case
+from vitreous.bench.entrant import answer, build_model, make_ready
 from vitreous.bench.limits import bare_products
 from vitreous.bench.machine import machine, software
-from vitreous.bench.worker import answer, build_model, make_ready
 from vitreous.data.batch import normalise
 from vitreous.model.cost import multiply_adds
 from vitreous.model.variants import variant_config

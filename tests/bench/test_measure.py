@@ -1,12 +1,13 @@
 """Turns, ratios, memory."""
 
 import time
+from functools import partial
 
 import pytest
 import torch
 
 from vitreous.bench.machine import machine, where
-from vitreous.bench.measure import interleave, ratio_of
+from vitreous.bench.measure import interleave, ratio_of, take_turns, time_calls
 from vitreous.bench.memory import bytes_of, working_memory
 
 
@@ -14,7 +15,8 @@ def test_runs_take_turns() -> None:
     order: list[str] = []
     shares: list[float] = []
     runs = {name: (lambda name=name: order.append(name)) for name in "ab"}
-    timings = interleave(runs, 3, told=shares.append)
+    turns = {name: partial(time_calls, run) for name, run in runs.items()}
+    timings = take_turns(turns, 3, told=shares.append)
     assert "".join(order) == "aabb" + "ab" * 3  # a call and a first measurement, then the rounds
     assert [len(timings[name].seconds) for name in "ab"] == [3, 3]
     assert shares == pytest.approx([1 / 3, 2 / 3, 1])

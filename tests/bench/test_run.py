@@ -2,7 +2,7 @@
 
 import json
 import sys
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import torch
 
+from vitreous.bench import entrant, worker
 from vitreous.bench import run as running
-from vitreous.bench import worker
 from vitreous.bench.case import Case
 from vitreous.bench.growth import curves, slope
 from vitreous.bench.run import Store, run_case
+from vitreous.bench.subject import LeftOutError
 from vitreous.bench.summary import summarise
 from vitreous.bench.table import markdown
 from vitreous.errors import UserError
@@ -66,17 +67,11 @@ def test_a_worker_measures() -> None:
     assert "| ViT-Ti/16 | 32 | 2 | 1 |" in markdown([measured], [])
 
 
-def test_threads_are_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    before, during = torch.get_num_threads(), []
-
-    def build(case: Case) -> None:
-        during.append(torch.get_num_threads())
+def test_threads_are_as_before() -> None:
+    before = torch.get_num_threads()
+    with suppress(UserError), entrant.conditions(replace(CASE, threads=before + 1)):
+        assert torch.get_num_threads() == before + 1
         raise UserError("no such model")
-
-    monkeypatch.setattr(worker, "build_model", build)
-    with pytest.raises(UserError, match="no such model"):
-        worker.measure(replace(CASE, threads=before + 1), ["vitreous"], 1)
-    assert during == [before + 1]
     assert torch.get_num_threads() == before
 
 
@@ -85,41 +80,25 @@ def test_float32_that_was_asked_for_is_no_subjects_tf32(
     monkeypatch: pytest.MonkeyPatch, work: Any, tf32: bool
 ) -> None:
     """Whose convolutions PyTorch takes in TF32 on a GPU, unasked."""
-    seen: list[bool] = []
-
-    def build(case: Case) -> None:
-        seen.append(torch.backends.cudnn.allow_tf32)
-        raise UserError("no such model")
-
-    monkeypatch.setattr(worker, "build_model", build)
     monkeypatch.setattr(torch.cuda, "device", lambda device: nullcontext())
     assert torch.backends.cudnn.allow_tf32
-    with pytest.raises(UserError, match="no such model"):
-        worker.measure(replace(CASE, work=work, device="cuda"), ["vitreous"], 1)
-    assert seen == [tf32]
+    with entrant.conditions(replace(CASE, work=work, device="cuda")):
+        assert torch.backends.cudnn.allow_tf32 == tf32
     assert torch.backends.cudnn.allow_tf32
 
 
 def test_what_graphs_keep_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = iter([10, 10 + 2**30])
-    monkeypatch.setattr(worker, "recorded_memory", lambda device: next(kept))
-    ours = worker.measure(CASE, ["vitreous"], 1)["subjects"]["vitreous"]
-    assert 2**30 < ours["held_bytes"] < ours["peak_bytes"]
+    monkeypatch.setattr(entrant, "recorded_memory", lambda device: next(kept))
+    _, said = entrant.enter("vitreous", CASE)
+    assert 2**30 < said["held_bytes"] < said["peak_bytes"]
 
 
 def test_other_logits_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    true = worker.answer
-    monkeypatch.setattr(worker, "answer", lambda model, images: true(model, images) * 1.01)
-    measured = worker.measure(CASE, ["vitreous"], 1)
-    assert "gives other logits: 9.9e-03" in measured["subjects"]["vitreous"]["left_out"]
-
-
-def test_want_of_memory_is_one_subject_s(monkeypatch: pytest.MonkeyPatch) -> None:
-    def build(name: str, model: object) -> None:
-        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9")
-
-    monkeypatch.setattr(worker, "build_subject", build)
-    assert worker.measure(CASE, ["timm"], 1)["subjects"] == {"timm": {"left_out": "out of memory"}}
+    true = entrant.answer
+    monkeypatch.setattr(entrant, "answer", lambda model, images: true(model, images) * 1.01)
+    with pytest.raises(LeftOutError, match=r"gives other logits: 9.9e-03"):
+        entrant.enter("vitreous", CASE)
 
 
 @pytest.mark.parametrize(
@@ -182,6 +161,15 @@ def test_what_was_killed_is_tried_again(tmp_path: Path, failed: str, known: bool
     store = Store(tmp_path / "results.json")
     store.keep(CASE, worker.heading(CASE, ["vitreous"], 3) | {"failed": failed})
     assert store.has(CASE, ["vitreous"], 3) == known
+
+
+def test_a_subject_that_was_killed_is_tried_again(tmp_path: Path) -> None:
+    store = Store(tmp_path / "results.json")
+    known = result({"vitreous": [1.0] * 3}) | worker.heading(CASE, ["vitreous", "vit-pytorch"], 3)
+    store.keep(CASE, known)
+    assert store.has(CASE, ["vitreous", "vit-pytorch"], 3)
+    known["subjects"]["vit-pytorch"] = {"left_out": "killed, most likely for want of memory"}
+    assert not store.has(CASE, ["vitreous", "vit-pytorch"], 3)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"cases": {"a": {"case": {"work": "sleep"}}}}'])

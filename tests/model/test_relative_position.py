@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from vitreous.model.attention import Attention
+from vitreous.model.attention import Attention, _by_head
 from vitreous.model.relative_position import RelativePosition, offsets
 
 
@@ -35,7 +35,7 @@ def test_it_is_the_definition(tiny, name, read, grad) -> None:
     for parameter in attention.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
     x = torch.randn(2, 16, 24)
-    q, k, v = attention._heads(x, None)
+    q, k, v = _by_head(attention._packed(x))
     logits, S, d = q @ k.mT, 16, 8
     keys = torch.zeros(S, S, d)
     values = torch.zeros(S, S, d)

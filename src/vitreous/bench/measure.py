@@ -5,6 +5,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -41,41 +42,53 @@ class Ratio:
 
 
 def interleave(
-    runs: Mapping[str, Callable[[], object]],
+    runs: Mapping[str, Callable[[], object]], rounds: int, least_seconds: float = 0.0
+) -> dict[str, Timing]:
+    """Time each run on the CPU in each round, in turns, in this process; see `take_turns`."""
+    turns = {name: partial(time_calls, run) for name, run in runs.items()}
+    return take_turns(turns, rounds, least_seconds)
+
+
+def take_turns(
+    turns: Mapping[str, Callable[[int], tuple[float, float]]],
     rounds: int,
-    *,
-    device: str = "cpu",
     least_seconds: float = 0.0,
     told: Callable[[float], None] = lambda share: None,
 ) -> dict[str, Timing]:
-    """Time each run in each round, in turns, after a round to warm up.
+    """Have each take its turn in each round, after two calls to warm up.
 
     Args:
-        runs: By name.
+        turns: By name: makes so many calls, and says the seconds of one, by the clock and by the
+            processor.
         rounds: How many.
-        device: Whose work is waited for.
-        least_seconds: A shorter run is called so often in each round that it takes as long.
+        least_seconds: A shorter call is made so often in each round that these take as long.
         told: Of the share of the rounds that is done.
     """
-    events = torch.device(device).type == "cuda"
     calls: dict[str, int] = {}
-    for name, run in runs.items():
-        run()
-        alone = _round(run, 1, events)[0]
+    for name, turn in turns.items():
+        turn(1)
+        alone = turn(1)[0]
         calls[name] = max(1, math.ceil(least_seconds / max(alone, 1e-9)))
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    processor: dict[str, list[float]] = {name: [] for name in runs}
+    seconds: dict[str, list[float]] = {name: [] for name in turns}
+    processor: dict[str, list[float]] = {name: [] for name in turns}
     for number in range(rounds):
-        for name, run in runs.items():
-            by_clock, by_processor = _round(run, calls[name], events)
+        for name, turn in turns.items():
+            by_clock, by_processor = turn(calls[name])
             seconds[name].append(by_clock)
             processor[name].append(by_processor)
         told((number + 1) / rounds)
-    return {name: Timing(seconds[name], processor[name], calls[name]) for name in runs}
+    return {name: Timing(seconds[name], processor[name], calls[name]) for name in turns}
 
 
-def _round(run: Callable[[], object], calls: int, events: bool) -> tuple[float, float]:
-    """Seconds of one call, by the clock or the device's events, and of the processor."""
+def time_calls(run: Callable[[], object], calls: int, device: str = "cpu") -> tuple[float, float]:
+    """Seconds of one call out of some, by the clock or the device's events, and of the processor.
+
+    Args:
+        run: The call.
+        calls: How many.
+        device: Whose work is waited for.
+    """
+    events = torch.device(device).type == "cuda"
     if events:
         begun, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         torch.cuda.synchronize()

@@ -1,13 +1,13 @@
 """How much memory a piece of work needs beside what lies there already."""
 
-import ctypes
 import re
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 
 import torch
 from torch import Tensor
+
+from vitreous.parallel.host_memory import return_freed_memory
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
@@ -25,8 +25,7 @@ def working_memory(run: Callable[[], object], device: str) -> int | None:
         run()
         torch.cuda.synchronize()
         return torch.cuda.max_memory_allocated() - before
-    with suppress(OSError, AttributeError):  # what is freed but kept would count as held before
-        ctypes.CDLL(None).malloc_trim(0)
+    return_freed_memory()  # what is freed but kept would count as held before
     try:
         _CLEAR.write_text("5")
         before = _resident("VmRSS")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vitreous.bench.case import Case
+from vitreous.bench.contestant import KILLED
 from vitreous.bench.machine import machine, software
 from vitreous.bench.roster import version_of
 from vitreous.bench.worker import MARK, heading
@@ -21,7 +22,6 @@ Results = dict[str, dict[str, Any]]
 """What `worker.measure` returned, or `failed` and why in place of subjects, by the case's key."""
 
 _MOST_WORDS = 300
-_KILLED = "killed"  # as a failure begins that another try may not have
 
 
 class Store:
@@ -58,7 +58,7 @@ class Store:
             and known["where"] == machine(case.device, case.threads)
             and known["software"] == software()
             and known["rounds"] >= rounds
-            and not known.get("failed", "").startswith(_KILLED)
+            and not _was_killed(known)
             and {name: version_of(name) for name in subjects}.items()
             <= known.get("packages", {}).items()
         )
@@ -75,6 +75,13 @@ class Store:
             UserError: No room or no right to write there.
         """
         write_text(self.file, json.dumps({"cases": self.results}, indent=1) + "\n")
+
+
+def _was_killed(known: dict[str, Any]) -> bool:
+    """The case or one of its subjects, which another time may bear."""
+    subjects = known.get("subjects", {}).values()
+    reasons = [known.get("failed", ""), *(said.get("left_out", "") for said in subjects)]
+    return any(reason.startswith(KILLED) for reason in reasons)
 
 
 def run_case(
@@ -118,7 +125,7 @@ def run_case(
             return result
     reason = said[-1][:_MOST_WORDS] if said else f"exit code {code}"
     if code == -signal.SIGKILL:
-        reason = f"{_KILLED}, most likely for want of memory"
+        reason = f"{KILLED}, most likely for want of memory"
     return heading(case, subjects, rounds) | {"failed": f"{reason} (while {doing})"}
 
 

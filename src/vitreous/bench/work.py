@@ -1,6 +1,7 @@
 """What is timed: a forward pass, or a step of training, ready to be called again and again."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -92,15 +93,14 @@ def _inference(
 
 def _default(subject: Subject, model: nn.Module, case: Case, images: Tensor) -> Job:
     """Ours with the precision that `predict` chooses, the others as they come."""
-    ours = isinstance(model, Classifier)
-    engine = choose_engine(case.device, "auto" if ours else "float32")
+    engine = choose_engine(case.device) if isinstance(model, Classifier) else None
 
     @torch.inference_mode()
     def run() -> Tensor:
-        with engine.autocast():
+        with nullcontext() if engine is None else engine.autocast():
             return subject.answer(model, images)
 
-    return Job(run, lambda: _held(model), engine.precision)
+    return Job(run, lambda: _held(model), "float32" if engine is None else engine.precision)
 
 
 def _training(

@@ -52,7 +52,15 @@ class Attention(nn.Module):
             read: How many leading tokens will be read afterwards; queries of the others are not
                 computed. All where None.
         """
-        return self._join(self._attend(*self._heads(x, read)))
+        # Who hooks the layer sees it called, at the price of the queries that nobody reads.
+        if read is not None and (torch.compiler.is_compiling() or not hooked(self.qkv)):
+            return self._join(self._attend(*self._apart(x[:, :read], x)))
+        packed = self._packed(x)
+        plain = self.position is None and not (self.dropout and self.training)
+        if read is None and plain and _fused_is_slow(packed):
+            return self._project(lean_attention(packed))
+        q, k, v = _by_head(packed)
+        return self._join(self._attend(q[:, :, :read], k, v))
 
     def forward_recorded(
         self, x: Float[Tensor, "B S D"], wanted: frozenset[Kind]
@@ -64,7 +72,7 @@ class Attention(nn.Module):
             wanted: Of attention (B, k, S, S), whose rows sum to one and which takes the explicit
                 softmax; queries, keys and values (B, k, S, d).
         """
-        q, k, v = self._heads(x, None)
+        q, k, v = _by_head(self._packed(x))
         inside: dict[Kind, Tensor] = {"queries": q, "keys": k, "values": v}
         if "attention" in wanted:
             heads, inside["attention"] = self._explicit(q, k, v)
@@ -76,9 +84,7 @@ class Attention(nn.Module):
         self, q: Float[Tensor, "B k R d"], k: Float[Tensor, "B k S d"], v: Float[Tensor, "B k S d"]
     ) -> Float[Tensor, "B k R d"]:
         dropout = self.dropout if self.training else 0.0
-        if q.device.type == "cpu" and q.dtype == torch.bfloat16 and _fused_is_slow():
-            if self.position is None and not dropout:
-                return lean_attention(q, k, v)
+        if _fused_is_slow(q):
             with torch.autocast("cpu", enabled=False):  # or the softmax would go to float32
                 heads, _ = self._explicit(q, k, v)
             return heads
@@ -108,37 +114,43 @@ class Attention(nn.Module):
             heads = heads + self.position.read(kept)
         return heads, weights
 
-    def _heads(
-        self, x: Float[Tensor, "B S D"], read: int | None
-    ) -> tuple[Float[Tensor, "B k R d"], Float[Tensor, "B k S d"], Float[Tensor, "B k S d"]]:
-        shape = (-1, self.heads, self.head_width)
-        # Who hooks the layer sees it called, at the price of the queries that nobody reads.
-        if read is None or (not torch.compiler.is_compiling() and hooked(self.qkv)):
-            qkv = self.qkv(x).unflatten(2, (3, *shape[1:]))  # (B, S, 3, k, d)
-            q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind()  # each (B, k, S, d)
-            return q[:, :, :read], k, v
-        return self._apart(x[:, :read], x)
+    def _packed(self, x: Float[Tensor, "B S D"]) -> Float[Tensor, "B S 3 k d"]:
+        packed: Tensor = self.qkv(x).unflatten(2, (3, self.heads, self.head_width))
+        return packed
 
     def _apart(
         self, queries: Float[Tensor, "B R D"], x: Float[Tensor, "B S D"]
     ) -> tuple[Float[Tensor, "B k R d"], Float[Tensor, "B k S d"], Float[Tensor, "B k S d"]]:
         """Queries of some tokens, keys and values of others."""
-        shape = (-1, self.heads, self.head_width)
+        shape = (self.heads, self.head_width)
         weight, bias = self.qkv.weight, self.qkv.bias
         first = None if bias is None else bias[: self.inner]
         rest = None if bias is None else bias[self.inner :]
-        q = dense(queries, weight[: self.inner], first).unflatten(2, shape[1:])
-        kv = dense(x, weight[self.inner :], rest).unflatten(2, (2, *shape[1:]))
+        q = dense(queries, weight[: self.inner], first).unflatten(2, shape)
+        kv = dense(x, weight[self.inner :], rest).unflatten(2, (2, *shape))
         k, v = kv.permute(2, 0, 3, 1, 4).unbind()
         return q.transpose(1, 2), k, v
 
     def _join(self, heads: Float[Tensor, "B k R d"]) -> Float[Tensor, "B R D"]:
-        joined: Tensor = self.projection(heads.transpose(1, 2).flatten(2))  # (B, R, k*d) -> D
+        return self._project(heads.transpose(1, 2))
+
+    def _project(self, heads: Float[Tensor, "B R k d"]) -> Float[Tensor, "B R D"]:
+        joined: Tensor = self.projection(heads.flatten(2))
         return joined
 
 
-def _fused_is_slow() -> bool:
+def _by_head(
+    packed: Float[Tensor, "B S 3 k d"],
+) -> tuple[Float[Tensor, "B k S d"], Float[Tensor, "B k S d"], Float[Tensor, "B k S d"]]:
+    """Queries, keys and values."""
+    q, k, v = packed.permute(2, 0, 3, 1, 4).unbind()
+    return q, k, v
+
+
+def _fused_is_slow(x: Tensor) -> bool:
     """Of bfloat16 on a CPU."""
+    if x.device.type != "cpu" or x.dtype != torch.bfloat16:
+        return False
     if torch.compiler.is_compiling():
         return torch.is_grad_enabled()
     return torch.is_grad_enabled() or not torch.cpu._is_amx_tile_supported()

@@ -98,11 +98,11 @@ def kernel_name(activation: nn.Module) -> tuple[str, str] | None:
 def _kernel_takes(x: Tensor, weight: Tensor) -> bool:
     """Whether nothing but numbers and gradients is asked: no trace, no mode that looks on."""
     return (
-        _LEAST_SIDE is not None
+        not torch.compiler.is_compiling()  # first: some of these would break its graph
+        and _LEAST_SIDE is not None
         and x.device.type == "cpu"
         and min(weight.shape) >= _LEAST_SIDE
         and torch._C._get_mkldnn_enabled()
-        and not torch.compiler.is_compiling()
         and torch._C._get_tracing_state() is None
         and type(x) is Tensor
         and type(weight) in (Tensor, nn.Parameter)

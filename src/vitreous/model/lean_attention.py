@@ -12,56 +12,69 @@ from torch.autograd.function import once_differentiable
 _PIECE = 500_000
 
 
-def lean_attention(
-    q: Float[Tensor, "B k R d"], k: Float[Tensor, "B k S d"], v: Float[Tensor, "B k S d"]
-) -> Float[Tensor, "B k R d"]:
+def lean_attention(qkv: Float[Tensor, "B S 3 k d"]) -> Float[Tensor, "B S k d"]:
     """softmax(q k^T / sqrt(d)) v by plain products, a few images at a time.
 
-    For the backward pass the weights are computed again: the same bits as autograd's through the
-    explicit softmax, for one product and one softmax more, and as little kept as by a fused kernel.
-    In the precision of its arguments, whatever autocast says.
+    From a packed projection to what the next one reads, and back: each image's heads are laid
+    together once, and not again by every product. For the backward pass the weights are computed
+    again, for one product and one softmax more, and as little is kept as by a fused kernel. In the
+    precision of its argument, whatever autocast says.
 
     Source: Dao et al. 2022, arXiv 2205.14135, section 3.1 (recomputation); the pieces are images.
     """
-    heads: Tensor = _LeanAttention.apply(q, k, v)  # type: ignore[no-untyped-call]
+    heads: Tensor = _LeanAttention.apply(qkv)  # type: ignore[no-untyped-call]
     return heads
 
 
-def _pieces(q: Tensor, k: Tensor) -> Iterator[slice]:
-    """Images whose weights fit the cache together, at least one."""
-    images = max(1, _PIECE // (q.shape[1] * q.shape[2] * k.shape[2]))
-    for first in range(0, len(q), images):
-        yield slice(first, first + images)
-
-
-def _weights(q: Tensor, k: Tensor) -> Tensor:
-    return ((q * q.shape[-1] ** -0.5) @ k.mT).softmax(-1)
+def _pieces(images: int, heads: int, tokens: int) -> Iterator[tuple[slice, slice]]:
+    """Images whose weights fit the cache together, at least one; and their heads."""
+    some = max(1, _PIECE // (heads * tokens**2))
+    for first in range(0, images, some):
+        yield slice(first, first + some), slice(first * heads, (first + some) * heads)
 
 
 class _LeanAttention(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        ctx.save_for_backward(q, k, v)
-        out = q.new_empty(len(q), q.shape[2], q.shape[1], v.shape[3]).transpose(1, 2)
-        with torch.autocast(q.device.type, enabled=False):
-            for some in _pieces(q, k):
-                out[some] = _weights(q[some], k[some]) @ v[some]
+    def forward(ctx: Any, qkv: Tensor) -> Tensor:
+        images, tokens, _, heads, width = qkv.shape
+        by_head = qkv.permute(2, 0, 3, 1, 4).contiguous()  # (3, B, k, S, d)
+        ctx.save_for_backward(by_head)
+        q, k, v = by_head.flatten(1, 2)
+        out = qkv.new_empty(images, tokens, heads, width)
+        with torch.autocast(qkv.device.type, enabled=False):
+            for some, those in _pieces(images, heads, tokens):
+                read = _weights(q[those], k[those]) @ v[those]
+                out[some] = read.unflatten(0, (-1, heads)).transpose(1, 2)
         return out
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        q, k, v = ctx.saved_tensors
-        scale = q.shape[-1] ** -0.5
-        of_q, of_k, of_v = (torch.empty_like(t) for t in (q, k, v))
-        with torch.autocast(q.device.type, enabled=False):
-            for some in _pieces(q, k):
-                weights = _weights(q[some], k[some])
-                of_heads = gradient[some]
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (by_head,) = ctx.saved_tensors
+        _, images, heads, tokens, width = by_head.shape
+        q, k, v = by_head.flatten(1, 2)
+        of_heads = gradient.transpose(1, 2).flatten(0, 1)  # (B k, S, d)
+        out = by_head.new_empty(images, tokens, 3, heads, width)
+        with torch.autocast(gradient.device.type, enabled=False):
+            for some, those in _pieces(images, heads, tokens):
+                weights = _weights(q[those], k[those])
                 of_logits = torch.ops.aten._softmax_backward_data(
-                    of_heads @ v[some].mT, weights, -1, weights.dtype
+                    of_heads[those] @ v[those].mT, weights, -1, weights.dtype
                 )
-                of_q[some] = (of_logits @ k[some]) * scale
-                of_k[some] = of_logits.mT @ (q[some] * scale)
-                of_v[some] = weights.mT @ of_heads
-        return of_q, of_k, of_v
+                gradients = (
+                    _product(of_logits, k[those], width**-0.5),
+                    _product(of_logits.mT, q[those], width**-0.5),
+                    weights.mT @ of_heads[those],
+                )
+                for part, found in enumerate(gradients):
+                    out[some, :, part] = found.unflatten(0, (-1, heads)).transpose(1, 2)
+        return out
+
+
+def _weights(q: Tensor, k: Tensor) -> Tensor:
+    return _product(q, k.mT, q.shape[-1] ** -0.5).softmax(-1)
+
+
+def _product(a: Tensor, b: Tensor, scale: float) -> Tensor:
+    """A b, scaled inside the product."""
+    return torch.baddbmm(a.new_empty(()), a, b, beta=0, alpha=scale)

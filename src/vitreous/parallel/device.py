@@ -12,6 +12,7 @@ from torch.compiler import is_compiling
 from torch.nn import functional as F
 
 from vitreous.errors import UserError
+from vitreous.parallel.host_memory import keep_freed_memory
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -83,6 +84,8 @@ def choose_engine(device: str = "auto", precision: str = "auto") -> Engine:
         torch.empty(0, device=chosen).cpu()  # not of meta, which holds no numbers
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UserError(f"device {device!r} is not to be had here: try device auto") from error
+    if chosen.type == "cpu":
+        keep_freed_memory()
     match precision:
         case "float32" | "bfloat16":
             return Engine(chosen, precision, "as asked")

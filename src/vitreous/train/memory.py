@@ -12,6 +12,7 @@ from vitreous.model.build import empty_model
 from vitreous.model.config import ModelConfig, ViTConfig
 from vitreous.parallel.device import Engine
 from vitreous.parallel.environment import ranks
+from vitreous.parallel.host_memory import return_freed_memory
 
 # Temporaries of the backward pass and the allocator's slack, over what autograd keeps.
 _SLACK = 1.3
@@ -98,6 +99,7 @@ def free_for_training(engine: Engine) -> int:
     """Bytes that a process of the run may fill; on a CPU the machine's processes share them."""
     if engine.device.type == "cuda":
         return torch.cuda.mem_get_info(engine.device)[0]
+    return_freed_memory()
     return free_memory() // 2 // ranks().local_size  # the other half: pixels, other programs
 
 

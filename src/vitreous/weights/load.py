@@ -8,6 +8,7 @@ from vitreous.errors import UserError
 from vitreous.model.build import empty_model
 from vitreous.model.classifier import Classifier
 from vitreous.model.config import Dialect
+from vitreous.parallel.host_memory import keep_freed_memory
 from vitreous.weights.adapt import adapt
 from vitreous.weights.family import Hints
 from vitreous.weights.fetch import PREFIX, fetch
@@ -58,6 +59,7 @@ def load(
             tensors that are missing, left over or not finite; weights that do not fit the
             architecture they claim; a canary that fails.
     """
+    keep_freed_memory()  # whoever loads a model is about to call it
     checkpoint = open_checkpoint(_local(path))
     if _OWN in checkpoint.metadata:
         model = _load_own(checkpoint)

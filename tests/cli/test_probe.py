@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from vitreous.cli.main import main
 from vitreous.model.build import create_model
@@ -82,3 +83,19 @@ def test_a_small_set_is_probed_and_few_shot_left_out_aloud(model, small_set, cap
     assert "few-shot is left out: class d has no training image" in err
     assert main(["probe", model, small_set, "--few_shot"]) == 2
     assert "class d has no training image" in capsys.readouterr().err
+
+
+def test_an_image_that_cannot_be_read_is_named_and_counted(model, tmp_path, capsys) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (2, 30, 8, 8), dtype=np.uint8)
+    for label, images in zip("ab", noise, strict=True):
+        (tmp_path / label).mkdir()
+        for number, pixels in enumerate(images):
+            Image.fromarray(pixels).save(tmp_path / label / f"{number}.png")
+    (tmp_path / "a" / "7.png").write_bytes(b"no picture")
+    assert main(["probe", model, str(tmp_path), "--linear"]) == 0
+    out, err = capsys.readouterr()
+    assert "1 unreadable left out" in out
+    assert err.count("\n") == 1
+    assert err.startswith("vitreous: cannot read a/7.png: ")
+    assert main(["probe", model, str(tmp_path), "--linear", "--json", "-"]) == 0
+    assert list(json.loads(capsys.readouterr().out)["skipped"]) == ["a/7.png"]

@@ -67,6 +67,8 @@ def run(arguments: Namespace) -> int:
     results = _measure(arguments)
     if not write_json(arguments.json, results):
         _print(results)
+    for name, reason in results["skipped"].items():
+        print(f"vitreous: cannot read {name}: {reason}", file=sys.stderr)
     return 0
 
 
@@ -152,6 +154,7 @@ def _print(results: dict[str, Any]) -> None:
     print(
         f"{results['width']} features; {results['train_images']:,} training images, "
         f"{results['num_images']:,} {results['part']} images"
+        + (f", {len(results['skipped'])} unreadable left out" if results["skipped"] else "")
     )
     for row in results.get("few_shot", ()):
         spread = f" ± {row['spread']:.2%}" if len(row["accuracies"]) > 1 else ""

@@ -1,7 +1,7 @@
 """Features of a part of a data set in memory, for what learns from them in closed form."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float, Float32, Int64
@@ -26,11 +26,13 @@ class Labelled:
         features: One row an image.
         labels: Class indices.
         index: Position of each image in the part that was asked for.
+        skipped: Images that could not be read and why, by name.
     """
 
     features: Float32[np.ndarray, "N D"]
     labels: Int64[np.ndarray, " N"]
     index: Int64[np.ndarray, " N"]
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
     def rows(self, chosen: Int64[np.ndarray, " n"]) -> "Labelled":
         """Some of them."""
@@ -75,9 +77,8 @@ def read_features(
     rule = passport_of(model).preprocessing
     loader = EvaluationLoader(chosen, rule, batch_size=batch_size, faults=faults)
     found = embed_part(model.to(engine.device), loader, engine, features)
-    if places is None:
-        return found
-    return Labelled(found.features, found.labels, np.asarray(places)[found.index])
+    index = found.index if places is None else np.asarray(places)[found.index]
+    return Labelled(found.features, found.labels, index, faults.reasons)
 
 
 def embed_part(

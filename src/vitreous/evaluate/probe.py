@@ -48,10 +48,11 @@ def probe(
         batch_size: Images at once.
 
     Returns:
-        `model`, `data`, `width` (of the features), `train_images`, `part`, `num_images`, and of
-        what was asked for: `few_shot`, a row a count with `shots`, mean `accuracy`, `spread` (its
-        deviation over draws) and `accuracies`; `neighbours` with `neighbours`, `accuracy` and
-        `accuracy_interval` (95 %); `linear` with these two, `l2` and `sweep`.
+        `model`, `data`, `width` (of the features), `train_images`, `part`, `num_images`,
+        `skipped` (images that could not be read and why, by name), and of what was asked for:
+        `few_shot`, a row a count with `shots`, mean `accuracy`, `spread` (its deviation over draws)
+        and `accuracies`; `neighbours` with `neighbours`, `accuracy` and `accuracy_interval` (95 %);
+        `linear` with these two, `l2` and `sweep`.
 
     Raises:
         UserError: More shots than images of a class, or more neighbours than images; features that
@@ -81,6 +82,7 @@ def probe(
         "train_images": len(train.labels),
         "part": part,
         "num_images": len(test.labels),
+        "skipped": {**known.skipped, **test.skipped},
     }
     if shots:
         found = few_shot(known, test, train.labels, names, shots, seeds=seeds, l2=l2)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from vitreous.bench.contestant import Contestant
 from vitreous.bench.entrant import PRODUCTS
 from vitreous.bench.subject import LeftOutError
 from vitreous.bench.work import Job
+from vitreous.errors import UserError
 
 CASE = Case(work="inference", model="ViT-Ti/16", batch=2, image_size=32, threads=1)
 
@@ -52,10 +54,25 @@ def test_one_that_is_killed_is_told_of() -> None:
             products.turn(1)
 
 
+def test_one_that_dies_otherwise_is_not_said_to_want_memory() -> None:
+    with Contestant(PRODUCTS, CASE) as products:
+        os.kill(products._process.pid or 0, signal.SIGABRT)
+        with pytest.raises(LeftOutError, match=r"^exit code -6$"):
+            products.turn(1)
+
+
+def test_a_model_that_cannot_be_made_is_the_cases_fault(tmp_path: Path) -> None:
+    file = tmp_path / "broken.safetensors"
+    file.write_bytes(b"no tensors")
+    with pytest.raises(UserError, match=r"broken\.safetensors"):
+        Contestant("vitreous", Case(work="inference", model=str(file), threads=1))
+
+
 def test_turns_are_timed_until_nobody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     job = Job(lambda: calls.append(1) or torch.zeros(1), lambda: 0, "float32")  # type: ignore[func-returns-value]
     monkeypatch.setattr(contestant, "enter", lambda name, case: (job, {"version": "1"}))
+    monkeypatch.setattr(contestant, "end_with_parent", lambda: None)
     wire: Any = Wire(turns=3)
     contestant._serve(wire, PRODUCTS, CASE)
     said, *turns = wire.sent
@@ -81,6 +98,7 @@ def test_what_goes_wrong_is_one_line(
         raise error
 
     monkeypatch.setattr(contestant, "enter", enter)
+    monkeypatch.setattr(contestant, "end_with_parent", lambda: None)
     wire: Any = Wire(turns=1)
     contestant._serve(wire, PRODUCTS, CASE)
     assert wire.sent == [line]
@@ -98,6 +116,7 @@ def test_peers_have_the_allocator_as_they_leave_it(
         raise LeftOutError("seen")
 
     monkeypatch.setattr(contestant, "enter", enter)
+    monkeypatch.setattr(contestant, "end_with_parent", lambda: None)
     monkeypatch.setattr(contestant, "keep_freed_memory", lambda: seen.append(True))
     monkeypatch.delenv("MALLOC_MMAP_MAX_", raising=False)
     # Put back afterwards, though _serve sets it.

@@ -67,6 +67,42 @@ def test_a_worker_measures() -> None:
     assert "| ViT-Ti/16 | 32 | 2 | 1 |" in markdown([measured], [])
 
 
+def test_one_that_dies_between_turns_leaves_the_others_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Ready(nullcontext):  # type: ignore[type-arg]
+        def __init__(self, name: str, case: Case) -> None:
+            super().__init__(self)
+            self.name, self.said, self.turns = name, {"version": "1"}, 0
+
+        def turn(self, calls: int) -> tuple[float, float]:
+            self.turns += 1
+            if self.name == "timm" and self.turns > 3:
+                raise LeftOutError("killed, most likely for want of memory")
+            return 0.2, 0.2
+
+    monkeypatch.setattr(worker, "Contestant", Ready)
+    measured = worker.measure(CASE, ["vitreous", "timm"], 3)
+    assert measured["subjects"]["vitreous"]["seconds"] == [0.2] * 3
+    assert measured["subjects"]["timm"] == {"left_out": "killed, most likely for want of memory"}
+    assert measured["products"]["seconds"] == [0.2] * 3
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"), [("out of memory", r"^out of memory \(bare products\)$"), (None, None)]
+)
+def test_products_are_missing_for_a_reason(
+    monkeypatch: pytest.MonkeyPatch, reason: str | None, words: str | None
+) -> None:
+    def refuse(name: str, case: Case) -> None:
+        raise LeftOutError(reason or entrant.NO_PRODUCTS)
+
+    monkeypatch.setattr(worker, "Contestant", refuse)
+    if words is None:
+        assert worker.measure(CASE, [], 1)["products"] is None
+        return
+    with pytest.raises(SystemExit, match=words):
+        worker.measure(CASE, [], 1)
+
+
 def test_threads_are_as_before() -> None:
     before = torch.get_num_threads()
     with suppress(UserError), entrant.conditions(replace(CASE, threads=before + 1)):
@@ -170,6 +206,7 @@ def test_a_subject_that_was_killed_is_tried_again(tmp_path: Path) -> None:
     assert store.has(CASE, ["vitreous", "vit-pytorch"], 3)
     known["subjects"]["vit-pytorch"] = {"left_out": "killed, most likely for want of memory"}
     assert not store.has(CASE, ["vitreous", "vit-pytorch"], 3)
+    assert store.has(CASE, ["vitreous"], 3)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"cases": {"a": {"case": {"work": "sleep"}}}}'])

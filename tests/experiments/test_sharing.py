@@ -80,7 +80,7 @@ def test_how_many_at_once(tmp_path, monkeypatch) -> None:
 
 PARENT = """
 import multiprocessing, time
-from vitreous.experiments.sharing import end_with_parent
+from vitreous.parallel.parent import end_with_parent
 
 def help_out():
     end_with_parent()

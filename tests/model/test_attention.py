@@ -114,3 +114,32 @@ def test_each_kernel_starts_within_its_own_xavier_bound(tiny: Callable[..., ViTC
         assert 0.97 * bound < kernel.abs().max() <= bound
     assert not module.qkv.bias.any()
     assert not module.projection.bias.any()
+
+
+def test_dropout_falls_on_the_weights_in_bfloat16_too(tiny) -> None:
+    module = Attention(tiny(attention_dropout=0.5))
+    x = torch.randn(2, 5, 24)
+    with torch.autocast("cpu", torch.bfloat16):
+        first, second = module(x), module(x)
+        module.eval()
+        alike = torch.equal(module(x), module(x))
+    assert not torch.equal(first, second)
+    assert alike
+
+
+@pytest.mark.parametrize("grad", [False, True])
+def test_recorded_in_bfloat16_no_weights_are_kept_unasked(tiny, grad) -> None:
+    module = Attention(tiny())
+    x = torch.randn(2, 5, 24)
+    shapes = set()
+
+    def keep(tensor):
+        shapes.add(tuple(tensor.shape))
+        return tensor
+
+    hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
+    with torch.set_grad_enabled(grad), torch.autocast("cpu", torch.bfloat16), hooks:
+        recorded, inside = module.forward_recorded(x, frozenset({"keys"}))
+        assert torch.equal(recorded, module(x))
+    assert inside["keys"].shape == (2, 3, 5, 8)
+    assert not any(shape[-2:] == (5, 5) for shape in shapes)

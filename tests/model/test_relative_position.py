@@ -57,10 +57,19 @@ def test_it_is_the_definition(tiny, name, read, grad) -> None:
 
 
 @pytest.mark.parametrize("name", ["relative", "relative_values"])
-def test_bfloat16(tiny, name) -> None:
+@pytest.mark.parametrize("grad", [False, True])
+def test_bfloat16(tiny, name, grad) -> None:
+    """Where the plain softmax would be explicit, and would know nothing of positions."""
+    torch.manual_seed(0)
     attention = Attention(tiny(position=name), RelativePosition(tiny(position=name)))
-    attention.position.reset_parameters()
+    for parameter in attention.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
     x = torch.randn(2, 16, 24)
-    for grad in (False, True):
-        with torch.set_grad_enabled(grad), torch.autocast("cpu", torch.bfloat16):
-            assert (attention(x) - attention.float()(x)).abs().max() < 0.05
+    exact = attention(x)
+    with torch.set_grad_enabled(grad), torch.autocast("cpu", torch.bfloat16):
+        found = attention(x)
+        attention.position = None
+        without = attention(x)
+    size = exact.abs().max()
+    assert (found - exact).abs().max() < 0.1 * size
+    assert (without - exact).abs().max() > 0.3 * size

@@ -11,7 +11,8 @@ from vitreous.parallel.host_memory import keep_freed_memory, return_freed_memory
 
 # Pages that the system had to clear when 64 MiB were taken again and again: the fewest.
 _PROGRAM = """
-import resource, sys
+import ctypes, resource, sys
+ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # no huge pages: they would be few
 import torch
 from vitreous.parallel.host_memory import keep_freed_memory, return_freed_memory
 

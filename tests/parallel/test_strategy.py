@@ -103,26 +103,34 @@ compiled = copy.deepcopy(plain)
 recompute(compiled.encoder.blocks, EVERY)
 compile_blocks(compiled.encoder.blocks)
 images = torch.randn(4, 3, 16, 16)
-plain(images).square().mean().backward()
+halved = torch.autocast("cpu", torch.bfloat16, enabled=HALVED)
+with halved:
+    plain(images).square().mean().backward()
 assert not counters["stats"]
-compiled(images).square().mean().backward()
+with halved:
+    compiled(images).square().mean().backward()
 assert counters["stats"]["unique_graphs"] == 2, "whole blocks, and the last that is read in part"
 assert not counters["graph_break"]
 for ours, theirs in zip(compiled.parameters(), plain.parameters(), strict=True):
-    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-4)
+    apart = (2e-2 if HALVED else 1e-4) * max(1, theirs.grad.abs().max())
+    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=float(apart))
 assert compiled.state_dict().keys() == plain.state_dict().keys()
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("every", [0, 1])
-def test_compiled_blocks_are_compiled_and_give_the_same_numbers(every):
+@pytest.mark.parametrize(("every", "halved"), [(0, False), (1, False), (0, True)])
+def test_compiled_blocks_are_compiled_and_give_the_same_numbers(every, halved):
     """In a process of its own: the shape checks of the tests cannot be compiled."""
     if shutil.which("g++") is None:
         pytest.skip("PyTorch compiles for a CPU with g++, which is not here")
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
     run = subprocess.run(
-        [sys.executable, "-c", PROGRAM.replace("EVERY", str(every))],
+        [
+            sys.executable,
+            "-c",
+            PROGRAM.replace("EVERY", str(every)).replace("HALVED", str(halved)),
+        ],
         env=environment,
         capture_output=True,
         text=True,

@@ -17,7 +17,7 @@ QUANTISED: tuple[Numbers, ...] = ("int8", "float8")
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """All subjects do this in turns, in one process.
+    """All subjects do this in turns, each in a process of its own.
 
     Attributes:
         work: `inference` is a forward pass; `training` a whole step of AdamW; `default` a forward

@@ -5,6 +5,7 @@ What one package or setting does to a process (threads, allocator, compiler) so 
 
 import multiprocessing
 import os
+import signal
 import warnings
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -18,7 +19,10 @@ from vitreous.bench.entrant import conditions, enter
 from vitreous.bench.measure import time_calls
 from vitreous.bench.roster import PEERS
 from vitreous.bench.subject import LeftOutError
+from vitreous.bench.work import Job
+from vitreous.errors import UserError
 from vitreous.parallel.host_memory import keep_freed_memory
+from vitreous.parallel.parent import end_with_parent
 
 KILLED = "killed"
 """As a failure begins that another try may not have."""
@@ -36,6 +40,7 @@ class Contestant:
 
     Raises:
         LeftOutError: It cannot take part, for want of memory too.
+        UserError: The case's model cannot be made.
     """
 
     def __init__(self, name: str, case: Case) -> None:
@@ -78,10 +83,11 @@ class Contestant:
             said = self._wire.recv()
         except (EOFError, ConnectionError):
             self._process.join()
-            how = f"exit code {self._process.exitcode}"
-            if (self._process.exitcode or 0) < 0:
-                how = f"{KILLED}, most likely for want of memory"
-            raise LeftOutError(how) from None
+            code = self._process.exitcode
+            how = f"{KILLED}, most likely for want of memory"
+            raise LeftOutError(how if code == -signal.SIGKILL else f"exit code {code}") from None
+        if isinstance(said, UserError):
+            raise said
         if isinstance(said, str):
             raise LeftOutError(said)
         return said
@@ -94,6 +100,7 @@ class Contestant:
 
 def _serve(wire: Connection, name: str, case: Case) -> None:
     """Be ready, say so, and work until nobody asks any more; what goes wrong is one line."""
+    end_with_parent()
     warnings.simplefilter("ignore")
     if name in PEERS:
         # The allocator stays as they leave it, though models of ours are built here too.
@@ -104,14 +111,35 @@ def _serve(wire: Connection, name: str, case: Case) -> None:
         with conditions(case):
             job, said = enter(name, case)
             wire.send(said)
-            while True:
-                wire.send(time_calls(job.run, wire.recv(), case.device))
-    except EOFError:
+            while calls := _asked(wire):
+                wire.send(_timed(job, calls, case.device))
+    except ConnectionError:  # nobody is there any more
         pass
+    except UserError as error:
+        wire.send(error)
     except LeftOutError as reason:
         wire.send(str(reason))
     except Exception as error:  # of whatever package
         wire.send(_one_line(error))
+
+
+def _asked(wire: Connection) -> int | None:
+    """For how many calls; None when the other end is gone."""
+    try:
+        calls: int = wire.recv()
+    except EOFError:
+        return None
+    return calls
+
+
+def _timed(job: Job, calls: int, device: str) -> tuple[float, float]:
+    """A turn; on a GPU the memory that calls reuse is the others' in between."""
+    if torch.device(device).type != "cuda":
+        return time_calls(job.run, calls)
+    job.run()  # takes it again
+    timed = time_calls(job.run, calls, device)
+    torch.cuda.empty_cache()
+    return timed
 
 
 def _one_line(error: BaseException) -> str:

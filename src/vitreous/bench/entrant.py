@@ -13,11 +13,12 @@ from torch import Tensor
 from vitreous.bench.case import Case
 from vitreous.bench.limits import bare_products
 from vitreous.bench.memory import recorded_memory, working_memory
-from vitreous.bench.plan import is_checkpoint
+from vitreous.bench.plan import config_of, is_checkpoint
 from vitreous.bench.roster import build_subject
 from vitreous.bench.subject import LeftOutError, Subject, randomise
 from vitreous.bench.work import Job, prepare
 from vitreous.data.batch import normalise
+from vitreous.errors import UserError
 from vitreous.model.build import create_model
 from vitreous.model.classifier import Classifier
 from vitreous.model.variants import variant_config
@@ -26,6 +27,8 @@ from vitreous.weights.passport import passport_of
 
 PRODUCTS = "bare products"
 """The name under which the machine's matrix rate takes its turn among the subjects."""
+NO_PRODUCTS = "it mostly convolves"
+"""Why a model has none."""
 
 _TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-2, "int8": 0.2, "float8": 0.2}
 """Largest difference of logits, as a share of the largest logit."""
@@ -65,21 +68,25 @@ def enter(name: str, case: Case) -> tuple[Job, dict[str, Any]]:
         LeftOutError: It cannot take part, or gives other logits.
         UserError: The case's model cannot be made.
     """
+    if name == PRODUCTS:
+        dtype = getattr(torch, case.floating)
+        products = bare_products(config_of(case), case.batch, dtype, case.device)
+        if products is None:
+            raise LeftOutError(NO_PRODUCTS)
+        return Job(products.run, lambda: 0, case.floating), {"flops": products.operations}
     model = build_model(case)
     config = model.config
     height, width = config.image_size
-    if name == PRODUCTS:
-        products = bare_products(config, case.batch, getattr(torch, case.floating), case.device)
-        if products is None:
-            raise LeftOutError("it mostly convolves")
-        return Job(products.run, lambda: 0, case.floating), {"flops": products.operations}
     generator = torch.Generator().manual_seed(1)
     shape = (case.batch, config.channels, height, width)
     pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
     images = normalise(pixels, passport_of(model).preprocessing)
     reference = answer(model, images)
     pixels, images = pixels.to(case.device), images.to(case.device)
-    return make_ready(name, model, case, pixels, images, reference)
+    try:
+        return make_ready(name, model, case, pixels, images, reference)
+    except UserError as error:  # a precision or way that is not to be had here
+        raise LeftOutError(str(error)) from error
 
 
 def build_model(case: Case) -> Classifier:
@@ -114,7 +121,7 @@ def make_ready(
     Raises:
         LeftOutError: It cannot take part, or gives other logits.
     """
-    begin, others = time.perf_counter(), recorded_memory(case.device)
+    begin = time.perf_counter()
     subject = build_subject(name, model)
     expected = reference if subject.twin is None else answer(subject.twin, images.cpu())
     same_weights = subject.twin is None
@@ -131,13 +138,16 @@ def make_ready(
     built = time.perf_counter()
     first = job.run()
     if difference is None:
-        difference = _compare(first[:_COMPARED], expected, job.precision)
+        # Unasked, a GPU's convolutions may read float32 as TF32.
+        rounded = case.work == "default" and torch.device(case.device).type == "cuda"
+        precision = "bfloat16" if rounded else job.precision
+        difference = _compare(first[:_COMPARED], expected, precision)
     elif not math.isfinite(float(first)):
         raise LeftOutError("its loss is not finite")
     ready = time.perf_counter()
     job.run()
     working = working_memory(job.run, case.device)
-    held = job.held() + recorded_memory(case.device) - others
+    held = job.held() + recorded_memory(case.device)
     return job, {
         "version": subject.version,
         "precision": job.precision,

@@ -16,7 +16,7 @@ class Timing:
 
     Attributes:
         seconds: Of one call, by round: by the clock, on CUDA between events of the device.
-        processor_seconds: Of one call, by round: of all threads of this process. Other programs
+        processor_seconds: Of one call, by round: of all threads of its process. Other programs
             on the machine change it less than the clock.
         calls: How many calls a round had.
     """

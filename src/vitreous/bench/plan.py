@@ -199,7 +199,7 @@ def estimate(
     each = _BUILD + max(call, 0.1) * rounds + call * _WARM_UP
     if case.mode == "compiled":
         each += _COMPILE * work
-    return _START + subjects * each
+    return _START * (subjects + 2) + subjects * each  # the products and the umpire begin too
 
 
 @cache

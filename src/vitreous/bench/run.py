@@ -58,7 +58,7 @@ class Store:
             and known["where"] == machine(case.device, case.threads)
             and known["software"] == software()
             and known["rounds"] >= rounds
-            and not _was_killed(known)
+            and not _was_killed(known, subjects)
             and {name: version_of(name) for name in subjects}.items()
             <= known.get("packages", {}).items()
         )
@@ -77,10 +77,11 @@ class Store:
         write_text(self.file, json.dumps({"cases": self.results}, indent=1) + "\n")
 
 
-def _was_killed(known: dict[str, Any]) -> bool:
-    """The case or one of its subjects, which another time may bear."""
-    subjects = known.get("subjects", {}).values()
-    reasons = [known.get("failed", ""), *(said.get("left_out", "") for said in subjects)]
+def _was_killed(known: dict[str, Any], subjects: Sequence[str]) -> bool:
+    """The case or one of some subjects, which another time may bear."""
+    said = known.get("subjects", {})
+    reasons = [known.get("failed", "")]
+    reasons += [said[name].get("left_out", "") for name in subjects if name in said]
     return any(reason.startswith(KILLED) for reason in reasons)
 
 

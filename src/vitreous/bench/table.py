@@ -19,7 +19,8 @@ _TITLES = {
     "default": "What a user gets by default",
 }
 _NOTES = """\
-Cells are images a second, medians of interleaved rounds; all subjects of a line ran in one process.
+Cells are images a second, medians of interleaved rounds; the subjects of a line took turns in one
+run, each in a process of its own where the commit is e7fb6ba or later.
 
 - **x best**: how many times as fast as the fastest peer of the line vitreous is; the median of the
   rounds' ratios, and in brackets their middle half. **By processor**: the same by processor time,

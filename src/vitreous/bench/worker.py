@@ -4,18 +4,20 @@ What it is doing is told on stderr, in lines that begin with `MARK`.
 """
 
 import json
+import math
 import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from vitreous.bench.case import Case
 from vitreous.bench.contestant import Contestant
-from vitreous.bench.entrant import PRODUCTS, conditions
+from vitreous.bench.entrant import NO_PRODUCTS, PRODUCTS, conditions
 from vitreous.bench.limits import memory_bandwidth
 from vitreous.bench.machine import machine, software
 from vitreous.bench.measure import take_turns
@@ -50,7 +52,7 @@ def measure(case: Case, names: list[str], rounds: int) -> dict[str, Any]:
 
     Returns:
         A dictionary that `json.dumps` takes: what `heading` says;
-        `flops` of one image's forward pass, `weights_bytes`, `bandwidth` (bytes a second);
+        `parameters`, `flops` of one image's forward pass, `bandwidth` (bytes a second);
         `products`, the bare ones' `flops` and seconds by round, or None;
         and `subjects`, by name: seconds by round, memory in bytes, the difference of logits; or
         `left_out`, and why.
@@ -73,23 +75,34 @@ def measure(case: Case, names: list[str], rounds: int) -> dict[str, Any]:
             except LeftOutError as reason:
                 found[name] = {"left_out": str(reason)}
         tell("timing 0%")
-        turns = {name: one.turn for name, one in entered.items()}
-        try:
-            timings = take_turns(turns, rounds, _LEAST_SECONDS, _tell_share)
-        except LeftOutError as reason:
-            sys.exit(str(reason))
+        turns = {name: partial(_turn, one, found[name]) for name, one in entered.items()}
+        timings = take_turns(turns, rounds, _LEAST_SECONDS, _tell_share)
     for name, timing in timings.items():
-        found[name] |= asdict(timing)
+        if "left_out" not in found[name]:
+            found[name] |= asdict(timing)
     products = found.pop(PRODUCTS)
+    if (reason := products.get("left_out", NO_PRODUCTS)) != NO_PRODUCTS:
+        sys.exit(f"{reason} ({PRODUCTS})")
     return {
         **heading(case, names, rounds),
         "parameters": count_parameters(config),
         "flops": 2 * multiply_adds(config),
         "pixels": height * width,
         "bandwidth": bandwidth,
-        "products": products if "seconds" in products else None,
+        "products": None if "left_out" in products else products,
         "subjects": found,
     }
+
+
+def _turn(contestant: Contestant, said: dict[str, Any], calls: int) -> tuple[float, float]:
+    """Its seconds; of one that can no more, none that count, and why is put into what is said."""
+    if "left_out" not in said:
+        try:
+            return contestant.turn(calls)
+        except LeftOutError as reason:
+            said.clear()
+            said["left_out"] = str(reason)
+    return math.inf, math.inf
 
 
 def _tell_share(share: float) -> None:

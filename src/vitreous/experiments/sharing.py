@@ -2,11 +2,10 @@
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 
 from vitreous.errors import UserError
@@ -14,6 +13,7 @@ from vitreous.experiments.cache import TrialCache, in_order
 from vitreous.experiments.experiment import Experiment, ScaleName, Setting
 from vitreous.experiments.results import Outcome
 from vitreous.experiments.trial import Trial
+from vitreous.parallel.parent import end_with_parent
 
 # A small model's products are too small for two threads; beyond this, memory would run short.
 _MOST_JOBS = 8
@@ -133,15 +133,3 @@ def _help(
     with suppress(StoppedError, UserError, KeyboardInterrupt):
         trials = list(in_order(find_experiment(name).trials(setting)))
         run_shared(trials, TrialCache(cache), lambda _: nullcontext(), lambda *_: None)
-
-
-def end_with_parent() -> None:
-    """Ask this process to stop when the one that started it is gone, however that ended."""
-    parent = parent_process()
-    assert parent is not None, "another process has started this one"
-
-    def watch() -> None:
-        parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, daemon=True).start()

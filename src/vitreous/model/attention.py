@@ -56,9 +56,8 @@ class Attention(nn.Module):
         if read is not None and (torch.compiler.is_compiling() or not hooked(self.qkv)):
             return self._join(self._attend(*self._apart(x[:, :read], x)))
         packed = self._packed(x)
-        plain = self.position is None and not (self.dropout and self.training)
-        if read is None and plain and _fused_is_slow(packed):
-            return self._project(lean_attention(packed))
+        if read is None:
+            return self._project(self._attend_all(packed))
         q, k, v = _by_head(packed)
         return self._join(self._attend(q[:, :, :read], k, v))
 
@@ -72,13 +71,21 @@ class Attention(nn.Module):
             wanted: Of attention (B, k, S, S), whose rows sum to one and which takes the explicit
                 softmax; queries, keys and values (B, k, S, d).
         """
-        q, k, v = _by_head(self._packed(x))
+        packed = self._packed(x)
+        q, k, v = _by_head(packed)
         inside: dict[Kind, Tensor] = {"queries": q, "keys": k, "values": v}
         if "attention" in wanted:
             heads, inside["attention"] = self._explicit(q, k, v)
+            out = self._join(heads)
         else:
-            heads = self._attend(q, k, v)
-        return self._join(heads), {kind: inside[kind] for kind in inside if kind in wanted}
+            out = self._project(self._attend_all(packed))
+        return out, {kind: inside[kind] for kind in inside if kind in wanted}
+
+    def _attend_all(self, packed: Float[Tensor, "B S 3 k d"]) -> Float[Tensor, "B S k d"]:
+        plain = self.position is None and not (self.dropout and self.training)
+        if plain and _fused_is_slow(packed):
+            return lean_attention(packed)
+        return self._attend(*_by_head(packed)).transpose(1, 2)
 
     def _attend(
         self, q: Float[Tensor, "B k R d"], k: Float[Tensor, "B k S d"], v: Float[Tensor, "B k S d"]

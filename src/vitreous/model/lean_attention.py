@@ -26,24 +26,26 @@ def lean_attention(qkv: Float[Tensor, "B S 3 k d"]) -> Float[Tensor, "B S k d"]:
     return heads
 
 
-def _pieces(images: int, heads: int, tokens: int) -> Iterator[tuple[slice, slice]]:
-    """Images whose weights fit the cache together, at least one; and their heads."""
+def _pieces(images: int, heads: int, tokens: int) -> Iterator[slice]:
+    """Images whose weights fit the cache together, at least one."""
     some = max(1, _PIECE // (heads * tokens**2))
     for first in range(0, images, some):
-        yield slice(first, first + some), slice(first * heads, (first + some) * heads)
+        yield slice(first, first + some)
 
 
 class _LeanAttention(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, qkv: Tensor) -> Tensor:
         images, tokens, _, heads, width = qkv.shape
-        by_head = qkv.permute(2, 0, 3, 1, 4).contiguous()  # (3, B, k, S, d)
-        ctx.save_for_backward(by_head)
-        q, k, v = by_head.flatten(1, 2)
+        by_head = qkv.permute(2, 0, 3, 1, 4)  # (3, B, k, S, d)
+        if ctx.needs_input_grad[0]:
+            by_head = by_head.contiguous()
+            ctx.save_for_backward(by_head)
         out = qkv.new_empty(images, tokens, heads, width)
         with torch.autocast(qkv.device.type, enabled=False):
-            for some, those in _pieces(images, heads, tokens):
-                read = _weights(q[those], k[those]) @ v[those]
+            for some in _pieces(images, heads, tokens):
+                q, k, v = by_head[:, some].flatten(1, 2)
+                read = _weights(q, k) @ v
                 out[some] = read.unflatten(0, (-1, heads)).transpose(1, 2)
         return out
 
@@ -52,19 +54,19 @@ class _LeanAttention(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (by_head,) = ctx.saved_tensors
         _, images, heads, tokens, width = by_head.shape
-        q, k, v = by_head.flatten(1, 2)
-        of_heads = gradient.transpose(1, 2).flatten(0, 1)  # (B k, S, d)
         out = by_head.new_empty(images, tokens, 3, heads, width)
         with torch.autocast(gradient.device.type, enabled=False):
-            for some, those in _pieces(images, heads, tokens):
-                weights = _weights(q[those], k[those])
+            for some in _pieces(images, heads, tokens):
+                q, k, v = by_head[:, some].flatten(1, 2)
+                of_heads = gradient[some].transpose(1, 2).flatten(0, 1)  # (b k, S, d)
+                weights = _weights(q, k)
                 of_logits = torch.ops.aten._softmax_backward_data(
-                    of_heads[those] @ v[those].mT, weights, -1, weights.dtype
+                    of_heads @ v.mT, weights, -1, weights.dtype
                 )
                 gradients = (
-                    _product(of_logits, k[those], width**-0.5),
-                    _product(of_logits.mT, q[those], width**-0.5),
-                    weights.mT @ of_heads[those],
+                    _product(of_logits, k, width**-0.5),
+                    _product(of_logits.mT, q, width**-0.5),
+                    weights.mT @ of_heads,
                 )
                 for part, found in enumerate(gradients):
                     out[some, :, part] = found.unflatten(0, (-1, heads)).transpose(1, 2)

@@ -70,6 +70,8 @@ def _without_tf32() -> Iterator[None]:
 def choose_engine(device: str = "auto", precision: str = "auto") -> Engine:
     """The device and precision to use.
 
+    For a CPU this process keeps the memory that it frees from then on; see `keep_freed_memory`.
+
     Args:
         device: `auto` (a GPU where there is one), or a name torch knows.
         precision: `auto`, `float32` or `bfloat16`.

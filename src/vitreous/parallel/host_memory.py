@@ -16,6 +16,7 @@ _SETTINGS = (
     "MALLOC_TRIM_THRESHOLD_",
     "MALLOC_MMAP_THRESHOLD_",
     "MALLOC_MMAP_MAX_",
+    "MALLOC_TOP_PAD_",
 )
 
 
@@ -25,8 +26,8 @@ def keep_freed_memory() -> bool:
 
     Linux's C library gives large pieces back to the system when they are freed, and a forward or
     backward pass on a CPU takes and frees the same ones each time: the system then clears every
-    page anew, 5 to 15 % of a step (benchmarks/host_memory.md). Once a process; elsewhere, and where
-    the environment has settings of its own for the allocator, nothing is changed.
+    page anew, 7 to 14 % of the time (benchmarks/host_memory.md). Once a process; on other systems,
+    and where the environment has settings of its own for the allocator, nothing is changed.
 
     Returns:
         Whether they are kept.
@@ -47,7 +48,7 @@ def return_freed_memory() -> None:
 
 
 def _allocator(name: str) -> Callable[..., Any] | None:
-    """A function of glibc's malloc; None where another library allocates."""
+    """A function of glibc's malloc; None where there is no glibc."""
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):
             function: Callable[..., Any] = getattr(ctypes.CDLL(None), name)

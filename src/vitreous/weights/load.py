@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from vitreous.errors import UserError
 from vitreous.model.build import empty_model
 from vitreous.model.classifier import Classifier
@@ -52,14 +54,14 @@ def load(
         heads: Attention heads, where nothing in the file says them.
 
     Returns:
-        The model in inference mode, float32, on the CPU.
+        The model in inference mode, float32, on the CPU. Where there is no GPU this process keeps
+        the memory that it frees from then on (`parallel/host_memory.py`).
 
     Raises:
         UserError: A damaged file, or one that would have to run code; a family that nobody knows;
             tensors that are missing, left over or not finite; weights that do not fit the
             architecture they claim; a canary that fails.
     """
-    keep_freed_memory()  # whoever loads a model is about to call it
     checkpoint = open_checkpoint(_local(path))
     if _OWN in checkpoint.metadata:
         model = _load_own(checkpoint)
@@ -77,6 +79,8 @@ def load(
     }
     if asked := {name: value for name, value in changes.items() if value is not None}:
         model = adapt(model, **asked, share=True)
+    if not torch.cuda.is_available():
+        keep_freed_memory()  # who loads a model is about to call it
     return model.eval()
 
 

@@ -81,8 +81,8 @@ def measure(case: Case, names: list[str], rounds: int) -> dict[str, Any]:
         if "left_out" not in found[name]:
             found[name] |= asdict(timing)
     products = found.pop(PRODUCTS)
-    if (reason := products.get("left_out", NO_PRODUCTS)) != NO_PRODUCTS:
-        sys.exit(f"{reason} ({PRODUCTS})")
+    if (why := products.get("left_out", NO_PRODUCTS)) != NO_PRODUCTS:
+        sys.exit(f"{why} ({PRODUCTS})")
     return {
         **heading(case, names, rounds),
         "parameters": count_parameters(config),

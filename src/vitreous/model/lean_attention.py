@@ -15,8 +15,8 @@ _PIECE = 500_000
 def lean_attention(qkv: Float[Tensor, "B S 3 k d"]) -> Float[Tensor, "B S k d"]:
     """softmax(q k^T / sqrt(d)) v by plain products, a few images at a time.
 
-    From a packed projection to what the next one reads, and back: each image's heads are laid
-    together once, and not again by every product. For the backward pass the weights are computed
+    From a packed projection to what the next one reads, and back: heads are laid together once, and
+    not again by every product. For the backward pass the weights are computed
     again, for one product and one softmax more, and as little is kept as by a fused kernel. In the
     precision of its argument, whatever autocast says.
 
@@ -37,10 +37,8 @@ class _LeanAttention(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, qkv: Tensor) -> Tensor:
         images, tokens, _, heads, width = qkv.shape
-        by_head = qkv.permute(2, 0, 3, 1, 4)  # (3, B, k, S, d)
-        if ctx.needs_input_grad[0]:
-            by_head = by_head.contiguous()
-            ctx.save_for_backward(by_head)
+        by_head = qkv.permute(2, 0, 3, 1, 4).contiguous()  # (3, B, k, S, d)
+        ctx.save_for_backward(by_head)
         out = qkv.new_empty(images, tokens, heads, width)
         with torch.autocast(qkv.device.type, enabled=False):
             for some in _pieces(images, heads, tokens):

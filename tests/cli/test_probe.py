@@ -98,4 +98,6 @@ def test_an_image_that_cannot_be_read_is_named_and_counted(model, tmp_path, caps
     assert err.count("\n") == 1
     assert err.startswith("vitreous: cannot read a/7.png: ")
     assert main(["probe", model, str(tmp_path), "--linear", "--json", "-"]) == 0
-    assert list(json.loads(capsys.readouterr().out)["skipped"]) == ["a/7.png"]
+    results = json.loads(capsys.readouterr().out)
+    assert list(results["skipped"]) == ["a/7.png"]
+    assert results["train_images"] + results["num_images"] == 59

@@ -79,7 +79,7 @@ def probe(
         "model": model.config.name,
         "data": dataset.address,
         "width": known.features.shape[1],
-        "train_images": len(train.labels),
+        "train_images": len(train.labels) - len(known.skipped),
         "part": part,
         "num_images": len(test.labels),
         "skipped": {**known.skipped, **test.skipped},

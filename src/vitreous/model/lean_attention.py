@@ -16,9 +16,9 @@ def lean_attention(qkv: Float[Tensor, "B S 3 k d"]) -> Float[Tensor, "B S k d"]:
     """softmax(q k^T / sqrt(d)) v by plain products, a few images at a time.
 
     From a packed projection to what the next one reads, and back: heads are laid together once, and
-    not again by every product. For the backward pass the weights are computed
-    again, for one product and one softmax more, and as little is kept as by a fused kernel. In the
-    precision of its argument, whatever autocast says.
+    not again by every product. For the backward pass the weights are computed again, for one
+    product and one softmax more, and as little is kept as by a fused kernel. In the precision of
+    its argument, whatever autocast says.
 
     Source: Dao et al. 2022, arXiv 2205.14135, section 3.1 (recomputation); the pieces are images.
     """

@@ -82,10 +82,11 @@ def test_too_many_pixels_are_refused_from_the_header(bomb, side):
     data = bomb(side, side)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        start = time.perf_counter()
+        # Of the processor: other programs may have the clock.
+        start = time.process_time()
         with pytest.raises(BadImageError, match="over the limit of 64 million|exceeds limit"):
             decode(data, "bomb")
-        assert time.perf_counter() - start < 0.5
+        assert time.process_time() - start < 0.5
     assert caught == []
 
 

@@ -21,6 +21,9 @@ _MOST_COVERED = 16
 def fit_for_test(pixels: Pixels, rule: Preprocessing) -> UInt8[Tensor, "C H2 W2"]:
     """Resize as Pillow does, and crop the centre where the rule says so.
 
+    Of an image so long that most would be cut off, the middle alone is resized: in bicubic a pixel
+    may be two grey levels from Pillow's.
+
     Source: the paper's evaluation follows BiT (resize only, `fit="squash"`); `fit="crop"` is the
     usual resize of the shorter side and centre crop.
     """

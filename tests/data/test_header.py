@@ -5,10 +5,10 @@ from io import BytesIO
 
 import pytest
 import simplejpeg
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, _webp
 
 from vitreous.data.decode import decode
-from vitreous.data.header import MAX_PIXELS, jpeg_layout, open_header
+from vitreous.data.header import MAX_PIXELS, _webp_size, jpeg_layout, open_header
 from vitreous.errors import BadImageError
 
 
@@ -81,7 +81,9 @@ def test_too_many_pixels_are_refused_from_the_header(bomb, side, monkeypatch):
     # 8001 x 8001 is just over our limit; Pillow warns from 89 and refuses from 179 million.
     data = bomb(side, side)
     decoded = []
-    for decoder, way in ((ImageFile.ImageFile, "load"), (simplejpeg, "decode_jpeg")):
+    # WebP's decoder takes the memory of all pixels when it is made.
+    ways = ((ImageFile.ImageFile, "load"), (simplejpeg, "decode_jpeg"), (_webp, "WebPAnimDecoder"))
+    for decoder, way in ways:
         monkeypatch.setattr(decoder, way, lambda *given, **options: decoded.append(given))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -89,6 +91,23 @@ def test_too_many_pixels_are_refused_from_the_header(bomb, side, monkeypatch):
             decode(data, "bomb")
     assert caught == []
     assert decoded == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"lossless": True},
+        {"lossless": False},
+        {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\0"},
+        {"alpha": True},
+    ],
+)
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (9, 300), (4097, 2)])
+def test_the_size_of_every_kind_of_webp(options, width, height):
+    mode = "RGBA" if options.get("alpha") else "RGB"
+    saved = {name: value for name, value in options.items() if name != "alpha"}
+    data = encoded(Image.new(mode, (width, height)), "WEBP", **saved)
+    assert _webp_size(data) == (height, width)
 
 
 def test_the_limit_itself_is_allowed():

@@ -57,8 +57,8 @@ def open_header(data: bytes) -> ImageFile:
     head = data[:16]
     for name, matches, opener in FORMATS:
         if matches(head):
-            if name == "GIF":
-                check_size(*_gif_size(data))
+            if name in _SIZES:
+                check_size(*_SIZES[name](data))
             image = opener(BytesIO(data))
             check_size(image.height, image.width)
             return image
@@ -139,3 +139,22 @@ def _gif_size(data: bytes) -> tuple[int, int]:
         left, top, frame_width, frame_height = struct.unpack_from("<HHHH", data, at + 1)
         width, height = max(width, left + frame_width), max(height, top + frame_height)
     return height, width
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """(H, W) of a WebP's canvas, by its first chunk; of a chunk that none begins with, (0, 0)."""
+    kind = data[12:16]
+    if kind == b"VP8X":
+        width, height = (int.from_bytes(data[at : at + 3], "little") + 1 for at in (24, 27))
+    elif kind == b"VP8L":
+        (bits,) = struct.unpack_from("<I", data, 21)
+        width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    elif kind == b"VP8 ":
+        width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", data, 26))
+    else:
+        return 0, 0  # Pillow judges
+    return height, width
+
+
+# Of formats for which Pillow takes the memory of all pixels, or of a screen, as it opens them.
+_SIZES = {"GIF": _gif_size, "WebP": _webp_size}

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,8 @@ class Wire:
         return 2
 
 
-def test_it_works_when_it_is_told_to_and_no_longer_than_its_context() -> None:
-    with Contestant(PRODUCTS, CASE) as products:
+def test_it_works_when_it_is_told_to_and_not_once_it_is_closed() -> None:
+    with closing(Contestant(PRODUCTS, CASE)) as products:
         assert products.said["flops"] > 0
         clock, processor = products.turn(3)
         assert 0 < clock < 5
@@ -48,14 +49,14 @@ def test_it_works_when_it_is_told_to_and_no_longer_than_its_context() -> None:
 
 
 def test_one_that_is_killed_is_told_of() -> None:
-    with Contestant(PRODUCTS, CASE) as products:
+    with closing(Contestant(PRODUCTS, CASE)) as products:
         os.kill(products._process.pid or 0, signal.SIGKILL)
         with pytest.raises(LeftOutError, match=r"^killed, most likely for want of memory$"):
             products.turn(1)
 
 
 def test_one_that_dies_otherwise_is_not_said_to_want_memory() -> None:
-    with Contestant(PRODUCTS, CASE) as products:
+    with closing(Contestant(PRODUCTS, CASE)) as products:
         os.kill(products._process.pid or 0, signal.SIGABRT)
         with pytest.raises(LeftOutError, match=r"^exit code -6$"):
             products.turn(1)

@@ -68,9 +68,8 @@ def test_a_worker_measures() -> None:
 
 
 def test_one_that_dies_between_turns_leaves_the_others_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Ready(nullcontext):  # type: ignore[type-arg]
+    class Ready:
         def __init__(self, name: str, case: Case) -> None:
-            super().__init__(self)
             self.name, self.said, self.turns = name, {"version": "1"}, 0
 
         def turn(self, calls: int) -> tuple[float, float]:
@@ -79,11 +78,16 @@ def test_one_that_dies_between_turns_leaves_the_others_in(monkeypatch: pytest.Mo
                 raise LeftOutError("killed, most likely for want of memory")
             return 0.2, 0.2
 
+        def close(self) -> None:
+            closed.append(self.name)
+
+    closed: list[str] = []
     monkeypatch.setattr(worker, "Contestant", Ready)
     measured = worker.measure(CASE, ["vitreous", "timm"], 3)
     assert measured["subjects"]["vitreous"]["seconds"] == [0.2] * 3
     assert measured["subjects"]["timm"] == {"left_out": "killed, most likely for want of memory"}
     assert measured["products"]["seconds"] == [0.2] * 3
+    assert sorted(closed) == ["bare products", "timm", "vitreous"]
 
 
 @pytest.mark.parametrize(

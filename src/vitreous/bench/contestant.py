@@ -9,7 +9,6 @@ import signal
 import warnings
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from types import TracebackType
 from typing import Any
 
 import torch
@@ -29,7 +28,7 @@ KILLED = "killed"
 
 
 class Contestant:
-    """A subject that is ready; its process ends with the context.
+    """A subject that is ready, in a process that lasts until it is closed.
 
     Args:
         name: Of the subject.
@@ -53,19 +52,8 @@ class Contestant:
         try:
             self.said = self._answer()
         except BaseException:
-            self._end()
+            self.close()
             raise
-
-    def __enter__(self) -> "Contestant":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._end()
 
     def turn(self, calls: int) -> tuple[float, float]:
         """Seconds of one call out of some, by the clock or the device's events, and of processors.
@@ -77,6 +65,12 @@ class Contestant:
             self._wire.send(calls)
         clock, processor = self._answer()
         return clock, processor
+
+    def close(self) -> None:
+        """End the process, whatever it is doing."""
+        self._wire.close()
+        self._process.kill()
+        self._process.join()
 
     def _answer(self) -> Any:
         try:
@@ -91,11 +85,6 @@ class Contestant:
         if isinstance(said, str):
             raise LeftOutError(said)
         return said
-
-    def _end(self) -> None:
-        self._wire.close()
-        self._process.kill()
-        self._process.join()
 
 
 def _serve(wire: Connection, name: str, case: Case) -> None:

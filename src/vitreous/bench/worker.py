@@ -8,7 +8,7 @@ import math
 import sys
 import warnings
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict
 from datetime import date
 from functools import partial
@@ -70,7 +70,7 @@ def measure(case: Case, names: list[str], rounds: int) -> dict[str, Any]:
         for name in (*names, PRODUCTS):
             tell(f"making {name} ready")
             try:
-                entered[name] = stack.enter_context(Contestant(name, case))
+                entered[name] = stack.enter_context(closing(Contestant(name, case)))
                 found[name] = entered[name].said
             except LeftOutError as reason:
                 found[name] = {"left_out": str(reason)}

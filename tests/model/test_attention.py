@@ -128,7 +128,8 @@ def test_dropout_falls_on_the_weights_in_bfloat16_too(tiny) -> None:
 
 
 @pytest.mark.parametrize("grad", [False, True])
-def test_recorded_in_bfloat16_no_weights_are_kept_unasked(tiny, grad) -> None:
+def test_recorded_in_bfloat16_no_weights_are_kept_unasked(tiny, grad, monkeypatch) -> None:
+    monkeypatch.setattr("vitreous.model.lean_attention._KEPT", 0)
     module = Attention(tiny())
     x = torch.randn(2, 5, 24)
     shapes = set()

@@ -102,6 +102,50 @@ def test_gradients(bias: bool) -> None:
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
+needs_bfloat16 = pytest.mark.skipif(
+    not room.kernel_has(torch.bfloat16), reason="no bfloat16 products on this processor"
+)
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("bias", [True, False])
+def test_gradients_under_autocast(bias: bool) -> None:
+    """Also where it holds on the way back, and gradients of gradients."""
+    torch.manual_seed(0)
+    layer, x = Dense(24, 40, bias=bias), torch.randn(2, 3, 24, requires_grad=True)
+    inputs = [x, *layer.parameters()]
+    found = []
+    with torch.autocast("cpu", torch.bfloat16):
+        assert _runs(layer, x, nn.GELU()) == 1
+        for linear in (layer, lambda x: F.linear(x, layer.weight, layer.bias)):
+            out = linear(x)
+            assert out.dtype == torch.bfloat16
+            first = torch.autograd.grad(out.float().square().sum(), inputs, create_graph=True)
+            second = torch.autograd.grad(sum(g.square().sum() for g in first), inputs)
+            found.append((*first, *second))
+    for ours, theirs in zip(*found, strict=True):
+        assert ours.dtype == torch.float32
+        torch.testing.assert_close(
+            ours, theirs, rtol=0.02, atol=0.02 * theirs.detach().abs().max().item()
+        )
+
+
+@needs_bfloat16
+def test_no_copy_of_the_weight_is_kept(layer: Dense) -> None:
+    kept = []
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept.append(tensor)
+        return tensor
+
+    hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
+    with hooks, torch.autocast("cpu", torch.bfloat16):
+        layer(torch.randn(3, 24))
+    rows, weight = kept
+    assert rows.dtype == torch.bfloat16
+    assert weight.data_ptr() == layer.weight.data_ptr()
+
+
 @needs_kernel
 def test_frozen_layers_pass_gradients_on(layer: Dense) -> None:
     layer.requires_grad_(False)

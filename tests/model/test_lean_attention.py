@@ -4,6 +4,12 @@ import torch
 from vitreous.model.lean_attention import lean_attention
 
 
+@pytest.fixture(params=[3, 0], ids=["kept", "computed again"], autouse=True)
+def kept(request, monkeypatch):
+    """Both ways to the backward pass."""
+    monkeypatch.setattr("vitreous.model.lean_attention._KEPT", request.param)
+
+
 def explicit(qkv):
     q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind()
     return (((q * q.shape[-1] ** -0.5) @ k.mT).softmax(-1) @ v).transpose(1, 2)
@@ -57,23 +63,31 @@ def test_autocast_changes_nothing_in_either_direction():
     assert torch.equal(qkv.grad, again.grad)
 
 
-def test_no_weights_are_kept():
-    shapes = set()
+@pytest.mark.parametrize(
+    ("tokens", "images"), [(5, 4), (6, 4), (7, 3), (12, 2), (24, 1), (25, 0), (10**3, 0)]
+)
+def test_the_weights_kept_take_no_more_than_the_projection(monkeypatch, tokens, images):
+    monkeypatch.setattr("vitreous.model.lean_attention._KEPT", 3)
+    monkeypatch.setattr("vitreous.model.lean_attention._PIECE", 1)
+    shapes = []
 
     def keep(tensor):
-        shapes.add(tuple(tensor.shape))
+        shapes.append(tuple(tensor.shape))
         return tensor
 
+    qkv = torch.randn(4, tokens, 3, 5, 2, requires_grad=True)
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        lean_attention(packed(torch.float32))
-    assert shapes == {(3, 3, 4, 7, 16)}
+        lean_attention(qkv)
+    assert shapes == [(3, 4, 5, tokens, 2), *images * [(5, tokens, tokens)]]
 
 
-def test_pieces_change_nothing(monkeypatch):
-    found = []
-    for piece in (10**6, 1):
-        monkeypatch.setattr("vitreous.model.lean_attention._PIECE", piece)
-        found.append(there_and_back(lean_attention, packed(torch.float32)))
+@pytest.mark.parametrize("some", [1, 0.2])
+def test_pieces_change_nothing(monkeypatch, some):
+    """Nor whether the weights of some of them are kept: of one image of three by 0.2."""
+    found = [there_and_back(lean_attention, packed(torch.float32))]
+    monkeypatch.setattr("vitreous.model.lean_attention._PIECE", 1)
+    monkeypatch.setattr("vitreous.model.lean_attention._KEPT", some)
+    found.append(there_and_back(lean_attention, packed(torch.float32)))
     for whole, apart in zip(*found, strict=True):
         torch.testing.assert_close(whole, apart)
 

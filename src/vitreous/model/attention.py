@@ -44,8 +44,8 @@ class Attention(nn.Module):
 
         In bfloat16 on a CPU the fused kernel takes 1.5 times as long as the explicit softmax where
         there are no matrix units, and its backward pass 1.5 to 7 times as long everywhere
-        (benchmarks/attention.md); elsewhere the fused kernel leads. What the explicit one would
-        keep for its backward pass is computed again (benchmarks/memory.md).
+        (benchmarks/attention.md); elsewhere the fused kernel leads. What the explicit one keeps
+        for its backward pass is bounded (benchmarks/memory.md).
 
         Args:
             x: Normalised tokens.

@@ -34,14 +34,19 @@ def dense(
         return F.linear(x, weight, bias)
     if not torch.is_grad_enabled():
         return fused_linear(x, weight, bias)
-    if _product_dtype(x) != torch.float32 or _LEAST_SIDE:  # nothing to gain, there and back
+    if _LEAST_SIDE:  # nothing to gain, there and back
         return F.linear(x, weight, bias)
+    x = x.to(_product_dtype(x))
     out: Tensor = _DenseWithGradient.apply(x, weight, bias)  # type: ignore[no-untyped-call]
     return out
 
 
 class _DenseWithGradient(torch.autograd.Function):
-    """The kernel forward and back, in float32; written so that gradients have gradients."""
+    """The kernel forward and back; written so that gradients have gradients.
+
+    The weight is kept as it lies, and cast again for the way back where autocast says so: its
+    copies in bfloat16 would be 5 % of the memory of a step (benchmarks/memory.md).
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -54,12 +59,13 @@ class _DenseWithGradient(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         of_x = of_weight = of_bias = None
         rows = gradient.flatten(0, -2)
-        if ctx.needs_input_grad[0]:
-            of_x = dense(gradient, weight.t(), None)
-        if ctx.needs_input_grad[1]:
-            of_weight = rows.t() @ x.flatten(0, -2)
-        if ctx.with_bias and ctx.needs_input_grad[2]:
-            of_bias = rows.sum(0)
+        with torch.autocast("cpu", enabled=False):
+            if ctx.needs_input_grad[0]:
+                of_x = dense(gradient, weight.to(gradient.dtype).t(), None)
+            if ctx.needs_input_grad[1]:
+                of_weight = rows.t() @ x.flatten(0, -2)
+            if ctx.with_bias and ctx.needs_input_grad[2]:
+                of_bias = rows.sum(0)
         return of_x, of_weight, of_bias
 
 

@@ -1,4 +1,4 @@
-"""Explicit attention in pieces that stay in the cache, which keeps no S x S weights."""
+"""Explicit attention in pieces that stay in the cache."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,15 +10,19 @@ from torch.autograd.function import once_differentiable
 
 # Weights of a piece, numbers: what a core's cache holds (benchmarks/attention.md).
 _PIECE = 500_000
+# What may be kept of the weights for the backward pass, in widths of a head for each token and
+# head: as much as queries, keys and values take.
+_KEPT = 3
 
 
 def lean_attention(qkv: Float[Tensor, "B S 3 k d"]) -> Float[Tensor, "B S k d"]:
     """softmax(q k^T / sqrt(d)) v by plain products, a few images at a time.
 
     From a packed projection to what the next one reads, and back: heads are laid together once, and
-    not again by every product. For the backward pass the weights are computed again, for one
-    product and one softmax more, and as little is kept as by a fused kernel. In the precision of
-    its argument, whatever autocast says.
+    not again by every product. For the backward pass the weights of as many images are kept as take
+    the memory of the projection, and those of the others computed again, for one product and one
+    softmax more: what is kept grows with the tokens, not with their square. In the precision of its
+    argument, whatever autocast says.
 
     Source: Dao et al. 2022, arXiv 2205.14135, section 3.1 (recomputation); the pieces are images.
     """
@@ -38,26 +42,31 @@ class _LeanAttention(torch.autograd.Function):
     def forward(ctx: Any, qkv: Tensor) -> Tensor:
         images, tokens, _, heads, width = qkv.shape
         by_head = qkv.permute(2, 0, 3, 1, 4).contiguous()  # (3, B, k, S, d)
-        ctx.save_for_backward(by_head)
         out = qkv.new_empty(images, tokens, heads, width)
+        pieces = list(_pieces(images, heads, tokens))
+        share = min(1, _KEPT * width / tokens) if ctx.needs_input_grad[0] else 0
+        kept: list[Tensor] = []
         with torch.autocast(qkv.device.type, enabled=False):
-            for some in _pieces(images, heads, tokens):
+            for some in pieces:
                 q, k, v = by_head[:, some].flatten(1, 2)
-                read = _weights(q, k) @ v
-                out[some] = read.unflatten(0, (-1, heads)).transpose(1, 2)
+                weights = _weights(q, k)
+                if len(kept) < int(share * len(pieces)):
+                    kept.append(weights)
+                out[some] = (weights @ v).unflatten(0, (-1, heads)).transpose(1, 2)
+        ctx.save_for_backward(by_head, *kept)
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        (by_head,) = ctx.saved_tensors
+        by_head, *kept = ctx.saved_tensors
         _, images, heads, tokens, width = by_head.shape
         out = by_head.new_empty(images, tokens, 3, heads, width)
         with torch.autocast(gradient.device.type, enabled=False):
-            for some in _pieces(images, heads, tokens):
+            for piece, some in enumerate(_pieces(images, heads, tokens)):
                 q, k, v = by_head[:, some].flatten(1, 2)
                 of_heads = gradient[some].transpose(1, 2).flatten(0, 1)  # (b k, S, d)
-                weights = _weights(q, k)
+                weights = kept[piece] if piece < len(kept) else _weights(q, k)
                 of_logits = torch.ops.aten._softmax_backward_data(
                     of_heads @ v.mT, weights, -1, weights.dtype
                 )

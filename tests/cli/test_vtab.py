@@ -56,6 +56,25 @@ def test_a_broken_set_does_not_stop_the_others(
     assert "no images in it" in results["failed"][0]["reason"]
 
 
+def test_unreadable_images_are_named(
+    model: str, sets: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for part in ("train800", "test"):
+        broken = sorted(Path(sets, "svhn", part).rglob("*.png"))[0]
+        broken.write_bytes(b"not an image")
+    command = ["vtab", model, "--data", sets, "--tasks", "svhn,eurosat"]
+    assert main([*command, "--bad_limit", "0.02", "--json", "-"]) == 0
+    for row in json.loads(capsys.readouterr().out)["tasks"]:
+        assert row["num_images"] == 99
+        assert [line.split(":")[0].split("/")[-1] for line in row["skipped"]] == [
+            sorted(Path(sets, "svhn", part).rglob("*.png"))[0].name for part in ("train800", "test")
+        ]
+    assert main([*command, "--bad_limit", "0.02"]) == 0
+    told = capsys.readouterr().out
+    assert "SVHN: 2 unreadable left out: " in told
+    assert "EuroSAT: 2 unreadable left out: " in told
+
+
 def test_finetuning_resumes_and_leaves_runs(
     model: str, sets: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -44,3 +44,17 @@ def test_growth_beside_the_arithmetic() -> None:
     assert lines["in proportion to the operations"] == [0.25, 1.0, 4.0]
     assert "nobody" not in lines
     assert [text.get_text() for text in axes.get_xticklabels()] == ["128", "256", "512"]
+
+
+def test_whoever_has_one_point_has_no_curve_and_each_colour_is_named_once() -> None:
+    panel = {"title": "", "axis": "batch", "at": [1.0, 8.0], "labels": ["1", "8"]}
+    panels = [
+        panel | {"operations": [1.0, 8.0], "seconds": {"ours": [1.0, 2.0], "once": [None, 3.0]}},
+        panel | {"operations": [1.0, 8.0], "seconds": {"ours": [1.0, 2.0], "later": [2.0, 3.0]}},
+    ]
+    figure = growth(panels, ["ours", "once", "later"])
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "ours", "in proportion to the operations", "later",
+    ]  # fmt: skip
+    assert len(figure.axes[0].lines) == 2

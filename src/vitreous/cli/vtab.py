@@ -199,6 +199,8 @@ def _print(results: dict[str, Any]) -> None:
         for words in (row["notes"].get(key) for key in ("protocol", "train", "classes", "test")):
             if words:
                 print(f"{row['task']}: {words}")
+        if row["skipped"]:
+            print(f"{row['task']}: {len(row['skipped'])} unreadable left out: {row['skipped'][0]}")
     for failure in results["failed"]:
         print(f"{failure['task']}: not scored: {failure['reason']}")
     if results["missing"]:

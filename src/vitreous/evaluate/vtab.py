@@ -146,20 +146,33 @@ def score_linear(
             model, dataset.parts[part], engine, batch_size=batch_size, bad_limit=bad_limit
         )
 
-    test = read("test")
-    found = linear_probe(read("train"), test, validation=read("validation"))
+    train, validation, test = (read(part) for part in ("train", "validation", "test"))
+    found = linear_probe(train, test, validation=validation)
     right = round(found.accuracy * len(test.labels))
-    return {**row_of(task, dataset, right, len(test.labels)), "l2": found.l2}
+    reasons = {**train.skipped, **validation.skipped, **test.skipped}
+    skipped = [f"{name}: {reason}" for name, reason in reasons.items()]
+    return {**row_of(task, dataset, right, len(test.labels), skipped), "l2": found.l2}
 
 
-def row_of(task: Task, dataset: Dataset, right: int, total: int) -> dict[str, Any]:
-    """What is told of a task: accuracy on its test images with a 95 % interval, beside Table 9."""
+def row_of(
+    task: Task, dataset: Dataset, right: int, total: int, skipped: Sequence[str]
+) -> dict[str, Any]:
+    """What is told of a task: accuracy on its test images with a 95 % interval, beside Table 9.
+
+    Args:
+        task: Which.
+        dataset: Of `open_task`.
+        right: Test images that got their class.
+        total: Test images that could be read.
+        skipped: Images that could not be, each with its reason.
+    """
     return {
         "task": task.name,
         "group": task.group,
         "accuracy": right / total,
         "accuracy_interval": list(wilson_interval(right, total)),
         "num_images": total,
+        "skipped": list(skipped),
         "published": {
             column: value / 100 for column, value in zip(PUBLISHED, task.published, strict=True)
         },

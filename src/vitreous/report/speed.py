@@ -69,7 +69,7 @@ def growth(panels: Sequence[Mapping[str, Any]], subjects: Sequence[str]) -> Figu
 
     Args:
         panels: Each with `title`, `axis` (what differs), `at`, `labels`, `operations`, and
-            `seconds` by subject with None where there is none.
+            `seconds` by subject with None where there is none. One point is no curve.
         subjects: Names in their order of colours. Broken lines have the slope of the operations,
             through the first subject's dearest case: what lies above them is less than the
             machine's best.
@@ -78,6 +78,13 @@ def growth(panels: Sequence[Mapping[str, Any]], subjects: Sequence[str]) -> Figu
         Panels one beside the other.
     """
     figure = titled_figure("Time of a call as the work grows", 0.8 * PANEL * len(panels), 3.4)
+    named: set[str] = set()
+
+    def name_once(words: str) -> str | None:
+        fresh = words not in named
+        named.add(words)
+        return words if fresh else None
+
     for number, panel in enumerate(panels, 1):
         axes = figure.add_subplot(1, len(panels), number, xlabel=panel["axis"])
         axes.set_title(panel["title"], fontsize=8, color=MUTED, loc="left")
@@ -86,15 +93,14 @@ def growth(panels: Sequence[Mapping[str, Any]], subjects: Sequence[str]) -> Figu
         for subject, style in zip(subjects, run_styles(), strict=False):
             seconds = panel["seconds"].get(subject, [])
             points = [(x, y) for x, y in zip(at, seconds, strict=False) if y is not None]
-            if points:
-                label = subject if number == 1 else None
-                axes.plot(
-                    *zip(*points, strict=True), marker="o", markersize=4, label=label, **style
-                )
-            if subject == subjects[0] and points and seconds[-1] is not None:
+            if len(points) < 2:
+                continue
+            label = name_once(subject)
+            axes.plot(*zip(*points, strict=True), marker="o", markersize=4, label=label, **style)
+            if subject == subjects[0] and seconds[-1] is not None:
                 scale = seconds[-1] / operations[-1]
                 straight = [scale * count for count in operations]
-                label = "in proportion to the operations" if number == 1 else None
+                label = name_once("in proportion to the operations")
                 axes.plot(at, straight, "--", color=MUTED, linewidth=1, label=label)
         axes.set_xscale("log")
         axes.set_yscale("log")

@@ -70,7 +70,8 @@ class Plan:
         recomputed = {0: "nothing recomputed", 1: "all blocks recomputed"}.get(
             self.activation_checkpointing, f"every {self.activation_checkpointing} blocks one"
         )
-        return f"{self.strategy}, {recomputed}, {self.micro_batch} images at once: {self.memory}"
+        images = "1 image" if self.micro_batch == 1 else f"{self.micro_batch} images"
+        return f"{self.strategy}, {recomputed}, {images} at once: {self.memory}"
 
 
 def step_memory(

@@ -66,8 +66,9 @@ def finetune_task(
     else:
         report = train(config, data, out, console, resume=True)
         assert report is not None, "there is a test part"
-    right = round(report["accuracy"] * report["num_images"])
-    return {**row_of(task, dataset, right, report["num_images"]), "run": str(out)}
+    total = report["num_images"]
+    right = round(report["accuracy"] * total)
+    return {**row_of(task, dataset, right, total, report["skipped"]), "run": str(out)}
 
 
 def _config(weights: str, task: Task, dataset: Dataset, fields: Mapping[str, str]) -> TrainConfig:

@@ -1,13 +1,14 @@
 import pytest
 import torch
 
+from vitreous.model import lean_attention as room
 from vitreous.model.lean_attention import lean_attention
 
 
 @pytest.fixture(params=[3, 0], ids=["kept", "computed again"], autouse=True)
 def kept(request, monkeypatch):
     """Both ways to the backward pass."""
-    monkeypatch.setattr("vitreous.model.lean_attention._KEPT", request.param)
+    monkeypatch.setattr(room, "_KEPT", request.param)
 
 
 def explicit(qkv):
@@ -67,8 +68,8 @@ def test_autocast_changes_nothing_in_either_direction():
     ("tokens", "images"), [(5, 4), (6, 4), (7, 3), (12, 2), (24, 1), (25, 0), (10**3, 0)]
 )
 def test_the_weights_kept_take_no_more_than_the_projection(monkeypatch, tokens, images):
-    monkeypatch.setattr("vitreous.model.lean_attention._KEPT", 3)
-    monkeypatch.setattr("vitreous.model.lean_attention._PIECE", 1)
+    monkeypatch.setattr(room, "_KEPT", 3)
+    monkeypatch.setattr(room, "_PIECE", 5 * tokens**2)  # an image
     shapes = []
 
     def keep(tensor):
@@ -81,15 +82,28 @@ def test_the_weights_kept_take_no_more_than_the_projection(monkeypatch, tokens, 
     assert shapes == [(3, 4, 5, tokens, 2), *images * [(5, tokens, tokens)]]
 
 
-@pytest.mark.parametrize("some", [1, 0.2])
-def test_pieces_change_nothing(monkeypatch, some):
-    """Nor whether the weights of some of them are kept: of one image of three by 0.2."""
+@pytest.mark.parametrize("share", [3, 0.2])
+@pytest.mark.parametrize(("piece", "largest"), [(8, 8), (1, 4), (1, 3), (0, 0)])
+def test_pieces_change_nothing(monkeypatch, share, piece, largest):
+    """Two images, one, some heads or one; and the weights of all or of some of them kept."""
     found = [there_and_back(lean_attention, packed(torch.float32))]
-    monkeypatch.setattr("vitreous.model.lean_attention._PIECE", 1)
-    monkeypatch.setattr("vitreous.model.lean_attention._KEPT", some)
+    monkeypatch.setattr(room, "_PIECE", piece * 7**2)
+    monkeypatch.setattr(room, "_LARGEST", largest * 7**2)
+    monkeypatch.setattr(room, "_KEPT", share)
     found.append(there_and_back(lean_attention, packed(torch.float32)))
     for whole, apart in zip(*found, strict=True):
         torch.testing.assert_close(whole, apart)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "pieces"),
+    [(197, [12, 12, 6]), (577, 5 * [6]), (1025, 5 * [6]), (2305, 10 * [3]), (4097, 30 * [1])],
+)
+def test_as_many_images_or_heads_as_the_cache_and_the_memory_hold(tokens, pieces):
+    count = [
+        len(range(5)[images]) * len(range(6)[heads]) for images, heads in room._pieces(5, 6, tokens)
+    ]
+    assert count == pieces
 
 
 def test_no_images_give_none():

@@ -1,6 +1,5 @@
 """Explicit attention in pieces that stay in the cache."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -10,6 +9,8 @@ from torch.autograd.function import once_differentiable
 
 # Weights of a piece, numbers: what a core's cache holds (benchmarks/attention.md).
 _PIECE = 500_000
+# And at most, where an image is more than the cache holds: what the memory should hold.
+_LARGEST = 16_000_000
 # What may be kept of the weights for the backward pass, in widths of a head for each token and
 # head: as much as queries, keys and values take.
 _KEPT = 3
@@ -19,22 +20,30 @@ def lean_attention(qkv: Float[Tensor, "B S 3 k d"]) -> Float[Tensor, "B S k d"]:
     """softmax(q k^T / sqrt(d)) v by plain products, a few images at a time.
 
     From a packed projection to what the next one reads, and back: heads are laid together once, and
-    not again by every product. For the backward pass the weights of as many images are kept as take
+    not again by every product. For the backward pass the weights are kept as far as they take
     the memory of the projection, and those of the others computed again, for one product and one
     softmax more: what is kept grows with the tokens, not with their square. In the precision of its
     argument, whatever autocast says.
 
-    Source: Dao et al. 2022, arXiv 2205.14135, section 3.1 (recomputation); the pieces are images.
+    Source: Dao et al. 2022, arXiv 2205.14135, section 3.1 (recomputation); the pieces are images,
+    or heads of one.
     """
     heads: Tensor = _LeanAttention.apply(qkv)  # type: ignore[no-untyped-call]
     return heads
 
 
-def _pieces(images: int, heads: int, tokens: int) -> Iterator[slice]:
-    """Images whose weights fit the cache together, at least one."""
-    some = max(1, _PIECE // (heads * tokens**2))
-    for first in range(0, images, some):
-        yield slice(first, first + some)
+def _pieces(images: int, heads: int, tokens: int) -> list[tuple[slice, slice]]:
+    """Images whose weights fit the cache together, at least one; a very large one by heads."""
+    weights = tokens**2
+    if heads * weights <= _LARGEST:
+        some = max(1, _PIECE // (heads * weights))
+        return [(slice(first, first + some), slice(heads)) for first in range(0, images, some)]
+    few = max(1, _LARGEST // weights)
+    return [
+        (slice(image, image + 1), slice(first, first + few))
+        for image in range(images)
+        for first in range(0, heads, few)
+    ]
 
 
 class _LeanAttention(torch.autograd.Function):
@@ -43,16 +52,17 @@ class _LeanAttention(torch.autograd.Function):
         images, tokens, _, heads, width = qkv.shape
         by_head = qkv.permute(2, 0, 3, 1, 4).contiguous()  # (3, B, k, S, d)
         out = qkv.new_empty(images, tokens, heads, width)
-        pieces = list(_pieces(images, heads, tokens))
+        pieces = _pieces(images, heads, tokens)
         share = min(1, _KEPT * width / tokens) if ctx.needs_input_grad[0] else 0
         kept: list[Tensor] = []
         with torch.autocast(qkv.device.type, enabled=False):
-            for some in pieces:
-                q, k, v = by_head[:, some].flatten(1, 2)
+            for some, part in pieces:
+                mine = by_head[:, some, part]
+                q, k, v = mine.flatten(1, 2)
                 weights = _weights(q, k)
                 if len(kept) < int(share * len(pieces)):
                     kept.append(weights)
-                out[some] = (weights @ v).unflatten(0, (-1, heads)).transpose(1, 2)
+                out[some, :, part] = (weights @ v).view_as(mine[0]).transpose(1, 2)
         ctx.save_for_backward(by_head, *kept)
         return out
 
@@ -63,9 +73,10 @@ class _LeanAttention(torch.autograd.Function):
         _, images, heads, tokens, width = by_head.shape
         out = by_head.new_empty(images, tokens, 3, heads, width)
         with torch.autocast(gradient.device.type, enabled=False):
-            for piece, some in enumerate(_pieces(images, heads, tokens)):
-                q, k, v = by_head[:, some].flatten(1, 2)
-                of_heads = gradient[some].transpose(1, 2).flatten(0, 1)  # (b k, S, d)
+            for piece, (some, part) in enumerate(_pieces(images, heads, tokens)):
+                mine = by_head[:, some, part]
+                q, k, v = mine.flatten(1, 2)
+                of_heads = gradient[some, :, part].transpose(1, 2).flatten(0, 1)  # (b k, S, d)
                 weights = kept[piece] if piece < len(kept) else _weights(q, k)
                 of_logits = torch.ops.aten._softmax_backward_data(
                     of_heads @ v.mT, weights, -1, weights.dtype
@@ -75,8 +86,8 @@ class _LeanAttention(torch.autograd.Function):
                     _product(of_logits.mT, q, width**-0.5),
                     weights.mT @ of_heads,
                 )
-                for part, found in enumerate(gradients):
-                    out[some, :, part] = found.unflatten(0, (-1, heads)).transpose(1, 2)
+                for each, found in enumerate(gradients):
+                    out[some, :, each, part] = found.view_as(mine[each]).transpose(1, 2)
         return out
 
 

@@ -131,6 +131,18 @@ def test_gradients_under_autocast(bias: bool) -> None:
 
 
 @needs_bfloat16
+def test_the_way_back_is_as_precise_as_the_way_there(layer: Dense) -> None:
+    """Autocast that holds only on the way back rounds nothing."""
+    x = torch.randn(8, 24, requires_grad=True)
+    expected = torch.autograd.grad(layer(x).square().sum(), [x, *layer.parameters()])
+    out = layer(x).square().sum()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = torch.autograd.grad(out, [x, *layer.parameters()])
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+@needs_bfloat16
 def test_no_copy_of_the_weight_is_kept(layer: Dense) -> None:
     kept = []
 

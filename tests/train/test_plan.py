@@ -81,6 +81,8 @@ def test_the_plan_of_the_huge_model_grows_leaner_as_memory_shrinks():
     with pytest.raises(UserError, match="ViT-H/14 needs .* 8 processes .* 1.0 GiB are free"):
         find_plan(config, engine, 8, GIB)
     assert str(plans[-1]).startswith("fsdp, all blocks recomputed")
+    assert "recomputed, 1 image at once: " in str(replace(plans[-1], micro_batch=1))
+    assert "recomputed, 2 images at once: " in str(replace(plans[-1], micro_batch=2))
 
 
 @pytest.mark.parametrize(

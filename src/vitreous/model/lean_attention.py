@@ -17,7 +17,7 @@ _KEPT = 3
 
 
 def lean_attention(qkv: Float[Tensor, "B S 3 k d"]) -> Float[Tensor, "B S k d"]:
-    """softmax(q k^T / sqrt(d)) v by plain products, a few images at a time.
+    """softmax(q k^T / sqrt(d)) v by plain products, a piece of the batch at a time.
 
     From a packed projection to what the next one reads, and back: heads are laid together once, and
     not again by every product. For the backward pass the weights are kept as far as they take
@@ -54,13 +54,14 @@ class _LeanAttention(torch.autograd.Function):
         out = qkv.new_empty(images, tokens, heads, width)
         pieces = _pieces(images, heads, tokens)
         share = min(1, _KEPT * width / tokens) if ctx.needs_input_grad[0] else 0
+        keep = int(share * len(pieces))
         kept: list[Tensor] = []
         with torch.autocast(qkv.device.type, enabled=False):
             for some, part in pieces:
                 mine = by_head[:, some, part]
                 q, k, v = mine.flatten(1, 2)
                 weights = _weights(q, k)
-                if len(kept) < int(share * len(pieces)):
+                if len(kept) < keep:
                     kept.append(weights)
                 out[some, :, part] = (weights @ v).view_as(mine[0]).transpose(1, 2)
         ctx.save_for_backward(by_head, *kept)

@@ -69,7 +69,7 @@ class Classifier(nn.Module, ABC):
 
     @abstractmethod
     def reset_parameters(self) -> None:
-        """The initial values of its source, at random; the head starts at zero."""
+        """The initial values of its source, at random; a head starts at zero, unless the source's does not."""
 
     @property
     @abstractmethod

@@ -15,8 +15,8 @@ from dataclasses import replace
 from typing import Any
 
 from vitreous.errors import UserError
-from vitreous.model.resnet_config import Block, ResNetConfig
 from vitreous.model.residual_config import Root
+from vitreous.model.resnet_config import Block, ResNetConfig
 from vitreous.model.variants import RESNETS
 from vitreous.weights.evidence import IMAGENET_MEAN, IMAGENET_STD, Evidence, pair
 from vitreous.weights.family import Family, Hints, Reading, first_objection

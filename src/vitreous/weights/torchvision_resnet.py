@@ -59,7 +59,7 @@ def _normed(conv: str, norm: str, ours: str) -> Iterator[Rule]:
 def _usual_names(checkpoint: Checkpoint) -> Checkpoint:
     """Leave out counters of batches, and call the one layer of a head in a Sequential `fc`."""
     old = {name: name for name in checkpoint.shapes if not name.endswith(_COUNTER)}
-    if len(layers := _head_layers(checkpoint)) == 1:
+    if len(layers := _head_layers(checkpoint)) == 1 and "fc.weight" not in old:
         (layer,) = layers
         old = {re.sub(rf"^{re.escape(layer)}\.", "fc.", name): name for name in old}
     return replace(

@@ -14,7 +14,7 @@ from vitreous.experiments.cache import read_outcome
 from vitreous.experiments.collection import sampled_fingerprint
 from vitreous.experiments.experiment import Setting
 from vitreous.experiments.results import Outcome
-from vitreous.experiments.subject import check_loads, digest_of
+from vitreous.experiments.checkpoints import check_loads, digest_of
 from vitreous.experiments.trial import Trial
 
 

@@ -15,6 +15,7 @@ from vitreous.weights.read import Checkpoint
 from vitreous.weights.timm import TIMM
 from vitreous.weights.timm_bit import TIMM_BIT
 from vitreous.weights.torchvision import TORCHVISION
+from vitreous.weights.torchvision_resnet import TORCHVISION_RESNET
 
 FAMILIES: tuple[Family, ...] = (
     *GOOGLE,
@@ -29,6 +30,7 @@ FAMILIES: tuple[Family, ...] = (
     OPENAI,
     *LUCIDRAINS,
     BIG_TRANSFER,
+    TORCHVISION_RESNET,
 )
 """Every layout; the first that fits is the one to read, and of a family the one to write."""
 

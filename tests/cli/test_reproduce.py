@@ -59,7 +59,9 @@ def test_weights_are_used_or_refused_by_name(name, capsys, tmp_path) -> None:
 def test_one_seed_is_told_to_show_nothing(capsys, tmp_path) -> None:
     """The line comes first: a run without --data ends behind it."""
     for seeds, lines in (("1", 2), ("2", 1)):
-        main(["reproduce", "table8", "--seeds", seeds, "--data", "no", "--out", str(tmp_path / "o")])
+        main(
+            ["reproduce", "table8", "--seeds", seeds, "--data", "no", "--out", str(tmp_path / "o")]
+        )
         told = capsys.readouterr().err
         assert told.count("\n") == lines
         assert ("give --seeds 2 or more" in told) == (seeds == "1")

@@ -36,7 +36,9 @@ def setting(weights: Path | None, scale: ScaleName = "pocket") -> Setting:
 
 def test_pocket_pretrains_without_weights_and_lab_names_the_file() -> None:
     assert flower_weights(setting(None)) is None
-    with pytest.raises(UserError, match="storage.googleapis.com/vit_models/imagenet21k/ViT-B_16.npz"):
+    with pytest.raises(
+        UserError, match="storage.googleapis.com/vit_models/imagenet21k/ViT-B_16.npz"
+    ):
         flower_weights(setting(None, "lab"))
 
 

@@ -21,7 +21,8 @@ def print_class_tables(experiment: "Experiment", results: "Results | None") -> N
     for place, table in enumerate(experiment.class_tables(results)):
         if place:
             print()
-        _print(experiment, table, results)
+        headings, *rows = class_rows(experiment, table, results)
+        print_table(headings, rows)
 
 
 def told(experiment: "Experiment", place: "Place", results: "Results") -> str:
@@ -35,23 +36,27 @@ def told(experiment: "Experiment", place: "Place", results: "Results") -> str:
     return here
 
 
-def _print(experiment: "Experiment", table: "ClassTable", results: "Results | None") -> None:
-    headings = [table.title]
+def class_rows(
+    experiment: "Experiment", table: "ClassTable", results: "Results | None"
+) -> list[list[str]]:
+    """The texts of a table: headings, a row for each class, then one for each value below.
+
+    A column of published values stands behind each of ours, where any is published.
+    """
+    rows = [[table.title]]
     for measure in table.measures:
-        headings += [measure] if results is None else [measure, "published"]
-    rows = []
+        rows[0] += [measure] if results is None else [measure, "published"]
     for name in table.classes:
         texts = [name]
         for measure in table.measures:
             texts += _entries(experiment, table.place(name, measure), results)
         rows.append(texts)
-    kept = [n for n in range(len(headings)) if n == 0 or any(texts[n] for texts in rows)]
-    print_table([headings[n] for n in kept], [[texts[n] for n in kept] for texts in rows])
     for place in table.below:
-        *here, published = _entries(experiment, place, results)
-        words = [*filter(None, here), *([f"published {published}"] if published else [])]
-        if words:
-            print(f"{place[1]}: {', '.join(words)}")
+        texts = [place[1], *_entries(experiment, place, results)]
+        if any(texts[1:]):
+            rows.append(texts + [""] * (len(rows[0]) - len(texts)))
+    kept = [n for n in range(len(rows[0])) if n == 0 or any(texts[n] for texts in rows[1:])]
+    return [[texts[n] for n in kept] for texts in rows]
 
 
 def _entries(experiment: "Experiment", place: "Place", results: "Results | None") -> list[str]:

@@ -248,7 +248,11 @@ def _paper() -> Sequence[PaperRun]:
     }
     return [
         PaperRun(
-            label=label, data=facts.data, images=facts.num_images, config=five_flowers(facts), gpus=1
+            label=label,
+            data=facts.data,
+            images=facts.num_images,
+            config=five_flowers(facts),
+            gpus=1,
         )
         for label, facts in runs.items()
     ]
@@ -258,8 +262,8 @@ EXPERIMENT = Experiment(
     name="five_flowers",
     title="five flowers: a pretrained ViT against a ResNet from scratch, class by class",
     source="a public walk-through of the paper; section 4.3's small-data end",
-    published_as="on 20 % held out: ViT-B/16 pretrained on ImageNet-21k, 2.5 hours, and a ResNet, 2 "
-    "hours, on one RTX 3090; its author suspects the ResNet's learning rate and length",
+    published_as="on 20 % held out: ViT-B/16 pretrained on ImageNet-21k, 2.5 hours, and a ResNet, "
+    "2 hours, on one RTX 3090; its author suspects the ResNet's learning rate and length",
     published=_published(),
     form={"": ".3f", "accuracy": ".3f"},
     scales={

@@ -72,7 +72,11 @@ def _draw(results: Results) -> "Figure":
         for column in columns
         for row in results.rows
     }
-    return dots("Five flowers from random weights, ViT against ResNet", rows, x="test accuracy, and F1 by class")
+    return dots(
+        "Five flowers from random weights, ViT against ResNet",
+        rows,
+        x="test accuracy, and F1 by class",
+    )
 
 
 EXPERIMENT = Experiment(

@@ -43,9 +43,7 @@ def five_flowers(facts: Facts) -> TrainConfig:
             rule, fit="crop", crop_fraction=_SIDE / 256, interpolation="bilinear"
         ),
         augmentation=Augmentation(crop_area=(0.08, 1.0), flip=0.5),
-        optimizer=OptimizerConfig(
-            name="sgd", learning_rate=1e-3, momentum=0.9, weight_decay=5e-5
-        ),
+        optimizer=OptimizerConfig(name="sgd", learning_rate=1e-3, momentum=0.9, weight_decay=5e-5),
         schedule=ScheduleConfig(shape="cosine", warmup=0.0, final=0.01),
         tuning=TuningConfig(train="all" if facts.weights is None else "head"),
         epochs=200.0,

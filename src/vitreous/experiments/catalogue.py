@@ -28,6 +28,7 @@ NAMES = (
     "figure14",
     "table9",
     "five_flowers",
+    "five_flowers_scratch",
     "fashion_mnist",
 )
 """In the order of the paper; each is `EXPERIMENT` in the file of its name."""

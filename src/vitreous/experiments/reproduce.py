@@ -106,8 +106,16 @@ def reproduce(
         StoppedError: It was asked to stop; the same call goes on.
     """
     scale = experiment.scale(setting.scale)
+    experiment.refuse(setting)
     if scale.gpu:
         _require_gpu(experiment, setting.scale, scale.minutes)
+    if scale.seeds > 1 and setting.seeds == 1:
+        console.print(
+            f"{experiment.name} is judged by the spread over seeds, and one seed has none: nothing "
+            "will be shown of it; give --seeds 2 or more",
+            highlight=False,
+            soft_wrap=True,
+        )
     planned = experiment.trials(setting)
     trials = list(in_order(planned))
     waiting = [trial for trial in trials if cache.read(trial) is None]

@@ -76,7 +76,7 @@ def named_by_data(passport: Passport, data: Sequence[str]) -> Passport:
         file = passport.origin.get("file", "this model")
         raise UserError(
             f"{file} has no class names, and its {size} logits can be in the order of the classes' "
-            f"numbers ({_shown(listed)}) or of their text, in which training libraries sort folders "
+            f"numbers ({_shown(listed)}) or of their text, in which libraries sort folders "
             f"({_shown([listed[place] for place in by_text])}): say which, by --class-order number "
             "or --class-order text (class_order= in Python)"
         )

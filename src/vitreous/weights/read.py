@@ -160,7 +160,8 @@ def _open(file: Path, wrapper: str | None = None) -> Checkpoint:
         return _open_safetensors(file)
     if head.startswith(b"PK") and is_npz(file):
         return _open_npz(file)
-    if head.startswith((b"PK", b"\x80")):
+    # The length in front of a safetensors header may begin as a pickle does.
+    if head.startswith((b"PK", b"\x80")) and len(head) > 8:
         return _open_torch(file, mapped=head.startswith(b"PK"), wrapper=wrapper)
     raise UserError(f"{file} is no safetensors file, or a damaged one, nor an .npz or .pth")
 
@@ -196,11 +197,12 @@ def _missing_fix(path: Path, present: list[str]) -> str:
         if (found := _foreign(name)) is not None:
             what, fix = found
             return f"its {name} is {what}, which is not read here: {fix}"
-    if "metrics.jsonl" in present or "checkpoints" in present:
-        return "finish it with vitreous train --resume"
-    if "config.json" in present:
+    if "config.json" not in present:
+        return "give a run folder"
+    said = _json(path / "config.json")
+    if {"model_type", "architectures", "architecture"} & set(said):
         return "its config.json stands alone: fetch the weights too"
-    return "give a run folder"
+    return "finish it with vitreous train --resume"
 
 
 def _foreign(name: str) -> tuple[str, str] | None:

@@ -25,7 +25,7 @@ _TAGS = r"patch\d+|\d+|reg\d+|gap|map|clip|quickgelu|siglip|dinov2|tipsv2|plus|m
 _TAGS += r"|augreg2?|in1k|in21k|in21ft1k|in22k|in22ft1k|laion\w*|openai|ft"
 _PLAIN = re.compile(
     rf"vit_(?:{_SIZES})(?:_(?:{_TAGS}))*"
-    rf"|deit3?_(?:{_SIZES})(?:_distilled|_ls|_{_TAGS})*"
+    rf"|deit3?_(?:{_SIZES})(?:_(?:distilled|ls|{_TAGS}))*"
     r"|flexivit_(?:small|base|large)(?:_\d+)?"
     r"|eva_large_patch14_\d+"
     r"|test_vit2?"

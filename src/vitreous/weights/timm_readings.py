@@ -29,10 +29,10 @@ _READ = frozenset(
     }
 )
 _DEFAULTS: dict[str, tuple[Any, ...]] = {
-    "proj_bias": (True,),
-    "final_norm": (True,),
-    "pos_embed": ("learn",),
-    "norm_layer": (None, "layernorm"),
+    "proj_bias": (True, None),
+    "final_norm": (True, None),
+    "pos_embed": ("learn", None),
+    "norm_layer": ("layernorm", None),
 }
 
 
@@ -43,7 +43,7 @@ def refuse_unread_arguments(checkpoint: Checkpoint, model_args: Mapping[str, Any
         UserError: It names the first such argument and its value.
     """
     for name, value in model_args.items():
-        if name not in _READ and value not in (*_DEFAULTS.get(name, ()), None, False, ""):
+        if name not in _READ and value not in _DEFAULTS.get(name, (None, False, "")):
             raise UserError(
                 f"{checkpoint.file}: its config says {name} {value!r}, which no model read here has"
             )

@@ -84,7 +84,7 @@ def load(
     """
     checkpoint = open_checkpoint(_local(path), wrapper)
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
-    answers = {
+    answers: dict[str, Any] = {
         "heads": heads,
         "activation": activation,
         "pooling": pooling,

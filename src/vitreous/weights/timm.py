@@ -167,7 +167,7 @@ def _pooling(
     said = model.get("global_pool")
     if said is None and "architecture" not in model and evidence.has("head.weight"):
         pooling = evidence.assume("pooling", _POOLINGS[usual], f"as timm's usual; {others}")
-        said = {ours: theirs for theirs, ours in _POOLINGS.items()}.get(pooling, pooling)
+        said = next((theirs for theirs, ours in _POOLINGS.items() if ours == pooling), pooling)
     said = usual if said is None else said
     if said not in _POOLINGS:
         raise UserError(f"{evidence.checkpoint.file}: pooling {said!r} of timm is not known here")

@@ -273,8 +273,10 @@ def test_no_name_of_timms_is_misread(timm, tmp_path, module: str, named: bool) -
             outcomes["refused"].append(name)
             continue
         side = sizes.get("img_size", 64)
-        scale = float(theirs(images(side, side)).abs().max())
-        off = difference(ours, theirs, side, side) / scale
+        pixels = images(side, side).double()  # large queries and keys enlarge rounding too
+        with torch.inference_mode():
+            expected = theirs.double()(pixels)
+            off = float((ours.double()(pixels) - expected).abs().max() / expected.abs().max())
         said = " ".join(ours.passport.assumptions)
         outcome = "equal" if off <= TOLERANCE else "misread"
         if outcome == "misread" and not named and any(word in said for word in UNKNOWN):

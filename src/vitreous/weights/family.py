@@ -19,10 +19,12 @@ class Hints:
     Attributes:
         image_size: (H, W) of the grid, where it is not square.
         heads: k.
+        pool: `cls` or `mean`, vit-pytorch's word for what the head reads.
     """
 
     image_size: tuple[int, int] | None = None
     heads: int | None = None
+    pool: Literal["cls", "mean"] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +67,8 @@ class Family:
         config_json: What to write beside the tensors.
         preprocessor_json: What to write in a `preprocessor_config.json`.
         suffix: Of its files.
+        superseded: True for a layout that the family's newest code does not read: it is written
+            only where no other layout can say the architecture.
     """
 
     name: str
@@ -80,6 +84,7 @@ class Family:
     config_json: Callable[[Passport], dict[str, Any]] = lambda passport: {}
     preprocessor_json: Callable[[Passport], dict[str, Any]] = lambda passport: {}
     suffix: Literal[".npz", ".safetensors"] = ".safetensors"
+    superseded: bool = False
 
     def recognises(self, checkpoint: Checkpoint) -> bool:
         """Whether this is a checkpoint of this layout."""
@@ -125,6 +130,7 @@ _PLAIN: dict[str, Any] = {
     "embedding_norm": False,
     "layer_scale": None,
     "qkv_bias": True,
+    "output_projection": True,
     "head_bias": True,
     "activation": ("gelu", "gelu_tanh", "quick_gelu", "relu"),
 }
@@ -137,9 +143,11 @@ def first_objection(config: ModelConfig, **said: Any) -> str | None:
         config: To be written.
         **said: Fields for which the layout has a place, and what it can say there: a value, a
             tuple of values, or `ANY`. The others of a Vision Transformer must be as in the plain
-            model of the paper, and heads as wide as they together fill the width.
+            model of the paper, patches square, and heads as wide as they together fill the width.
     """
     if isinstance(config, ViTConfig):
+        if said.get("patch") is not ANY and isinstance(config.patch, tuple):
+            return f"patch {config.patch}"
         if said.get("head_width") is not ANY and config.head_width is not None:
             return f"head_width {config.head_width} x {config.heads} heads at width {config.width}"
         said = _PLAIN | said

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -29,9 +29,10 @@ def load(
     keep_head: bool = False,
     image_size: int | tuple[int, int] | None = None,
     resample: Dialect | None = None,
-    patch: int | None = None,
+    patch: int | tuple[int, int] | None = None,
     channels: int | None = None,
     heads: int | None = None,
+    pool: Literal["cls", "mean"] | None = None,
 ) -> Classifier:
     """A model, ready to use, with its `passport`.
 
@@ -49,9 +50,13 @@ def load(
         image_size: A new image size, (H, W) or one side; positions are resampled. Where the
             file has a grid that is not square and does not say its sides, this says them.
         resample: The rule of resampling; the family's own where not given.
-        patch: A new patch side; the patch kernel is resized by its pseudo-inverse.
+        patch: A new patch side, or (height, width); the patch kernel is resized by its
+            pseudo-inverse.
         channels: A new number of channels.
         heads: Attention heads, where nothing in the file says them.
+        pool: `cls` or `mean`, vit-pytorch's word, where nothing in the file says it: before release
+            1.16 a model that reads the class token and one that averages all tokens have the same
+            tensors.
 
     Returns:
         The model in inference mode, float32, on the CPU. Where there is no GPU this process keeps
@@ -67,7 +72,8 @@ def load(
         model = _load_own(checkpoint)
     else:
         size = (image_size, image_size) if isinstance(image_size, int) else image_size
-        model = load_foreign(checkpoint, Hints(image_size=size, heads=heads))
+        model = load_foreign(checkpoint, Hints(image_size=size, heads=heads, pool=pool))
+    _check_pool(model, checkpoint, pool)
     changes: dict[str, Any] = {
         "num_classes": num_classes,
         "class_names": class_names or None,
@@ -82,6 +88,16 @@ def load(
     if not torch.cuda.is_available():
         keep_freed_memory()  # who loads a model is about to call it
     return model.eval()
+
+
+def _check_pool(model: Classifier, checkpoint: Checkpoint, pool: str | None) -> None:
+    """Refuse a pooling that the file does not have: it is asked about, and never changed here."""
+    found = model.config.pooling
+    word = {"token": "cls", "mean": "mean", "mean_all": "mean"}.get(found)
+    if pool not in (None, word):
+        raise UserError(
+            f"{checkpoint.file} pools by {found!r}, and pool={pool!r} says otherwise: leave it out"
+        )
 
 
 def _local(path: str | Path) -> Path:

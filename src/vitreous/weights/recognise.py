@@ -59,7 +59,9 @@ def recognise(checkpoint: Checkpoint) -> Family:
 
 
 def family_to_write(name: str, config: ModelConfig, origin: dict[str, object]) -> Family:
-    """The layout to write: that of the file that the weights came from, or the first that can.
+    """Choose the layout to write: that of the weights' own file, or the first that can say it.
+
+    A superseded layout comes after those that the family's newest code reads.
 
     Raises:
         UserError: No such family, or none of its layouts can say this architecture.
@@ -70,7 +72,8 @@ def family_to_write(name: str, config: ModelConfig, origin: dict[str, object]) -
         raise UserError(f"unknown family {name!r}: choose vitreous, {', '.join(known)}")
     layouts.sort(
         key=lambda layout: (
-            (layout.name, layout.layout) != (origin.get("family"), origin.get("layout"))
+            layout.superseded,
+            (layout.name, layout.layout) != (origin.get("family"), origin.get("layout")),
         )
     )
     of_this_kind = [layout for layout in layouts if isinstance(config, layout.architecture)]

@@ -14,7 +14,7 @@ from typing import Any
 
 from vitreous.errors import UserError
 from vitreous.model.config import Activation, Dialect, FinalNorm, Pooling, ViTConfig
-from vitreous.weights.evidence import Evidence, interpolation, pair
+from vitreous.weights.evidence import Evidence, Patch, interpolation, pair
 from vitreous.weights.family import ANY, Family, Hints, Reading, first_objection
 from vitreous.weights.passport import Passport
 from vitreous.weights.read import Checkpoint
@@ -203,14 +203,14 @@ def _understand(checkpoint: Checkpoint, hints: Hints) -> Reading:
 
 
 def _prefix_has_positions(
-    model: dict[str, Any], size: Any, rows: int, prefix: int, patch: int
+    model: dict[str, Any], size: Any, rows: int, prefix: int, patch: Patch
 ) -> bool:
     """Said, or told by which count of rows makes the grid; a table for all is timm's default."""
     if "no_embed_class" in model:
         return not model["no_embed_class"]
     if size is not None:
-        height, width = pair(size)
-        patches = (height // patch) * (width // patch)
+        sides = zip(pair(size), pair(patch), strict=True)
+        patches = math.prod(side // step for side, step in sides)
         if patches in (rows, rows - prefix):
             return patches == rows - prefix
     return not _is_square(rows) or _is_square(rows - prefix)
@@ -227,6 +227,7 @@ def _objection(config: ViTConfig) -> str | None:
         return f"registers {config.registers}"
     return first_objection(
         config,
+        patch=ANY,
         class_token=ANY,
         registers=ANY,
         prefix_positions=ANY,

@@ -29,7 +29,7 @@ from vitreous.weights.evidence import Evidence, Patch, pair, square, variant_nam
 from vitreous.weights.family import ANY, Family, Hints, Reading, first_objection
 from vitreous.weights.passport import Passport
 from vitreous.weights.read import Checkpoint
-from vitreous.weights.rule import LAYER, Operation, Rule, each_layer, leading
+from vitreous.weights.rule import LAYER, Operation, Rule, each_layer
 
 _BLOCK, _OURS = f"transformer.layers.{LAYER}", f"encoder.blocks.{LAYER}"
 _PARTS = {
@@ -62,19 +62,17 @@ _ACTIVATIONS: dict[str, Activation] = {"gelu": "gelu", "relu": "relu"}
 
 @dataclass(frozen=True)
 class Layout:
-    """Names and shapes of a range of releases.
+    """The names of a range of releases.
 
     Attributes:
         patch: Name of the patch projection; a norm stands on either side of one in place 2.
         blocks: Where the norms of a block stand, a key of `_PARTS`.
         norm: Name of the last norm.
-        axes: Axes of length one before those of the class token and the positions.
     """
 
     patch: str
     blocks: str
     norm: str
-    axes: int
 
     @property
     def patch_norms(self) -> bool:
@@ -96,18 +94,16 @@ class Layout:
         return next(f"{_BLOCK}.{theirs}" for theirs, o in _PARTS[self.blocks].items() if o == ours)
 
 
-# The newest first, each by the release that it begins with.
-_RELEASES = {
-    Layout("to_patch_embedding.2", "inside", "transformer.norm", 0): "1.16.1",
-    Layout("to_patch_embedding.2", "inside", "transformer.norm", 1): "1.4",
-    Layout("to_patch_embedding.2", "fn", "mlp_head.0", 1): "1.0",
-    Layout("to_patch_embedding.1", "fn", "mlp_head.0", 1): "0.10",
-    Layout("to_patch_embedding.1", "fn.fn", "mlp_head.0", 1): "0.7",
-}
 _PATCHES = ("to_patch_embedding.2", "to_patch_embedding.1", "to_patch_embedding")
-_LAYOUTS = dict.fromkeys(
-    [*_RELEASES, *(Layout(*row) for row in product(_PATCHES, _PARTS, _HEADS, (0, 1)))]
-)
+# The newest first. Place 1 of an embedding with norms is a norm, so place 2 is looked for first.
+_LAYOUTS = tuple(Layout(*row) for row in product(_PATCHES, _PARTS, _HEADS))
+_NEWEST = _LAYOUTS[0]
+_RELEASES = {
+    _NEWEST: "current",  # from 1.4
+    Layout("to_patch_embedding.2", "fn", "mlp_head.0"): "1.0 to 1.2",
+    Layout("to_patch_embedding.1", "fn", "mlp_head.0"): "older",  # from 0.10
+    Layout("to_patch_embedding.1", "fn.fn", "mlp_head.0"): "0.7 to 0.9",
+}
 
 
 def _channels_first(patch: tuple[int, int], channels: int) -> Operation:
@@ -122,7 +118,16 @@ def _channels_first(patch: tuple[int, int], channels: int) -> Operation:
     return Operation(ours, theirs)
 
 
+def _without_leading(own: int, axes: int) -> Operation:
+    """Drop all axes of length one before the `own` ones of a tensor; write `axes` of them."""
+    return Operation(
+        lambda x: x.reshape(x.shape[x.ndim - own :]), lambda x: x.reshape((1,) * axes + x.shape)
+    )
+
+
 def _rules(layout: Layout, config: ViTConfig) -> list[Rule]:
+    # Axes of length one before the class token and the positions: none from 1.16.1 on.
+    axes = int(layout != _NEWEST or config.pooling == "mean_all")
     patch, channels = config.patch_size, config.channels
     order = _channels_first(patch, channels)
     kernel = Operation(
@@ -146,17 +151,16 @@ def _rules(layout: Layout, config: ViTConfig) -> list[Rule]:
         Rule(f"{layout.patch}.weight", "patch.weight", kernel),
         Rule(f"{layout.patch}.bias", "patch.bias"),
         Rule(layout.qkv, f"{_OURS}.attention.qkv.weight"),
-        Rule("pos_embedding", "position.table", leading(layout.axes)),
+        Rule("pos_embedding", "position.table", _without_leading(2, axes)),
     ]
     if layout.patch_norms:
         for part in ("weight", "bias"):
             rules.append(Rule(f"to_patch_embedding.1.{part}", f"patch.norm_pixels.{part}", order))
             rules.append(Rule(f"to_patch_embedding.3.{part}", f"patch.norm_tokens.{part}"))
     if config.class_token:
-        rules.append(Rule("cls_token", "class_token", leading(1 + layout.axes)))
+        rules.append(Rule("cls_token", "class_token", _without_leading(1, 1 + axes)))
     else:  # a token table of no rows
-        empty = (*(1,) * layout.axes, 0, config.width)
-        rules.append(Rule("cls_token", None, empty_shape=empty))
+        rules.append(Rule("cls_token", None, empty_shape=(0, config.width)))
     return list(each_layer(rules, config.depth))
 
 
@@ -175,9 +179,10 @@ def _understand(layout: Layout, checkpoint: Checkpoint, hints: Hints) -> Reading
     projection = layout.part("attention.projection").replace(LAYER, "0")
     output_projection = evidence.has(f"{projection}.weight")
     heads = _heads(evidence, inner, output_projection, (width, depth, mlp_width))
-    class_token = evidence.shape("cls_token", 2 + layout.axes)[-2] > 0
-    pooling = _pooling(evidence, class_token, asked=bool(layout.axes))
-    positions = evidence.shape("pos_embedding", 2 + layout.axes)[-2]
+    axes = 3 if len(checkpoint.shapes["cls_token"]) == 3 else 2
+    class_token = evidence.shape("cls_token", axes)[-2] > 0
+    pooling = _pooling(evidence, class_token, asked=axes == 3)
+    positions = evidence.shape("pos_embedding", axes)[-2]
     has_head = evidence.has(f"{layout.head}.weight")
     num_classes = evidence.shape(f"{layout.head}.weight", 2)[0] if has_head else 0
     activation = str(said.get("activation", "gelu"))
@@ -280,7 +285,6 @@ def _patch_of(evidence: Evidence, patch_dim: int) -> tuple[Patch, int]:
 def _objection(layout: Layout, config: ViTConfig) -> str | None:
     if layout not in _RELEASES:
         return "a layout that no release reads"
-    newest = layout is next(iter(_RELEASES))
     if not config.class_token and layout.blocks != "inside":
         return "class_token False"
     pooled = layout.norm == "mlp_head.0" and config.pooling != "token"
@@ -288,7 +292,7 @@ def _objection(layout: Layout, config: ViTConfig) -> str | None:
         config,
         patch=ANY,
         class_token=ANY,
-        pooling=("token" if newest else ("token", "mean_all")) if config.class_token else "mean",
+        pooling=("token", "mean_all") if config.class_token else "mean",
         final_norm="pooled" if pooled else "tokens",
         patch_norms=layout.patch_norms,
         qkv_bias=False,
@@ -317,9 +321,6 @@ def _config_json(passport: Passport) -> dict[str, Any]:
 
 
 def _family(layout: Layout) -> Family:
-    def applies(checkpoint: Checkpoint) -> bool:
-        return len(checkpoint.shapes["cls_token"]) == 2 + layout.axes
-
     return Family(
         name="lucidrains",
         layout=_RELEASES.get(layout, "mixed"),
@@ -330,12 +331,11 @@ def _family(layout: Layout) -> Family:
             f"{layout.norm}.weight",
             layout.qkv.replace(LAYER, "0"),
         ),
-        applies=applies,
         understand=partial(_understand, layout),
         rules=partial(_rules, layout),
         objection=partial(_objection, layout),
         config_json=_config_json,
-        superseded=layout is not next(iter(_RELEASES)),
+        superseded=layout != _NEWEST,
     )
 
 

@@ -12,13 +12,14 @@ from vitreous.weights.huggingface_tower import HUGGINGFACE_TOWERS
 from vitreous.weights.lucidrains import LUCIDRAINS
 from vitreous.weights.openai import OPENAI
 from vitreous.weights.read import Checkpoint
-from vitreous.weights.timm import TIMM
+from vitreous.weights.timm import TIMM, TIMM_2020
 from vitreous.weights.timm_bit import TIMM_BIT
 from vitreous.weights.torchvision import TORCHVISION
 
 FAMILIES: tuple[Family, ...] = (
     *GOOGLE,
     GOOGLE_BIT,
+    TIMM_2020,  # before those that a wrapper tells from it
     *FACEBOOK,
     TIMM,
     TIMM_BIT,

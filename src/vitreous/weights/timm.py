@@ -2,14 +2,17 @@
 
 Prefix tokens stand as [class token, registers]. Where the position table has rows for them, it is
 added after they are put in front; where it has the patches' alone (`no_embed_class`), before. With
-the norm after the pool (`fc_norm`) there is no other final norm. A published config names the
-model and little else, so the activation is told from the name.
+the norm after the pool (`fc_norm`) there is no other final norm. Releases of 2020 to 2022 may have
+a tanh layer before the head (`pre_logits.fc`, as in `jx_vit_base_patch16_224_in21k`); later ones
+leave it out on loading without a word. A published config names the model and little else, so the
+activation is told from the name.
 
 Source: timm 1.0, models/vision_transformer.py, models/deit.py, layers/attention_pool.py.
 """
 
 import math
 import re
+from functools import partial
 from typing import Any
 
 from vitreous.errors import UserError
@@ -71,6 +74,8 @@ def timm_rules(config: ViTConfig) -> list[Rule]:
         modules |= {"head": "head.token", "head_dist": "head.distillation"}
     elif config.num_classes:
         modules["head"] = "head"
+    if config.pre_logits is not None:
+        modules["pre_logits.fc"] = "pre_logits.0"
     without_bias = {"patch"} if not config.patch_bias else set()
     without_bias |= {f"{_OURS}.attention.qkv"} if not config.qkv_bias else set()
     rules = [
@@ -134,6 +139,7 @@ def timm_config(evidence: Evidence, resample: Dialect = "timm") -> ViTConfig:
     )
     final_norm: FinalNorm = "pooled" if evidence.has("fc_norm.weight") else "tokens"
     embedding_norm = evidence.has("norm_pre.weight")
+    has_pre_logits = evidence.has("pre_logits.fc.weight")
     return ViTConfig(
         **sizes,
         **evidence.grid(rows - prefix * prefix_positions, sizes["patch"], size),
@@ -142,6 +148,7 @@ def timm_config(evidence: Evidence, resample: Dialect = "timm") -> ViTConfig:
         registers=registers,
         prefix_positions=prefix_positions,
         pooling=_pooling(evidence, model.get("global_pool"), class_token, final_norm),
+        pre_logits=evidence.shape("pre_logits.fc.weight", 2)[0] if has_pre_logits else None,
         final_norm=final_norm,
         patch_bias=evidence.has("patch_embed.proj.bias"),
         embedding_norm=embedding_norm,
@@ -220,7 +227,9 @@ def _is_square(number: int) -> bool:
     return number > 0 and int(number**0.5 + 0.5) ** 2 == number
 
 
-def _objection(config: ViTConfig) -> str | None:
+def _objection(layout: str, config: ViTConfig) -> str | None:
+    if (config.pre_logits is not None) != (layout == "2020 to 2022"):
+        return f"pre_logits {config.pre_logits}"
     if config.registers and not config.register_positions and config.prefix_positions:
         return "register_positions False"
     if config.pooling == "distilled" and config.registers != 1:
@@ -233,6 +242,7 @@ def _objection(config: ViTConfig) -> str | None:
         prefix_positions=ANY,
         register_positions=ANY,
         pooling=(*_POOLINGS.values(), "distilled"),
+        pre_logits=ANY,
         final_norm=ANY,
         patch_bias=not config.embedding_norm,
         embedding_norm=ANY,
@@ -293,17 +303,26 @@ def _config_json(passport: Passport) -> dict[str, Any]:
     }
 
 
-TIMM = Family(
-    name="timm",
-    signature=(
-        "patch_embed.proj.weight",
-        "pos_embed",
-        "blocks.0.norm1.weight",
-        "blocks.0.attn.qkv.weight",
-        "blocks.0.mlp.fc1.weight",
-    ),
-    understand=_understand,
-    rules=timm_rules,
-    objection=_objection,
-    config_json=_config_json,
+_SIGNATURE = (
+    "patch_embed.proj.weight",
+    "pos_embed",
+    "blocks.0.norm1.weight",
+    "blocks.0.attn.qkv.weight",
+    "blocks.0.mlp.fc1.weight",
 )
+
+
+def _family(layout: str, *more: str) -> Family:
+    return Family(
+        name="timm",
+        layout=layout,
+        signature=(*_SIGNATURE, *more),
+        understand=_understand,
+        rules=timm_rules,
+        objection=partial(_objection, layout),
+        config_json=_config_json,
+    )
+
+
+TIMM = _family("")
+TIMM_2020 = _family("2020 to 2022", "pre_logits.fc.weight")

@@ -67,8 +67,8 @@ class Family:
         config_json: What to write beside the tensors.
         preprocessor_json: What to write in a `preprocessor_config.json`.
         suffix: Of its files.
-        superseded: True for a layout that the family's newest code does not read: it is written
-            only where no other layout can say the architecture.
+        superseded: True for a layout that the family's newest code does not read; see
+            `family_to_write`.
     """
 
     name: str

@@ -33,6 +33,8 @@ FAMILIES: tuple[Family, ...] = (
 )
 """Every layout; the first that fits is the one to read, and of a family the one to write."""
 
+_OF_TODAY = tuple(family for family in FAMILIES if not family.superseded)
+
 
 def recognise(checkpoint: Checkpoint) -> Family:
     """The layout of a checkpoint.
@@ -46,9 +48,9 @@ def recognise(checkpoint: Checkpoint) -> Family:
     names = sorted(checkpoint.shapes)
     if not names:
         raise UserError(f"{checkpoint.file} holds no tensors")
-    nearest = max(FAMILIES, key=lambda family: family.likeness(names))
+    nearest = max(_OF_TODAY, key=lambda family: family.likeness(names))
     likeness = nearest.likeness(names)
-    hint = f"nothing like any of {', '.join(dict.fromkeys(f.name for f in FAMILIES))}"
+    hint = f"nothing like any of {', '.join(dict.fromkeys(f.name for f in _OF_TODAY))}"
     if likeness:
         lacking = next((name for name in nearest.signature if name not in checkpoint.shapes), "")
         hint = f"nearest is {nearest.name} ({likeness:.0%} of the names), but {lacking} is missing"
@@ -62,14 +64,19 @@ def recognise(checkpoint: Checkpoint) -> Family:
 def family_to_write(name: str, config: ModelConfig, origin: dict[str, object]) -> Family:
     """Choose the layout to write: that of the weights' own file, or the first that can say it.
 
-    A superseded layout comes after those that the family's newest code reads.
+    A superseded layout is for weights that came from its family, where no other layout can say the
+    architecture.
 
     Raises:
         UserError: No such family, or none of its layouts can say this architecture.
     """
-    layouts = [family for family in FAMILIES if family.name == name]
+    layouts = [
+        family
+        for family in FAMILIES
+        if family.name == name and not (family.superseded and origin.get("family") != name)
+    ]
     if not layouts:
-        known = dict.fromkeys(family.name for family in FAMILIES)
+        known = dict.fromkeys(family.name for family in _OF_TODAY)
         raise UserError(f"unknown family {name!r}: choose vitreous, {', '.join(known)}")
     layouts.sort(
         key=lambda layout: (

@@ -321,6 +321,7 @@ def _family(layout: str, *more: str) -> Family:
         rules=timm_rules,
         objection=partial(_objection, layout),
         config_json=_config_json,
+        superseded=bool(layout),
     )
 
 

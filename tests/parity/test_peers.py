@@ -285,3 +285,27 @@ def test_no_name_of_timms_is_misread(timm, tmp_path, module: str, named: bool) -
     print({outcome: len(names) for outcome, names in outcomes.items()}, outcomes["assumed"])
     assert not outcomes["misread"]
     assert sum(map(len, outcomes.values()))
+
+
+WORDS = {"image_size": 32, "patch_size": 8, "num_classes": 7, "dim": 48, "depth": 2, "heads": 3}
+WORDS |= {"mlp_dim": 80, "dim_head": 16, "dropout": 0.1, "emb_dropout": 0.2}
+LUCIDRAINS: dict[str, dict[str, Any]] = {
+    "class token": {},
+    "mean": {"pool": "mean"},
+    "one head": {"heads": 1, "dim_head": 48},
+    "wide heads": {"dim_head": 64},
+    "oblong": {"image_size": (24, 32), "patch_size": (12, 4)},
+    "without dropout": {"dropout": 0.0, "emb_dropout": 0.0},
+}
+
+
+@pytest.mark.parametrize("case", LUCIDRAINS)
+def test_lucidrains_words(tmp_path: Path, case: str) -> None:
+    """The model from the constructor's words, its weights in vit-pytorch's model of the same."""
+    vit_pytorch = pytest.importorskip("vit_pytorch", reason="compares with vit-pytorch")
+    words = WORDS | LUCIDRAINS[case]
+    ours, theirs = shaken(vitreous.from_lucidrains(**words)), vit_pytorch.ViT(**words).eval()
+    assert convert(ours, tmp_path / "out", "lucidrains").difference == 0
+    theirs.load_state_dict(load_file(tmp_path / "out" / "model.safetensors"))
+    size = words["image_size"]
+    assert difference(ours, theirs, *((size, size) if isinstance(size, int) else size)) <= TOLERANCE

@@ -131,7 +131,10 @@ def test_a_config_of_timms_is_believed(write: Callable[..., Path]) -> None:
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ('{"architecture": "resnetblur18"}', "architecture resnetblur18, which is a ResNet whose strides are blurred"),
+        (
+            '{"architecture": "resnetblur18"}',
+            "architecture resnetblur18, which is a ResNet whose strides are blurred",
+        ),
         ('{"architecture": "resnet18", "num_classes": 6}', "num_classes 6, its tensors say 5"),
         (
             '{"architecture": "resnet18", "model_args": {"act_layer": "silu"}}',

@@ -62,7 +62,7 @@ _OTHERS = {
     r"resnext": "a ResNeXt, whose convolutions are in groups",
     r"wide_resnet": "a Wide ResNet",
     r"resnet\d+(c|s|t)(_|$)|resnet_": "a ResNet with another stem",
-    r"resnet\d+_gn|resnest|resnetv2": "a relative of the ResNet",
+    r"resnet\d+_gn|resnest": "a relative of the ResNet",
     r"cait": "a CaiT, which has talking heads and class attention",
     r"mixer": "an MLP-Mixer",
 }

@@ -4,9 +4,11 @@
   vitreous reproduce table8 --data data/
   vitreous reproduce figure3 --data data/ --seeds 5 --out runs/reproduced
   vitreous reproduce table8 --scale paper
+  vitreous reproduce table2 --weights checkpoints/ --data data/
 
-The scale pocket is for two CPU cores, lab for one GPU; paper prints what a cluster would run, and
-trains nothing. --data is the folder that holds the data sets; the message names those that are
+The scale pocket is for two CPU cores, lab for one GPU; paper prints what a cluster would run, or
+the whole published table, and trains nothing. Tables 2, 5, 6 and 9 measure the checkpoints of
+--weights and print them in the paper's grid; without --weights they print what is published. --data is the folder that holds the data sets; the message names those that are
 missing. Finished trials are kept: a stopped experiment goes on with the same command, and what
 another one has trained already is not trained again. Commands that share a cache share the work,
 and --jobs runs several trials at once.
@@ -70,11 +72,21 @@ def run(arguments: Namespace) -> int:
         raise UserError(f"--seeds is {arguments.seeds}: give at least 1")
     if arguments.jobs is not None and arguments.jobs < 1:
         raise UserError(f"--jobs is {arguments.jobs}: give at least 1")
+    if experiment.grid is not None and (arguments.scale == "paper" or arguments.weights is None):
+        from vitreous.cli.reproduce_grid import show_published
+
+        if arguments.scale != "paper":
+            _check_scale(arguments.scale)
+        return show_published(experiment, arguments.json, count=arguments.scale == "paper")
     if arguments.scale == "paper":
         return _plan(experiment, arguments.json)
-    if arguments.scale not in ("pocket", "lab"):
-        raise UserError(f"--scale {arguments.scale}: choose pocket, lab or paper")
-    return _run(experiment, arguments.scale, arguments)
+    return _run(experiment, _check_scale(arguments.scale), arguments)
+
+
+def _check_scale(name: str) -> "ScaleName":
+    if name not in ("pocket", "lab"):
+        raise UserError(f"--scale {name}: choose pocket, lab or paper")
+    return name  # type: ignore[return-value]
 
 
 def _run(experiment: "Experiment", scale: "ScaleName", arguments: Namespace) -> int:
@@ -119,11 +131,27 @@ def _print(done: "Reproduction") -> None:
     if experiment.published_as:
         print(f"published: {experiment.published_as}")
     print(f"here:      {experiment.scale(scale).what}\n")
+    if experiment.grid is None:
+        _print_list(done)
+    else:
+        from vitreous.cli.reproduce_grid import print_grid
+
+        print_grid(done)
+    print()
+    for finding in done.findings:
+        print(f"{finding.verdict.upper()}: {finding.claim}: {finding.why}")
+    print(f"\n{done.trials} trials, {_time(done.seconds)} and {_work(done.flops)} FLOPs in all")
+    print("   ".join(f"{kind}: {file}" for kind, file in done.files.items()))
+
+
+def _print_list(done: "Reproduction") -> None:
+    """Own values, and what is published beside them, one a line."""
+    experiment = done.experiment
     rows = []
     places = dict.fromkeys([*done.results.cells, *experiment.published])
     for row, column in places:
         published = experiment.published.get((row, column))
-        printed = [row, column, "" if published is None else experiment.format(column, published)]
+        printed = [row, column, "" if published is None else experiment.format_published(column, published)]
         if (row, column) in done.results:
             cell = done.results[row, column]
             here = experiment.format(column, cell.mean)
@@ -138,11 +166,6 @@ def _print(done: "Reproduction") -> None:
     print_table(
         [headings[place] for place in kept], [[row[place] for place in kept] for row in rows]
     )
-    print()
-    for finding in done.findings:
-        print(f"{finding.verdict.upper()}: {finding.claim}: {finding.why}")
-    print(f"\n{done.trials} trials, {_time(done.seconds)} and {_work(done.flops)} FLOPs in all")
-    print("   ".join(f"{kind}: {file}" for kind, file in done.files.items()))
 
 
 def _plan(experiment: "Experiment", json_file: str | None) -> int:
@@ -217,7 +240,7 @@ def _list(json_file: str | None) -> int:
             "title": experiment.title,
             "source": experiment.source,
             "minutes": {name: scale.minutes for name, scale in experiment.scales.items()},
-            "paper": experiment.paper is not None,
+            "paper": experiment.paper is not None or experiment.grid is not None,
         }
         for experiment in experiments
     ]
@@ -232,7 +255,7 @@ def _list(json_file: str | None) -> int:
                         _time(60 * one.scales[scale].minutes) if scale in one.scales else "-"
                         for scale in ("pocket", "lab")
                     ),
-                    "counted" if one.paper else "-",
+                    "counted" if one.paper else "printed" if one.grid else "-",
                 ]
                 for one in experiments
             ],

@@ -67,6 +67,9 @@ def grid_lines(
     first = True
     for title, rows, beside in _blocks(grid, own):
         labels = {**grid.lines, **(more or {})} if beside else grid.lines
+        if not rows:  # nothing published says that a line is there
+            used = {line for one in beside for line in one.texts}
+            labels = {line: label for line, label in labels.items() if line in used}
         names = _Column((), list(labels.values()))
         units = [
             [_published(grid, row, heading, labels), *_owned(beside, row, labels)]
@@ -98,15 +101,13 @@ def _blocks(
         beside = [one for one in own if one.twin in block.headings]
         yield block.title, block.headings, beside
     if alone := [one for one in own if one.twin is None]:
-        yield "measured here; the table has no row of these architectures", {}, alone
+        yield "here, without a published row", {}, alone
 
 
 def _published(
     grid: PaperGrid, row: str, heading: Sequence[str], labels: Mapping[str, str]
 ) -> _Column:
-    cells = [
-        grid.printed.get((row, line), ABSENT if line in grid.lines else "") for line in labels
-    ]
+    cells = [grid.printed.get((row, line), ABSENT if line in grid.lines else "") for line in labels]
     return _Column(heading, cells)
 
 

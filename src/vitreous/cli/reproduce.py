@@ -8,10 +8,11 @@
 
 The scale pocket is for two CPU cores, lab for one GPU; paper prints what a cluster would run, or
 the whole published table, and trains nothing. Tables 2, 5, 6 and 9 measure the checkpoints of
---weights and print them in the paper's grid; without --weights they print what is published. --data is the folder that holds the data sets; the message names those that are
-missing. Finished trials are kept: a stopped experiment goes on with the same command, and what
-another one has trained already is not trained again. Commands that share a cache share the work,
-and --jobs runs several trials at once.
+--weights and print them in the paper's grid; without --weights they print what is published. --data
+is the folder that holds the data sets; the message names those that are missing. Finished trials
+are kept: a stopped experiment goes on with the same command, and what another one has trained
+already is not trained again. Commands that share a cache share the work, and --jobs runs several
+trials at once.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -151,7 +152,11 @@ def _print_list(done: "Reproduction") -> None:
     places = dict.fromkeys([*done.results.cells, *experiment.published])
     for row, column in places:
         published = experiment.published.get((row, column))
-        printed = [row, column, "" if published is None else experiment.format_published(column, published)]
+        printed = [
+            row,
+            column,
+            "" if published is None else experiment.format_published(column, published),
+        ]
         if (row, column) in done.results:
             cell = done.results[row, column]
             here = experiment.format(column, cell.mean)

@@ -41,9 +41,8 @@ def show_published(experiment: "Experiment", json_file: str | None, *, count: bo
     if "counted" in told:
         _print_counted(told["counted"])
     if not count:
-        print(
-            f"\nto measure yours: vitreous reproduce {experiment.name} --weights FOLDER --data FOLDER"
-        )
+        asked = f"vitreous reproduce {experiment.name} --weights FOLDER --data FOLDER"
+        print(f"\nto measure yours: {asked}")
     return 0
 
 
@@ -76,7 +75,7 @@ def print_grid(done: "Reproduction") -> None:
 
 
 def _accuracies(cells: Mapping[str, "Cell"], grid: "PaperGrid") -> dict[str, str]:
-    """Own values in the paper's form: per cent, with the deviation over seeds where there is one."""
+    """Own values in the paper's form: per cent, with the deviation over several seeds."""
     texts = {}
     for column, cell in cells.items():
         texts[column] = f"{100 * cell.mean:.{grid.digits}f}"
@@ -93,10 +92,10 @@ def _cost(cost: Mapping[str, Any] | None) -> dict[str, str]:
 
 
 def in_thousands(value: float) -> str:
-    """A cost in the paper's form: 2500 as `2.5k`, two digits; small ones as `3.1e-06`."""
+    """A cost in the paper's form: 2500 as `2.5k`, 680 as `0.68k`; small ones as `3.1e-06`."""
     if value < 100:
         return f"{value:.2g}"
-    return f"{float(f'{value / 1000:.2g}'):g}k"
+    return f"{value / 1000:.2g}k" if value < 1000 else f"{value / 1000:,.1f}k"
 
 
 def _count(experiment: "Experiment") -> list[dict[str, Any]]:

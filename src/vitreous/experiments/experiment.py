@@ -134,4 +134,8 @@ class Experiment:
 
     def format_published(self, column: str, value: float) -> str:
         """A published value with as many digits as the paper has."""
-        return format(value, self.published_form) if self.published_form else self.format(column, value)
+        return (
+            format(value, self.published_form)
+            if self.published_form
+            else self.format(column, value)
+        )

@@ -312,7 +312,9 @@ def _of(published: Table, results: Results, row: str) -> Finding:
         why += "; a linear probe here, fine-tuning there (--scale lab)"
     if lacking:
         why += f"; not measured: {', '.join(lacking)}"
-    holds = not probed and not lacking and all(
-        abs(value - measured[column]) < _SAME for column, value in beside.items()
+    holds = (
+        not probed
+        and not lacking
+        and all(abs(value - measured[column]) < _SAME for column, value in beside.items())
     )
     return Finding(claim, "holds" if holds else "not shown", why)

@@ -35,8 +35,9 @@ def show_published(experiment: "Experiment", json_file: str | None, *, count: bo
         told["counted"] = _count(experiment)
     if write_json(json_file, told):
         return 0
-    print(f"{experiment.title} ({experiment.source})")
-    print(f"published: {experiment.published_as}\n")
+    _print_wrapped(f"{experiment.title} ({experiment.source})")
+    _print_wrapped(f"published: {experiment.published_as}")
+    print()
     print("\n".join(grid_lines(experiment.grid)))
     if "counted" in told:
         _print_counted(told["counted"])

@@ -23,11 +23,10 @@ def architecture(config: ModelConfig) -> str:
         published row has.
     """
     try:
-        named = variant_config(config.name).to_dict()
+        named = variant_config(config.name)
     except UserError:
         return config.name
-    own = config.to_dict()
-    same = all(own.get(field) == named.get(field) for field in _SIZES)
+    same = all(getattr(config, one, None) == getattr(named, one, None) for one in _SIZES)
     return config.name if same else f"{config.name} of other sizes"
 
 

@@ -38,10 +38,10 @@ def run(arguments: Namespace) -> int:
 
     size = {} if arguments.image_size is None else {"image_size": arguments.image_size}
     if arguments.name is not None and is_noisy_student(arguments.name):
-        facts = {"name": NOISY_STUDENT, "paper_rows": _paper_rows("Noisy")}
-        if not write_json(arguments.json, facts):
+        published = _paper_rows("Noisy")
+        if not write_json(arguments.json, {"name": NOISY_STUDENT, "paper_rows": published}):
             print(f"{NOISY_STUDENT}: a published comparator of Table 2; no model of it is here")
-            _print_rows(facts["paper_rows"])
+            _print_rows(published)
         return 0
     if arguments.name is not None:
         facts = _facts(variant_config(arguments.name, **size))

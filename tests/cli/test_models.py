@@ -78,7 +78,7 @@ def test_a_comparator_without_a_model(name: str, capsys: pytest.CaptureFixture[s
     assert row["values"]["TPUv3-core-days"]["value"] == 12300
 
 
-@pytest.mark.parametrize("name", ["2", "student", "EfficientNet-B0", "l2"])
+@pytest.mark.parametrize("name", ["2", "student", "EfficientNet-B0"])
 def test_other_names_are_not_it(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", name]) == 2
     assert "unknown model" in capsys.readouterr().err

@@ -130,7 +130,8 @@ def test_any_patch_side_takes_the_size_nearest_to_224() -> None:
     [
         ("ViT-X/16", "ViT-B/16"),
         ("vit-b/0", "ViT-B/8"),
-        ("resnet50", "BiT-R50x1"),
+        ("bit-r51x1", "BiT-R50x1"),
+        ("resnet51", "ResNet-50"),
         ("", "ViT-H/14"),
     ],
 )

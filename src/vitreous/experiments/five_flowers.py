@@ -169,8 +169,10 @@ def _configs(
     }
     if scale == "lab":
         return configs
-    shorter = {"batch_size": _BATCH, "steps": _STEPS, "epochs": None, "validate_every": 2.0}
-    return {row: replace(config, **shorter) for row, config in configs.items()}
+    return {
+        row: replace(config, batch_size=_BATCH, steps=_STEPS, epochs=None, validate_every=2.0)
+        for row, config in configs.items()
+    }
 
 
 def _check_cost(arm: TrainingTrial, row: str, file: Path) -> None:

@@ -65,7 +65,7 @@ class Reproduction:
         if self.experiment.grid is None or self.setting.weights is None:
             return {}
         from vitreous.experiments.pretraining_cost import spent_on
-        from vitreous.experiments.subject import checkpoints
+        from vitreous.experiments.checkpoints import checkpoints
 
         spent = {row: spent_on(path) for row, path in checkpoints(self.setting.weights).items()}
         return {row: cost.to_dict() for row, cost in spent.items() if cost is not None}

@@ -64,8 +64,8 @@ class Reproduction:
         """What the training of each checkpoint cost, of those in the grid whose run tells it."""
         if self.experiment.grid is None or self.setting.weights is None:
             return {}
-        from vitreous.experiments.pretraining_cost import spent_on
         from vitreous.experiments.checkpoints import checkpoints
+        from vitreous.experiments.pretraining_cost import spent_on
 
         spent = {row: spent_on(path) for row, path in checkpoints(self.setting.weights).items()}
         return {row: cost.to_dict() for row, cost in spent.items() if cost is not None}

@@ -18,7 +18,7 @@ from vitreous.weights.rule import LAYER
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
-NORMALISATIONS = {
+NORMALISATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     "imagenet": (IMAGENET_MEAN, IMAGENET_STD),
     "clip": (CLIP_MEAN, CLIP_STD),

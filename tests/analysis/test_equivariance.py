@@ -62,8 +62,8 @@ def test_a_stride_leaves_its_multiples(images) -> None:
 
 def test_padding_shows_at_the_border_alone(images) -> None:
     assert shift_differences(conv(1, "zeros"), images, [3]).min() > 0.05
-    # The border is one pixel, and lies in the fourth column when the image is moved by three.
-    assert shift_differences(conv(1, "zeros"), images, [3], border=4 / 32).max() < 1e-6
+    # The border is one pixel wide, and lies at the third and fourth column when moved by three.
+    assert shift_differences(conv(1, "zeros"), images, [0, 3, 20], border=1 / 32).max() < 1e-6
 
 
 def test_the_definition_by_hand() -> None:
@@ -93,7 +93,8 @@ def test_without_positions_whole_patches_permute_the_tokens(images) -> None:
     assert shift_differences(maps["last layer, without positions"], images, [4]).min() > 0.1
     assert shift_differences(maps["last layer"], images, [8, 16, 24]).min() > 0.1
     tokens, after = (
-        without_positions(model).features(x, [-1])[0] for x in (images, images.roll((8, 16), (2, 3)))
+        without_positions(model).features(x, [-1])[0]
+        for x in (images, images.roll((8, 16), (2, 3)))
     )
     torch.testing.assert_close(after, tokens.roll((1, 2), (2, 3)), atol=1e-5, rtol=1e-4)
 
@@ -132,7 +133,9 @@ def test_a_resnet_moves_with_the_image_away_from_the_border() -> None:
 
 
 def test_what_cannot_be_measured_is_refused(images) -> None:
-    with pytest.raises(UserError, match="leaves nothing"):
+    with pytest.raises(UserError, match="map of 32x32 cells has nothing between its borders"):
         shift_differences(conv(1), images, [1], border=0.5)
+    with pytest.raises(UserError, match="moved by 24 pixels"):
+        shift_differences(conv(1), images, [16, 24], border=0.125)
     with pytest.raises(UserError, match="map of 10 cells does not divide images 32 pixels"):
         shift_differences(lambda x: F.adaptive_avg_pool2d(x, 10), images, [1])

@@ -55,7 +55,8 @@ def shift_differences(
         features: F.
         images: x.
         shifts: t, pixels.
-        border: Share of the map that is left out on each side, where padding is seen.
+        border: Share of the map that is left out on each side, where padding is seen; on the left
+            it begins where the first column of the image has been moved to.
 
     Returns:
         float64.
@@ -71,12 +72,16 @@ def shift_differences(
             "another image size"
         )
     stride = images.shape[3] // w
-    top, left = (ceil(border * side) for side in (h, w))
-    inside = (..., slice(top, h - top), slice(left, w - left))
-    if 2 * top >= h or 2 * left >= w:
-        raise UserError(f"a border of {border} of {h}x{w} cells leaves nothing: give a smaller one")
+    top, side = (ceil(border * length) for length in (h, w))
     found = []
     for shift in shifts:
+        left = side + ceil(shift / stride) if side else 0
+        if 2 * top >= h or left + side >= w:
+            raise UserError(
+                f"a map of {h}x{w} cells has nothing between its borders of {border} when it is "
+                f"moved by {shift} pixels: give larger images, or smaller shifts"
+            )
+        inside = (..., slice(top, h - top), slice(left, w - side))
         seen = features(images.roll(shift, 3)).double()[inside]
         apart = (seen - moved(own, shift / stride)[inside]).flatten(1).norm(dim=1)
         varies = (seen - seen.mean((2, 3), keepdim=True)).flatten(1).norm(dim=1)
@@ -91,7 +96,8 @@ def feature_maps(model: Classifier) -> Mapping[str, Features]:
         UserError: The model is neither a Vision Transformer nor a BiT ResNet.
     """
     if isinstance(model, VisionTransformer):
-        maps = {"patches": _patches(model), "last layer": _last(model)}
+        first = "patches" if model.config.stem is None else "stem and patches"
+        maps = {first: _patches(model), "last layer": _last(model)}
         if model.config.position.startswith(("learned", "sine_cosine")):
             maps["last layer, without positions"] = _last(without_positions(model))
         return maps

@@ -52,7 +52,7 @@ class Reproduction:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         experiment = self.experiment
-        rows = []
+        rows, told = [], list[Any]()  # cells of one trial have one set of facts, told once
         for place in {**dict.fromkeys(experiment.published), **self.results.cells}:
             entry: dict[str, Any] = {"row": place[0], "column": place[1]}
             if place in experiment.published:
@@ -60,6 +60,10 @@ class Reproduction:
             if place in self.results:
                 cell = self.results[place]
                 entry |= asdict(cell) | {"mean": cell.mean, "spread": cell.spread}
+                if cell.facts in told:
+                    del entry["facts"]
+                else:
+                    told.append(cell.facts)
             rows.append(entry)
         return {
             "name": experiment.name,

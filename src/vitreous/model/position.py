@@ -28,10 +28,11 @@ class TablePosition(nn.Module):
 
     Where the config gives the prefix, or the registers in it, no positions, the table has no rows
     for them. An image of another size is met by resampling the grid on the way (section 3.2), by
-    the rule that the config names, so that a patch keeps its place on the image. In inference a resampled table is kept for the next image of that size, as long as the
-    table stays as it is: PyTorch counts most changes in place. Fused optimisers are not counted:
-    what is kept is forgotten where gradients are on. Changes through `.data` are not either, and
-    are noticed at the next call of `train` or `eval`.
+    the rule that the config names, so that a patch keeps its place on the image. In inference a
+    resampled table is kept for the next image of that size, as long as the table stays as it is:
+    PyTorch counts most changes in place. Fused optimisers are not counted: what is kept is
+    forgotten where gradients are on. Changes through `.data` are not either, and are noticed at the
+    next call of `train` or `eval`.
     """
 
     table: Tensor

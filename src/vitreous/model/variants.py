@@ -88,7 +88,8 @@ _SPELLINGS = {
 
 # The stem's width factor may be written where it is 1: the paper's R50x1+ViT-B/32.
 _NAME = re.compile(
-    r"(?:(?P<stem>R\d*?)(?P<factor>(?<=\d)x\d+)?[+_])?(?:vit[-_ /]?)?(?P<size>tiny|small|base|large|huge|giant|ti|s|b|l|h|g)"
+    r"(?:(?P<stem>R\d*?)(?P<factor>(?<=\d)x\d+)?[+_])?(?:vit[-_ /]?)?"
+    r"(?P<size>tiny|small|base|large|huge|giant|ti|s|b|l|h|g)"
     r"[-_ /]?(?:patch|p)?[-_ /]?(?P<patch>\d{1,3})(?:[-_ @](?P<side>\d{2,4}))?",
     re.IGNORECASE,
 )

@@ -9,7 +9,10 @@ import json
 import shutil
 from pathlib import Path
 
+from vitreous.cli.class_table import class_rows
 from vitreous.experiments.catalogue import find_experiment
+from vitreous.experiments.experiment import Experiment
+from vitreous.experiments.results import Outcome, Results
 
 HERE = Path(__file__).parent
 
@@ -65,6 +68,8 @@ def section(result: dict) -> str:
 def table(result: dict) -> list[str]:
     """Own values, then what is published and was not measured; in the experiment's own units."""
     experiment = find_experiment(result["name"])
+    if experiment.class_tables is not None:
+        return class_tables(experiment, result)
     rows = sorted(result["rows"], key=lambda row: "values" not in row)
     published = any("published" in row for row in rows)
     headings = ["", "", *["published"] * published, "here", "spread", "seeds"]
@@ -79,6 +84,20 @@ def table(result: dict) -> list[str]:
         cells += [told("mean"), told("spread"), str(len(row["values"])) if "values" in row else ""]
         lines.append(line(cells))
     return lines
+
+
+def class_tables(experiment: Experiment, result: dict) -> list[str]:
+    """Own values class by class beside the published ones, a table for each model."""
+    results = Results(
+        (row["row"], Outcome({row["column"]: value}, facts=facts))
+        for row in result["rows"]
+        for value, facts in zip(row.get("values", ()), row.get("facts", ()), strict=True)
+    )
+    lines = []
+    for table in experiment.class_tables(results):
+        headings, *rows = class_rows(experiment, table, results)
+        lines += [line(headings), "|---" * len(headings) + "|", *map(line, rows), ""]
+    return lines[:-1]
 
 
 def line(cells: list[str]) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vitreous.model.build import create_model
     from vitreous.model.config import ViTConfig
     from vitreous.model.recording import Recording
+    from vitreous.model.resnet_config import ResNetConfig
     from vitreous.model.variants import list_models
     from vitreous.weights.adapt import adapt
     from vitreous.weights.hub import from_pretrained, push_to_hub
@@ -30,6 +31,7 @@ _HOMES = {
     "BiTConfig": "vitreous.model.bit_config",
     "Prediction": "vitreous.evaluate.predict",
     "Recording": "vitreous.model.recording",
+    "ResNetConfig": "vitreous.model.resnet_config",
     "ViTConfig": "vitreous.model.config",
     "adapt": "vitreous.weights.adapt",
     "create_model": "vitreous.model.build",
@@ -46,6 +48,7 @@ __all__ = [
     "BiTConfig",
     "Prediction",
     "Recording",
+    "ResNetConfig",
     "ViTConfig",
     "__version__",
     "adapt",

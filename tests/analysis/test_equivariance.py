@@ -13,6 +13,7 @@ from vitreous.errors import UserError
 from vitreous.model.bit_config import BiTConfig
 from vitreous.model.build import create_model
 from vitreous.model.config import ViTConfig
+from vitreous.model.resnet_config import ResNetConfig
 
 SHIFTS = list(range(9))
 
@@ -130,6 +131,14 @@ def test_a_resnet_moves_with_the_image_away_from_the_border() -> None:
     assert first.max() < 1e-5
     # Its norms look at the whole image, border and all, and its stride is two.
     assert last[[0, 2, 3]].max() < 0.1 < last[1]
+
+
+def test_a_resnet_with_batchnorm_sees_the_border_at_the_border_alone() -> None:
+    images = torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    config = ResNetConfig(image_size=128, units=(1, 1), stem_width=8, root="plain", num_classes=4)
+    last = feature_maps(create_model(config).eval())["last stage"]
+    assert shift_differences(last, images, [0, 2, 4], border=0.25).max() < 1e-5
 
 
 def test_what_cannot_be_measured_is_refused(images) -> None:

@@ -11,6 +11,7 @@ import vitreous
 from planted import LAYER, NEURON, bright_pixels, planted
 from vitreous.cli.main import main
 from vitreous.model.bit_config import BiTConfig
+from vitreous.model.resnet_config import ResNetConfig
 
 MODEL = {"image_size": (16, 24), "width": 12, "depth": 2, "mlp_width": 12, "num_classes": 2}
 
@@ -108,8 +109,9 @@ def test_mistakes_are_one_line(
     assert Path("taken", "explain.html").read_text() == "mine"
 
 
-def test_a_resnet_is_shown_as_far_as_it_goes(tmp_path: Path, photos: Path, capsys) -> None:
-    config = BiTConfig(name="tiny", image_size=(32, 48), units=(1,), stem_width=32, num_classes=2)
+@pytest.mark.parametrize("kind", [BiTConfig, ResNetConfig])
+def test_a_resnet_is_shown_as_far_as_it_goes(kind, tmp_path: Path, photos: Path, capsys) -> None:
+    config = kind(name="tiny", image_size=(32, 48), units=(1,), stem_width=32, num_classes=2)
     path, image = str(tmp_path / "bit.safetensors"), str(photos / "dog" / "1.png")
     vitreous.save(vitreous.create_model(config), path)
     assert main(["explain", path, "--out", str(tmp_path / "weights")]) == 0

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from vitreous.cli.main import main
-from vitreous.experiments.catalogue import NAMES
+from vitreous.experiments.catalogue import NAMES, find_experiment
 
 
 def test_the_list(capsys) -> None:
@@ -29,6 +29,9 @@ def test_the_list(capsys) -> None:
         (["table8", "--jobs", "0"], "--jobs is 0"),
         (["figure12", "--jobs", "2"], "measures speed: run it with --jobs 1"),
         (["table8", "--data", "nowhere"], "Fashion-MNIST is not in nowhere"),
+        (["table2", "--scale", "paper", "--weights", "w.npz"], "leave out --weights w.npz"),
+        (["five_flowers", "--scale", "lab"], "such as imagenet21k/ViT-B_16.npz"),
+        (["five_flowers", "--weights", "absent.npz"], "absent.npz: no such file or folder"),
     ],
 )
 def test_mistakes_are_one_line(arguments, words, capsys, tmp_path) -> None:
@@ -37,6 +40,31 @@ def test_mistakes_are_one_line(arguments, words, capsys, tmp_path) -> None:
     assert words in told
     assert told.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_are_used_or_refused_by_name(name, capsys, tmp_path) -> None:
+    """An experiment without a meaning for them does not pass over them in silence."""
+    absent = str(tmp_path / "absent.npz")
+    out = tmp_path / "out"
+    assert main(["reproduce", name, "--weights", absent, "--out", str(out)]) == 2
+    told = capsys.readouterr().err
+    takes = find_experiment(name).takes_weights
+    assert ("no such file or folder" if takes else f"{name} looks at no trained models") in told
+    assert absent in told
+    assert told.count("\n") == 1
+    assert not out.exists()
+
+
+def test_one_seed_is_told_to_show_nothing(capsys, tmp_path) -> None:
+    """The line comes first: a run without --data ends behind it."""
+    for seeds, lines in (("1", 2), ("2", 1)):
+        main(
+            ["reproduce", "table8", "--seeds", seeds, "--data", "no", "--out", str(tmp_path / "o")]
+        )
+        told = capsys.readouterr().err
+        assert told.count("\n") == lines
+        assert ("give --seeds 2 or more" in told) == (seeds == "1")
 
 
 def test_the_papers_plan_trains_nothing(capsys) -> None:

@@ -57,11 +57,12 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
         *options: object,
         restarts: int = 0,
         module: Sequence[object] = ("-m", "vitreous"),
+        tiny: Sequence[object] = TINY,
     ) -> Run:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        command = [sys.executable, *module, "train", *TINY, "--out", tmp_path / name]
+        command = [sys.executable, *module, "train", *tiny, "--out", tmp_path / name]
         environment = os.environ | {"PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1"}
         if ranks > 1:
             environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}

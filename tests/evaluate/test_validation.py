@@ -11,7 +11,7 @@ from vitreous.data.preprocessing import Preprocessing
 from vitreous.data.sources.pixels import PixelPart
 from vitreous.data.workers import Workers
 from vitreous.evaluate.inference import infer
-from vitreous.evaluate.validation import measure, validate
+from vitreous.evaluate.validation import measure, validate, validation_batch
 from vitreous.parallel.device import choose_engine
 
 RULE = Preprocessing(size=(4, 4), channels=1, mean=(0.5,), std=(0.5,))
@@ -62,3 +62,14 @@ def test_a_broken_model_is_told() -> None:
     nn.init.constant_(broken[1].bias, torch.nan)
     with pytest.raises(ArithmeticError, match="NaN or infinity"):
         validate(broken, loader_of(LABELS), ENGINE)
+
+
+def test_a_gpu_validates_more_images_at_once():
+    gpu = torch.device("cuda")
+    assert validation_batch(torch.device("cpu"), (32, 32)) == 128
+    assert [validation_batch(gpu, (side, side)) for side in (32, 224, 384, 1024)] == [
+        512,
+        512,
+        174,
+        128,
+    ]

@@ -11,6 +11,7 @@ from vitreous.experiments.cluster import ClusterLine, count
 from vitreous.experiments.experiment import PaperRun
 from vitreous.experiments.published_transfer import model_of, table6
 from vitreous.train.config import TrainConfig
+from vitreous.train.tuning import TuningConfig
 
 # Of Table 6.
 _EXAFLOPS = {
@@ -103,10 +104,20 @@ def test_figure8_has_every_curve_up_to_ten_times_the_base() -> None:
 
 
 def test_memory_names_the_data_where_classes_differ() -> None:
-    line = ClusterLine("ViT-B/16", "ImageNet", 1, 1, 1, 1, 1.0, 1.0, "ddp, 6.6 GiB")
+    line = ClusterLine("ViT-B/16", "ImageNet", 1, 1, 1, 1, 1.0, 1.0, 64, "ddp, 6.6 GiB")
     larger = replace(line, data="JFT-300M", plan="ddp, 6.8 GiB")
     assert told_memory([line, larger]) == [
         "ViT-B/16 on ImageNet: ddp, 6.6 GiB",
         "ViT-B/16 on JFT-300M: ddp, 6.8 GiB",
     ]
     assert told_memory([line, replace(line, data="9M of ImageNet")]) == ["ViT-B/16: ddp, 6.6 GiB"]
+
+
+def test_a_head_alone_costs_a_forward_pass() -> None:
+    head, whole = (
+        replace(run, config=replace(run.config, tuning=TuningConfig(train=trained), weights="w"))
+        for run in [runs("table8")["none on JFT-300M"]]
+        for trained in ("head", "all")
+    )
+    cheap, dear = (line.exaflops for line in count([head, whole]))
+    assert cheap == pytest.approx(dear / 3, rel=0.02)

@@ -1,9 +1,11 @@
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
+from vitreous.data.split import Subset
 from vitreous.errors import UserError
 from vitreous.experiments.cache import TrialCache
 from vitreous.experiments.small import small_resnet, small_vit, training
@@ -11,6 +13,8 @@ from vitreous.experiments.training import FewShotTrial, TrainingTrial
 from vitreous.model.cost import multiply_adds
 from vitreous.train import memory
 from vitreous.train.objectives import with_objective
+from vitreous.train.tuning import TuningConfig
+from vitreous.weights.load import load
 
 
 def trial_of(tiny, **changes) -> TrainingTrial:
@@ -94,6 +98,36 @@ def test_few_shot_and_fine_tuning_start_from_the_trained_weights(finished, tiny)
     assert 0 <= cache.run(tuned).values["accuracy"] <= 1
     config = (cache.place(tuned) / "run" / "config.json").read_text()
     assert trial.digest in config
+
+
+def test_a_training_starts_from_the_users_checkpoint(finished, tmp_path, tiny) -> None:
+    cache, trial, _ = finished
+    file = tmp_path / "given.safetensors"
+    shutil.copy(cache.place(trial) / "run" / "model.safetensors", file)
+    config = replace(trial.config, weights="given", tuning=TuningConfig(train="head"))
+    tuned = trial_of(tiny, config=config, start=file)
+    assert not tuned.needs
+    again = TrialCache(tmp_path / "trials")
+    again.run(tuned)
+    before = load(file).state_dict()
+    after = load(again.place(tuned) / "run").state_dict()
+    moved = {name for name, tensor in after.items() if not torch.equal(tensor, before[name])}
+    assert moved == {"head.weight", "head.bias"}
+    copy = tmp_path / "copy.safetensors"
+    shutil.copy(file, copy)
+    assert trial_of(tiny, config=config, start=copy).digest == tuned.digest
+    shutil.copy(cache.place(trial) / "run" / "config.json", copy)
+    with pytest.raises(UserError, match="copy.safetensors"):
+        trial_of(tiny, config=config, start=copy).check()
+
+
+def test_data_in_files_are_told_apart_by_names_labels_and_some_pixels(tiny) -> None:
+    def of(places) -> str:
+        parts = {name: Subset([part], np.asarray(places)) for name, part in tiny.parts.items()}
+        return trial_of(replace(tiny, parts=parts)).key["data"]
+
+    assert of(range(40)) == of(range(40))
+    assert len({of(range(40)), of(range(39)), of(range(40)[::-1])}) == 3
 
 
 @pytest.mark.parametrize("objective", ["masked_patch", "mae"])

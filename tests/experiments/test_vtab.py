@@ -8,10 +8,10 @@ import pytest
 import vitreous
 from small_sets import write_sets
 from vitreous.experiments.cache import TrialCache, in_order
+from vitreous.experiments.checkpoints import checkpoints
 from vitreous.experiments.collection import Collection
 from vitreous.experiments.experiment import Setting
 from vitreous.experiments.results import Results
-from vitreous.experiments.subject import checkpoints
 from vitreous.experiments.vtab import MeanTrial, present_tasks, task_trials
 
 

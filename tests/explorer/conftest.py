@@ -16,6 +16,7 @@ from vitreous.model.bit_config import BiTConfig
 from vitreous.model.build import create_model
 from vitreous.model.classifier import Classifier
 from vitreous.model.config import ViTConfig
+from vitreous.model.resnet_config import ResNetConfig
 from vitreous.parallel.device import choose_engine
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -59,10 +60,11 @@ def subject(request: pytest.FixtureRequest, make_subject: Callable[..., Subject]
     return make_subject(**KINDS[request.param])
 
 
-@pytest.fixture
-def resnet() -> Subject:
+@pytest.fixture(params=[BiTConfig, ResNetConfig])
+def resnet(request: pytest.FixtureRequest) -> Subject:
     """A model without attention."""
-    config = BiTConfig(name="BiT", image_size=(32, 48), units=(1,), stem_width=32, num_classes=4)
+    sizes = {"image_size": (32, 48), "units": (1,), "stem_width": 32, "num_classes": 4}
+    config = request.param(name="BiT", **sizes)
     return Subject("resnet", randomised(create_model(config)), choose_engine("cpu", "float32"))
 
 

@@ -8,7 +8,16 @@ import torch
 from small_models import build, bytes_for
 from vitreous.data.batch import normalise
 from vitreous.data.preprocessing import Preprocessing
-from vitreous.export.fold import Folded, Normalise, fold_normalisation, fold_standardisation
+from vitreous.export.fold import (
+    Folded,
+    Normalise,
+    fold_batch_norm,
+    fold_normalisation,
+    fold_standardisation,
+)
+from vitreous.model.batch_norm import BatchNorm
+from vitreous.model.build import create_model
+from vitreous.model.resnet_config import ResNetConfig
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -60,3 +69,18 @@ def test_nothing_is_drawn_at_random() -> None:
     drawn = torch.rand(1)
     torch.manual_seed(0)
     assert torch.equal(drawn, torch.rand(1))
+
+
+@pytest.mark.parametrize("block", ["basic", "bottleneck"])
+def test_norms_go_into_the_convolutions_before_them(block: str) -> None:
+    torch.manual_seed(0)
+    config = ResNetConfig(units=(2, 1), stem_width=8, image_size=(32, 32), block=block)
+    model = create_model(config).eval()
+    for name, tensor in model.state_dict().items():
+        if "norm." in name:
+            torch.nn.init.uniform_(tensor, 0.2, 2)
+    images = torch.randn(2, 3, 33, 40)
+    expected = model(images)
+    fold_batch_norm(model)
+    assert not any(isinstance(module, BatchNorm) for module in model.modules())
+    torch.testing.assert_close(model(images), expected, rtol=1e-4, atol=1e-5)

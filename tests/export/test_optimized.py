@@ -21,6 +21,7 @@ from small_models import build, bytes_for, plain, stamped
 from vitreous.errors import UserError
 from vitreous.export import optimized
 from vitreous.model.build import create_model
+from vitreous.model.config import ModelConfig
 from vitreous.parallel.strategy import recompute
 
 SHAPES = {
@@ -99,10 +100,17 @@ def test_int8_of_what_has_none() -> None:
         model.optimize(bytes_for(model), precision="int8", compiled=True)
 
 
-def test_resnet() -> None:
-    config = vitreous.BiTConfig(
-        units=(1, 1), stem_width=32, image_size=(32, 32), num_classes=5, norm_groups=8
-    )
+@pytest.mark.parametrize(
+    "config",
+    [
+        vitreous.BiTConfig(
+            units=(1, 1), stem_width=32, image_size=(32, 32), num_classes=5, norm_groups=8
+        ),
+        vitreous.ResNetConfig(units=(1, 1), stem_width=32, image_size=(32, 32), num_classes=5),
+    ],
+    ids=["bit", "resnet"],
+)
+def test_resnet(config: ModelConfig) -> None:
     model = stamped(create_model(config))
     images = bytes_for(model)
     fast = model.optimize(images, precision="float32", device="cpu")

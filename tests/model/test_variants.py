@@ -32,6 +32,11 @@ PARAMETERS = {
     "BiT-R101x3": 387_934_888,
     "BiT-R152x2": 236_335_208,
     "BiT-R152x4": 936_533_224,
+    "ResNet-18": 11_689_512,
+    "ResNet-34": 21_797_672,
+    "ResNet-50": 25_557_032,
+    "ResNet-101": 44_549_160,
+    "ResNet-152": 60_192_808,
 }
 
 
@@ -168,7 +173,8 @@ def test_any_patch_side_takes_the_size_nearest_to_224() -> None:
         ("vit-b/0", "ViT-B/8"),
         ("ViT-b/0", "ViT-B/8"),
         ("vit-q/32", "ViT-B/32"),
-        ("resnet50", "BiT-R50x1"),
+        ("resnet50x", "ResNet-50"),
+        ("resnet51", "ResNet-50"),
         ("", "ViT-H/14"),
     ],
 )

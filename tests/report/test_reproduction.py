@@ -1,6 +1,6 @@
 import numpy as np
 
-from vitreous.report.reproduction import curves, dots, similarities
+from vitreous.report.reproduction import curves, dots, loss_curves, similarities
 
 
 def test_each_curve_has_its_points_and_bars() -> None:
@@ -61,3 +61,14 @@ def test_labels_of_close_values_do_not_meet() -> None:
     lefts = sorted((box.x0, box.x1) for box in boxes)
     assert len(lefts) > 2
     assert all(end < start for (_, end), (start, _) in zip(lefts, lefts[1:], strict=False))
+
+
+def test_losses_have_a_panel_a_part_and_a_band_a_run() -> None:
+    runs = {"ViT": [(1.0, 1.5, 0.1), (2.0, 1.0, 0.2)], "ResNet": [(1.0, 1.6, 0.0), (2.0, 1.4, 0.0)]}
+    figure = loss_curves("Figure", {"training": runs, "validation": runs})
+    figure.draw_without_rendering()
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["training", "validation"]
+    for axes in figure.axes:
+        assert [list(line.get_ydata()) for line in axes.lines] == [[1.5, 1.0], [1.6, 1.4]]
+        assert len(axes.collections) == 2
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["ViT", "ResNet"]

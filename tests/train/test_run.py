@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from vitreous.data.loader import TrainingLoader
 from vitreous.errors import UserError
 from vitreous.train.config import OptimizerConfig, ScheduleConfig
-from vitreous.train.loop import Loop, _validation_batch
+from vitreous.train.loop import Loop
 from vitreous.train.measure import read_history
 from vitreous.train.run import train
 from vitreous.train.run_folder import continued
@@ -312,14 +312,3 @@ def test_which_of_several_gpus_goes_on_with_a_run_changes_nothing(make_config):
     assert continued(begun, asked).device == "cuda"
     with pytest.raises(UserError, match="begun with device 'cuda' and is now asked for 'cpu'"):
         continued(begun, make_config(device="cpu"))
-
-
-def test_a_gpu_validates_more_images_at_once():
-    gpu = torch.device("cuda")
-    assert _validation_batch(torch.device("cpu"), (32, 32)) == 128
-    assert [_validation_batch(gpu, (side, side)) for side in (32, 224, 384, 1024)] == [
-        512,
-        512,
-        174,
-        128,
-    ]

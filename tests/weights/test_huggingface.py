@@ -116,12 +116,21 @@ def test_a_bare_model_has_its_pooler_for_pre_logits(make, tmp_path: Path) -> Non
     assert (again.config.pre_logits, again.config.num_classes) == (64, 0)
 
 
-def test_a_pooler_that_no_head_reads_is_left_over(make, write) -> None:
+def test_a_classifier_behind_a_pooler_is_asked_about(make, write) -> None:
     def pooled(tensors):
-        return tensors | {"vit.pooler.dense.weight": torch.ones(64, 64)}
+        pooler = {"weight": torch.ones(64, 64), "bias": torch.zeros(64)}
+        return tensors | {f"vit.pooler.dense.{part}": t for part, t in pooler.items()}
 
-    with pytest.raises(UserError, match=r"vit\.pooler\.dense\.weight"):
-        vitreous.load(write(make(activation="gelu"), "huggingface", "version 4", pooled))
+    file = write(make(activation="gelu"), "huggingface", "version 4", pooled)
+    with pytest.raises(UserError, match="pooling='token' or pooling='pooler'"):
+        vitreous.load(file)
+    token = vitreous.load(file, pooling="token")
+    assert token.config.pre_logits is None
+    pooler = vitreous.load(file, pooling="pooler")
+    images = torch.randn(1, 3, 16, 16)
+    with torch.inference_mode():
+        expected = token.head(torch.tanh(token.embed(images).sum(1, keepdim=True).expand(-1, 64)))
+        torch.testing.assert_close(pooler(images), expected)
 
 
 def test_deits_distillation_token_is_a_register(make, tmp_path: Path) -> None:
@@ -164,7 +173,7 @@ def test_the_decoder_of_a_pretrained_mae_is_left_out(make, write) -> None:
     tensors = {n if n.startswith("decoder") else f"vit.{n}": t for n, t in load_file(file).items()}
     save_file({n.replace("vit.vit.", "vit."): t for n, t in tensors.items()}, file)
     loaded = vitreous.load(file)
-    assert loaded.passport.origin["left_out"] == ["the decoder of pretraining (1 tensor)"]
+    assert "left out the decoder of pretraining (1 tensor)" in loaded.passport.assumptions
 
 
 def test_preprocessing_and_names_come_back_from_a_folder(folder: Path, tmp_path: Path) -> None:
@@ -174,3 +183,105 @@ def test_preprocessing_and_names_come_back_from_a_folder(folder: Path, tmp_path:
     passport = vitreous.load(tmp_path / "out").passport
     assert passport.class_names == model.passport.class_names
     assert passport.preprocessing == model.passport.preprocessing
+
+
+def retold(folder: Path, **said: object) -> Path:
+    """The folder with other words in its config; None takes one out."""
+    file = folder / "config.json"
+    values = json.loads(file.read_text()) | said
+    file.write_text(
+        json.dumps({name: value for name, value in values.items() if value is not None})
+    )
+    return folder
+
+
+def test_several_labels_an_image(make, tmp_path: Path) -> None:
+    convert(make(), tmp_path / "in", "huggingface")
+    names = {str(label): name for label, name in enumerate("abcde")}
+    retold(tmp_path / "in", problem_type="multi_label_classification", id2label=names)
+    model = vitreous.load(tmp_path / "in")
+    assert model.passport.multi_label
+    assert convert(model, tmp_path / "out", "huggingface").lost == ()
+    written = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert written["problem_type"] == "multi_label_classification"
+    assert vitreous.load(tmp_path / "out").passport.multi_label
+    lost = convert(model, tmp_path / "timm", "timm").lost
+    assert lost == ("several labels of an image (a sigmoid for each)",)
+
+
+def test_a_head_of_one_output_answers_yes_or_no(make, tmp_path: Path) -> None:
+    convert(make(num_classes=1), tmp_path, "huggingface")
+    passport = vitreous.load(tmp_path).passport
+    assert passport.multi_label
+    assert any("one output" in line for line in passport.assumptions)
+    retold(tmp_path, problem_type="regression")
+    with pytest.raises(UserError, match="problem_type regression"):
+        vitreous.load(tmp_path)
+
+
+@pytest.mark.parametrize("numbers", [(1, 2, 3, 4, 5), (0, 1, 2, 3, 7), ("a", 1, 2, 3, 4)])
+def test_names_of_other_numbers_than_the_logits_are_refused(make, tmp_path: Path, numbers) -> None:
+    convert(make(), tmp_path, "huggingface")
+    retold(tmp_path, id2label={str(number): f"name {number}" for number in numbers})
+    with pytest.raises(UserError, match="id2label of its config names .* has 0, 1, 2, 3, 4"):
+        vitreous.load(tmp_path)
+
+
+def test_names_that_only_label2id_says(make, tmp_path: Path) -> None:
+    convert(make(), tmp_path, "huggingface")
+    retold(tmp_path, id2label=None, label2id={name: n for n, name in enumerate("edcba")})
+    assert vitreous.load(tmp_path).passport.class_names == tuple("edcba")
+
+
+@pytest.mark.parametrize(
+    ("model_type", "mean", "fit", "interpolation"),
+    [
+        ("vit", 0.5, "squash", "bilinear"),
+        ("deit", 0.485, "crop", "bicubic"),
+        ("vit_mae", 0.485, "crop", "bicubic"),
+        ("vit_msn", 0.485, "crop", "bicubic"),
+    ],
+)
+def test_without_a_processor_it_is_the_types_own_and_said(
+    make, tmp_path: Path, model_type: str, mean: float, fit: str, interpolation: str
+) -> None:
+    convert(make(), tmp_path, "huggingface")
+    (tmp_path / "preprocessor_config.json").unlink()
+    passport = vitreous.load(retold(tmp_path, model_type=model_type)).passport
+    rule = passport.preprocessing
+    assert (rule.mean[0], rule.fit, rule.interpolation) == (mean, fit, interpolation)
+    assert any("preprocessing: normalisation" in line for line in passport.assumptions)
+    clip = vitreous.load(tmp_path, normalisation="clip").passport.preprocessing
+    assert clip.mean[0] == 0.48145466
+
+
+def test_a_filter_that_is_not_here_is_said(make, tmp_path: Path) -> None:
+    convert(make(), tmp_path, "huggingface")
+    file = tmp_path / "preprocessor_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"resample": 1}))
+    assert any("in place of 1" in line for line in vitreous.load(tmp_path).passport.assumptions)
+
+
+@pytest.mark.parametrize(
+    ("model_type", "word"),
+    [
+        ("beit", "BEiT"),
+        ("dinov3_vit", "DINOv3"),
+        ("siglip2_vision_model", "NaFlex"),
+        ("swin", "Swin"),
+        ("my_own", "not read here; nearest that is read is vit"),
+    ],
+)
+def test_types_that_are_not_read_are_named(
+    make, tmp_path: Path, model_type: str, word: str
+) -> None:
+    convert(make(), tmp_path, "huggingface")
+    with pytest.raises(UserError, match=word) as caught:
+        vitreous.load(retold(tmp_path, model_type=model_type))
+    assert model_type in str(caught.value)
+
+
+def test_code_of_its_own_may_be_another_model(make, tmp_path: Path) -> None:
+    convert(make(), tmp_path, "huggingface")
+    with pytest.raises(UserError, match="auto_map"):
+        vitreous.load(retold(tmp_path, auto_map={"AutoModel": "my.Model"}))

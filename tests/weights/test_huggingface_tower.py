@@ -82,12 +82,12 @@ def test_a_whole_clip(make, write, caplog) -> None:
     file = write(model, "huggingface", "CLIP", change=beside_text)
     loaded = vitreous.load(hub(file, CLIP_CONFIG, CLIP_PROCESSOR))
     passport = loaded.passport
-    assert passport.origin["left_out"] == [
-        "the text tower (3 tensors)",
-        "position numbers (1 tensor)",
-    ]
     assert "left out the text tower (3 tensors)" in caplog.text
-    assert passport.origin["assumed"] == []
+    assert passport.assumptions[:2] == (
+        "left out the text tower (3 tensors)",
+        "left out position numbers (1 tensor)",
+    )
+    assert not any("assumed" in line for line in passport.assumptions[:-1])  # but for class names
     config = loaded.config
     assert (config.activation, config.norm_eps, config.num_classes) == ("quick_gelu", 1e-5, 5)
     assert passport.preprocessing.mean[0] == 0.48145466
@@ -100,16 +100,19 @@ def test_a_whole_clip(make, write, caplog) -> None:
 def test_a_whole_siglip(make, write) -> None:
     file = write(make(**SIGLIP), "huggingface", "SigLIP", change=lambda own: own | TEXT)
     passport = vitreous.load(hub(file, SIGLIP_CONFIG, SIGLIP_PROCESSOR)).passport
-    assert passport.origin["left_out"] == ["the text tower (3 tensors)"]
+    assert "left out the text tower (3 tensors)" in passport.assumptions
     # What its config does not say is the default of the model, which a config need not say.
     assert (passport.architecture.activation, passport.architecture.norm_eps) == ("gelu_tanh", 1e-6)
     rule = passport.preprocessing
     assert (rule.fit, rule.interpolation, rule.mean) == ("squash", "bicubic", (0.5, 0.5, 0.5))
 
 
-def test_without_a_config_the_activation_is_assumed_aloud(make, write, caplog) -> None:
-    vitreous.load(write(make(**CLIP), "huggingface", "CLIP"))
-    assert "assumed activation quick_gelu" in caplog.text
+def test_without_a_config_the_activation_is_asked_for(make, write) -> None:
+    file = write(make(**CLIP), "huggingface", "CLIP")
+    with pytest.raises(UserError, match="activation='quick_gelu' or activation='gelu'"):
+        vitreous.load(file)
+    for activation in ("quick_gelu", "gelu"):
+        assert vitreous.load(file, activation=activation).config.activation == activation
 
 
 @pytest.mark.parametrize(
@@ -145,7 +148,9 @@ def test_a_classifier_on_clip_is_left_over(make, write) -> None:
         return tensors | {"classifier.weight": torch.ones(2, 64), "classifier.bias": torch.ones(2)}
 
     with pytest.raises(UserError, match=r"no place for: 2 tensors \(classifier\.bias"):
-        vitreous.load(write(make(**CLIP), "huggingface", "CLIP", change=classified))
+        vitreous.load(
+            write(make(**CLIP), "huggingface", "CLIP", change=classified), activation="quick_gelu"
+        )
 
 
 def test_a_siglip_without_its_pool_is_of_no_known_family(make, write, tmp_path: Path) -> None:

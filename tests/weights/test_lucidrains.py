@@ -60,7 +60,7 @@ def test_heads_as_wide_as_is_usual_there(golden: Path, tmp_path: Path) -> None:
     (tmp_path / "x.safetensors").write_bytes(content)
     model = vitreous.load(tmp_path / "x.safetensors")
     assert (model.config.heads, model.config.head_dim) == (1, 64)
-    assert any("64 wide" in words for words in model.passport.origin["assumed"])
+    assert any("64 wide" in words for words in model.passport.assumptions)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def test_what_stands_where_is_told_from_the_tensors(golden: Path) -> None:
 def test_heads_64_wide_are_assumed_aloud(make, write, caplog) -> None:
     model = vitreous.load(write(make(width=128, heads=2), "timm"))
     assert model.config.heads == 2
-    assert "2 heads, each 64 wide" in model.passport.origin["assumed"]
+    assert "assumed 2 heads, each 64 wide (heads= says another)" in model.passport.assumptions
     assert "assumed 2 heads" in caplog.text
 
 

@@ -15,9 +15,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vitreous.errors import UserError
-from vitreous.model.bit import BiT
 from vitreous.model.classifier import Classifier
 from vitreous.model.position_schemes import NoPosition
+from vitreous.model.residual import ResidualNetwork
 from vitreous.model.vit import VisionTransformer
 
 Features = Callable[[Float[Tensor, "B C H W"]], Float[Tensor, "B D h w"]]
@@ -93,7 +93,7 @@ def feature_maps(model: Classifier) -> Mapping[str, Features]:
     """Return the maps of a model whose equivariance is of interest, by what they are called.
 
     Raises:
-        UserError: The model is neither a Vision Transformer nor a BiT ResNet.
+        UserError: The model is neither a Vision Transformer nor a ResNet.
     """
     if isinstance(model, VisionTransformer):
         first = "patches" if model.config.stem is None else "stem and patches"
@@ -101,15 +101,15 @@ def feature_maps(model: Classifier) -> Mapping[str, Features]:
         if model.config.position.startswith(("learned", "sine_cosine")):
             maps["last layer, without positions"] = _last(without_positions(model))
         return maps
-    if isinstance(model, BiT):
+    if isinstance(model, ResidualNetwork):
         return {
             "first convolution": model.root,
             "first stage": lambda images: model.features(images, [0])[0],
             "last stage": lambda images: model.features(images, [-1])[0],
         }
     raise UserError(
-        f"{model.config.name} is neither a Vision Transformer nor a BiT ResNet: its maps are not "
-        "known here"
+        f"{model.config.name} is neither a Vision Transformer nor a ResNet: its maps are not known "
+        "here"
     )
 
 

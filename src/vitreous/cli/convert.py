@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from vitreous.cli.output import add_json_argument, write_json
+from vitreous.cli.reading_options import add_reading_arguments, reading_options
 from vitreous.errors import UserError
 
 
@@ -25,10 +26,10 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="google, big_vision, big_transfer, facebook, timm, huggingface, torchvision, openai, "
         "lucidrains or vitreous; without it a .npz is google's, anything else ours",
     )
-    parser.add_argument("--heads", metavar="INT", type=int, help="of IN, where it does not say")
     parser.add_argument(
         "--image_size", metavar="SIZE", help="one side or HEIGHTxWIDTH: positions are resampled"
     )
+    add_reading_arguments(parser)
     add_json_argument(parser)
 
 
@@ -39,7 +40,7 @@ def run(arguments: Namespace) -> int:
 
     to = arguments.to or ("google" if arguments.out.endswith(".npz") else "vitreous")
     size = None if arguments.image_size is None else _size(arguments.image_size)
-    model = load(arguments.model, image_size=size, heads=arguments.heads)
+    model = load(arguments.model, image_size=size, **reading_options(arguments))
     proof = convert(model, Path(arguments.out), to)
     if not write_json(arguments.json, asdict(proof) | {"file": str(proof.file)}):
         layout = f" ({proof.layout})" if proof.layout else ""

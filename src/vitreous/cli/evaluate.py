@@ -14,6 +14,7 @@ from pathlib import Path
 
 from vitreous.cli.inference_options import add_inference_arguments
 from vitreous.cli.output import add_json_argument, print_report, write_json
+from vitreous.cli.reading_options import add_reading_arguments, reading_options
 from vitreous.errors import UserError
 
 
@@ -32,6 +33,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--out", metavar="DIR", help="write report.json and report.html there")
     add_inference_arguments(parser, batch_size=64)
+    add_reading_arguments(parser)
     add_json_argument(parser)
 
 
@@ -41,7 +43,7 @@ def run(arguments: Namespace) -> int:
     from vitreous.data.exclude import read_exclusion
     from vitreous.data.sample import require_one_label
     from vitreous.data.sources.real import CLASSES, read_real_labels
-    from vitreous.evaluate.labels import match_classes
+    from vitreous.evaluate.labels import match_classes, named_by_data
     from vitreous.evaluate.real import check_truth, real_accuracy
     from vitreous.evaluate.without import measure_without
     from vitreous.parallel.device import choose_engine
@@ -49,15 +51,17 @@ def run(arguments: Namespace) -> int:
     from vitreous.train.measure import read_history
     from vitreous.train.run_folder import RunFolder
     from vitreous.weights.load import load
+    from vitreous.weights.passport import passport_of
 
     if arguments.batch_size < 1:
         raise UserError(f"--batch_size is {arguments.batch_size}: give at least 1")
     listed = None if arguments.exclude is None else read_exclusion(arguments.exclude)
     real = None if arguments.real is None else read_real_labels(Path(arguments.real))
     engine = choose_engine(arguments.device, arguments.precision)
-    model = load(arguments.model)
+    model = load(arguments.model, **reading_options(arguments))
     run = RunFolder.of_model(arguments.model)
     dataset, part = open_part(arguments.data, run, arguments.part)
+    model.passport = named_by_data(passport_of(model), dataset.class_names)
     folder = None if arguments.out is None else Path(arguments.out)
     if folder is not None and (folder / "report.json").exists():
         raise UserError(f"--out {folder} holds a report already: choose another")

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vitreous.cli.output import add_json_argument, write_json
+from vitreous.cli.reading_options import add_reading_arguments, reading_options
 from vitreous.errors import BadImageError, UserError
 
 
@@ -34,6 +35,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--precision", metavar="NAME", default="auto", help="auto, float32 or bfloat16"
     )
+    add_reading_arguments(parser)
     add_json_argument(parser)
 
 
@@ -41,11 +43,12 @@ def run(arguments: Namespace) -> int:
     """Load, predict, print."""
     from vitreous.evaluate.predict import predict
     from vitreous.weights.load import load
+    from vitreous.weights.passport import passport_of
 
     for option in ("top", "batch_size"):
         if getattr(arguments, option) < 1:
             raise UserError(f"--{option} is {getattr(arguments, option)}: give at least 1")
-    model = load(arguments.model)
+    model = load(arguments.model, **reading_options(arguments))
     files = list(_files(arguments.images))
     bad: list[BadImageError] = []
     predictions = predict(
@@ -63,6 +66,7 @@ def run(arguments: Namespace) -> int:
             "name": p.name,
             "labels": list(p.labels),
             "classes": [{"name": name, "probability": share} for name, share in p.probabilities],
+            "assumptions": list(passport_of(model).assumptions),
         }
         for p in predictions
     ]

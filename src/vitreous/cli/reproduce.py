@@ -4,12 +4,14 @@
   vitreous reproduce table8 --data data/
   vitreous reproduce figure3 --data data/ --seeds 5 --out runs/reproduced
   vitreous reproduce table8 --scale paper
+  vitreous reproduce five_flowers --data data/ --weights ViT-B_16.npz --scale lab
 
 The scale pocket is for two CPU cores, lab for one GPU; paper prints what a cluster would run, and
 trains nothing. --data is the folder that holds the data sets; the message names those that are
-missing. Finished trials are kept: a stopped experiment goes on with the same command, and what
-another one has trained already is not trained again. Commands that share a cache share the work,
-and --jobs runs several trials at once.
+missing. --weights is a checkpoint or a folder of them, for experiments that take trained models;
+the others refuse it. Finished trials are kept: a stopped experiment goes on with the same command,
+and what another one has trained already is not trained again. Commands that share a cache share the
+work, and --jobs runs several trials at once.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -38,7 +40,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--data", metavar="DIR", default="data", help="the folder of data sets; data if not given"
     )
     parser.add_argument(
-        "--weights", metavar="DIR", help="a folder of checkpoints, for what looks at trained models"
+        "--weights",
+        metavar="PATH",
+        help="a checkpoint or a folder of them, for experiments that take trained models",
     )
     parser.add_argument("--seeds", metavar="INT", type=int, help="runs of each row; usually 3")
     parser.add_argument(
@@ -70,6 +74,10 @@ def run(arguments: Namespace) -> int:
         raise UserError(f"--seeds is {arguments.seeds}: give at least 1")
     if arguments.jobs is not None and arguments.jobs < 1:
         raise UserError(f"--jobs is {arguments.jobs}: give at least 1")
+    if arguments.scale == "paper" and arguments.weights is not None:
+        raise UserError(
+            f"--scale paper counts and loads nothing: leave out --weights {arguments.weights}"
+        )
     if arguments.scale == "paper":
         return _plan(experiment, arguments.json)
     if arguments.scale not in ("pocket", "lab"):
@@ -114,21 +122,36 @@ def _run(experiment: "Experiment", scale: "ScaleName", arguments: Namespace) -> 
 
 
 def _print(done: "Reproduction") -> None:
+    from vitreous.cli.class_table import print_class_tables
+
     experiment, scale = done.experiment, done.setting.scale
     print(f"{experiment.title} ({experiment.source})")
     if experiment.published_as:
         print(f"published: {experiment.published_as}")
     print(f"here:      {experiment.scale(scale).what}\n")
+    if experiment.class_tables is None:
+        _print_list(done)
+    else:
+        print_class_tables(experiment, done.results)
+    print()
+    for finding in done.findings:
+        print(f"{finding.verdict.upper()}: {finding.claim}: {finding.why}")
+    print(f"\n{done.trials} trials, {_time(done.seconds)} and {_work(done.flops)} FLOPs in all")
+    print("   ".join(f"{kind}: {file}" for kind, file in done.files.items()))
+
+
+def _print_list(done: "Reproduction") -> None:
+    """Print a line for each value, ours and published."""
+    from vitreous.cli.class_table import told
+
+    experiment = done.experiment
     rows = []
-    places = dict.fromkeys([*done.results.cells, *experiment.published])
-    for row, column in places:
-        published = experiment.published.get((row, column))
-        printed = [row, column, "" if published is None else experiment.format(column, published)]
-        if (row, column) in done.results:
-            cell = done.results[row, column]
-            here = experiment.format(column, cell.mean)
-            if len(cell.values) > 1:
-                here += f" ± {experiment.format(column, cell.spread)}"
+    for place in dict.fromkeys([*done.results.cells, *experiment.published]):
+        value = experiment.published.get(place)
+        printed = [*place, "" if value is None else experiment.format(place[1], value)]
+        if place in done.results:
+            cell = done.results[place]
+            here = told(experiment, place, done.results)
             printed += [here, str(len(cell.values)), _time(cell.seconds), _work(cell.flops)]
         else:
             printed += ["", "", "", ""]
@@ -138,17 +161,13 @@ def _print(done: "Reproduction") -> None:
     print_table(
         [headings[place] for place in kept], [[row[place] for place in kept] for row in rows]
     )
-    print()
-    for finding in done.findings:
-        print(f"{finding.verdict.upper()}: {finding.claim}: {finding.why}")
-    print(f"\n{done.trials} trials, {_time(done.seconds)} and {_work(done.flops)} FLOPs in all")
-    print("   ".join(f"{kind}: {file}" for kind, file in done.files.items()))
 
 
 def _plan(experiment: "Experiment", json_file: str | None) -> int:
     """What a cluster would run."""
     from dataclasses import asdict
 
+    from vitreous.cli.class_table import print_class_tables
     from vitreous.experiments.cluster import count
 
     if experiment.paper is None:
@@ -159,6 +178,10 @@ def _plan(experiment: "Experiment", json_file: str | None) -> int:
     if write_json(json_file, [asdict(line) for line in lines]):
         return 0
     print(f"{experiment.title} ({experiment.source}), as a cluster would run it\n")
+    if experiment.class_tables is not None:
+        print(f"published: {experiment.published_as}\n")
+        print_class_tables(experiment, None)
+        print()
     print_table(
         [
             "",
@@ -175,18 +198,19 @@ def _plan(experiment: "Experiment", json_file: str | None) -> int:
                 line.label,
                 line.data,
                 f"{line.parameters / 1e6:.1f}M",
-                f"{line.images / 1e6:,.0f}M",
+                f"{_round(line.images / 1e6)}M",
                 f"{line.steps:,}",
                 line.batch_size,
-                f"{line.exaflops:,.0f}",
-                f"{line.gpu_days:,.0f}",
+                _round(line.exaflops),
+                _round(line.gpu_days),
             ]
             for line in lines
         ],
     )
-    print("\na step on 64 GPUs of 80 GB:")
-    for told in told_memory(lines):
-        print(f"  {told}")
+    for gpus in dict.fromkeys(line.gpus for line in lines):
+        print(f"\na step on {gpus} GPU{'s' if gpus > 1 else ''} of 80 GB:")
+        for held in told_memory([line for line in lines if line.gpus == gpus]):
+            print(f"  {held}")
     print(
         "\nGPU-days are of one A100 at 40 % of its peak in bfloat16, by arithmetic; fine-tuning "
         "and evaluation come on top; nothing was trained"
@@ -238,6 +262,11 @@ def _list(json_file: str | None) -> int:
             ],
         )
     return 0
+
+
+def _round(value: float) -> str:
+    """A whole number, or two digits of a small one."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _time(seconds: float) -> str:

@@ -1,5 +1,7 @@
 """The two numbers that a validation during training gives."""
 
+import math
+
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Float64, Int64, UInt8
@@ -80,3 +82,10 @@ def measure(
         "loss": float(-predictions.log_probability.mean()),
         "accuracy": float(predictions.correct.mean()),
     }
+
+
+def validation_batch(device: torch.device, size: tuple[int, int]) -> int:
+    """Images at once, the same on all ranks: many fill a GPU, where they are not too large."""
+    if device.type == "cpu":
+        return 128
+    return min(max(512 * 224**2 // math.prod(size), 128), 512)

@@ -29,6 +29,7 @@ NAMES = (
     "table9",
     "equivariance",
     "five_flowers",
+    "five_flowers_scratch",
     "fashion_mnist",
 )
 """In the order of the paper; each is `EXPERIMENT` in the file of its name."""

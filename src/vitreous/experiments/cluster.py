@@ -21,7 +21,7 @@ IMAGENET21K = ("ImageNet-21k", 12_400_000, 21_843)
 IMAGENET = ("ImageNet", 1_281_167, 1000)
 """ILSVRC-2012."""
 
-_GPUS, _MEMORY = 64, 72 << 30
+_MEMORY = 72 << 30
 # bfloat16 operations a second that training reaches on such a GPU, about 40 % of an A100's peak.
 _SUSTAINED = 1.25e14
 
@@ -39,7 +39,8 @@ class ClusterLine:
         batch_size: Images a step.
         exaflops: Operations, in 10^18.
         gpu_days: Of one A100 of 80 GB, at 40 % of its peak; an estimate.
-        plan: How 64 of them hold a step.
+        gpus: The number of them that share a step.
+        plan: How they hold it.
     """
 
     label: str
@@ -50,6 +51,7 @@ class ClusterLine:
     batch_size: int
     exaflops: float
     gpu_days: float
+    gpus: int
     plan: str
 
 
@@ -109,9 +111,10 @@ def _count(run: PaperRun) -> ClusterLine:
     config: TrainConfig = run.config.with_length(run.images)
     assert config.steps is not None
     stretches = phases(config.schedule, config.model.image_size, config.steps)
-    flops = Spent(config.model, stretches, config.batch_size).flops(config.steps)
+    spent = Spent(config.model, stretches, config.batch_size, tuning=config.tuning)
+    flops = spent.flops(config.steps)
     engine = Engine(torch.device("cuda"), "bfloat16", "as on a cluster")
-    plan = find_plan(config, engine, _GPUS, _MEMORY)
+    plan = find_plan(config, engine, run.gpus, _MEMORY)
     return ClusterLine(
         label=run.label,
         data=run.data,
@@ -121,5 +124,6 @@ def _count(run: PaperRun) -> ClusterLine:
         batch_size=config.batch_size,
         exaflops=flops / 1e18,
         gpu_days=flops / _SUSTAINED / 86_400,
+        gpus=run.gpus,
         plan=str(plan),
     )

@@ -13,15 +13,17 @@ from jaxtyping import UInt8
 from vitreous.data.open import EMBEDDED
 from vitreous.data.preprocessing import Preprocessing
 from vitreous.errors import BadImageError, UserError
+from vitreous.experiments.checkpoints import checkpoints, digest_of, try_load
 from vitreous.experiments.experiment import Experiment, Scale, Setting
 from vitreous.experiments.figure6 import packed, unpacked
 from vitreous.experiments.finding import Finding
 from vitreous.experiments.results import Outcome, Results
-from vitreous.experiments.subject import checkpoints, digest_of, drawn_of, try_load
+from vitreous.experiments.subject import drawn_of
 from vitreous.experiments.trial import Trial
 from vitreous.model.bit_config import BiTConfig
 from vitreous.model.classifier import Classifier
 from vitreous.model.config import ModelConfig, ViTConfig
+from vitreous.model.residual_config import ResidualConfig
 from vitreous.model.variants import variant_config
 
 if TYPE_CHECKING:
@@ -239,7 +241,7 @@ def _step(model: Classifier) -> int:
     config = model.config
     if isinstance(config, ViTConfig):
         return config.patch
-    assert isinstance(config, BiTConfig)
+    assert isinstance(config, ResidualConfig)
     return (4 if config.root == "pooled" else 1) * 2 ** (len(config.units) - 1)
 
 
@@ -313,4 +315,6 @@ EXPERIMENT = Experiment(
     trials=_trials,
     findings=_findings,
     draw=_draw,
+    drawn=("photo", "colours"),
+    takes_weights=True,
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from vitreous.errors import UserError
+from vitreous.experiments.class_table import ClassTable
 from vitreous.experiments.collection import Collection
 from vitreous.experiments.finding import Finding
 from vitreous.experiments.results import Place, Results
@@ -44,7 +45,7 @@ class Setting:
         scale: `pocket` or `lab`.
         seeds: Runs of each row.
         data: The user's data sets.
-        weights: A folder of checkpoints, for what looks at trained models.
+        weights: A checkpoint or a folder of them, for experiments that take trained models.
     """
 
     scale: ScaleName
@@ -66,12 +67,14 @@ class PaperRun:
         data: The set, such as JFT-300M.
         images: That it has.
         config: By the recipe.
+        gpus: The number of them that share a step.
     """
 
     label: str
     data: str
     images: int
     config: "TrainConfig"
+    gpus: int = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +93,13 @@ class Experiment:
         trials: The plan, seed by seed, so that a part of it is a whole table of fewer seeds.
         findings: What the results say of the paper's claims; pure.
         draw: The figure, drawn like the paper's, from the same results.
+        drawn: Names of facts that the figure alone needs, such as pictures: no part of the JSON.
         paper: The runs of the paper itself, for `--scale paper`.
         timed: Whether speed is what it measures: nothing may run beside it.
+        takes_weights: Whether `--weights` has a meaning for it.
+        check: Refuses a setting that cannot be run, by what can be told before data are read.
+        class_tables: The values class by class, a table for each model; of the published values
+            alone where there are no results. A line for each value where not given.
     """
 
     name: str
@@ -104,8 +112,26 @@ class Experiment:
     trials: Callable[[Setting], Sequence[Trial]]
     findings: Callable[[Results], Sequence[Finding]]
     draw: "Callable[[Results], Figure] | None" = None
+    drawn: tuple[str, ...] = ()
     paper: Callable[[], Sequence[PaperRun]] | None = None
     timed: bool = False
+    takes_weights: bool = False
+    check: Callable[[Setting], None] | None = None
+    class_tables: Callable[[Results | None], Sequence[ClassTable]] | None = None
+
+    def refuse(self, setting: Setting) -> None:
+        """Refuse a setting that cannot be run, before anything is read.
+
+        Raises:
+            UserError: Weights are given and have no meaning here, or `check` refuses.
+        """
+        if setting.weights is not None and not self.takes_weights:
+            raise UserError(
+                f"{self.name} looks at no trained models and takes no --weights: leave out "
+                f"--weights {setting.weights}"
+            )
+        if self.check is not None:
+            self.check(setting)
 
     def scale(self, name: str) -> Scale:
         """How it is run at a scale.

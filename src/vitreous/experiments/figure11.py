@@ -112,4 +112,5 @@ EXPERIMENT = Experiment(
     trials=_trials,
     findings=_findings,
     draw=_draw,
+    takes_weights=True,
 )

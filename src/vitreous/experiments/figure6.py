@@ -131,6 +131,8 @@ FIELDS: dict[str, Any] = {
     "published_as": "drawn and not printed: ViT-L/16",
     "form": {"": ".1%", "images": ".0f"},
     "findings": findings,
+    "takes_weights": True,
+    "drawn": ("pictures",),
 }
 """What Figures 6 and 14 have in common."""
 

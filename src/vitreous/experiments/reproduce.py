@@ -52,7 +52,7 @@ class Reproduction:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         experiment = self.experiment
-        rows, told = [], list[Any]()  # cells of one trial have one set of facts, told once
+        rows = []
         for place in {**dict.fromkeys(experiment.published), **self.results.cells}:
             entry: dict[str, Any] = {"row": place[0], "column": place[1]}
             if place in experiment.published:
@@ -60,10 +60,10 @@ class Reproduction:
             if place in self.results:
                 cell = self.results[place]
                 entry |= asdict(cell) | {"mean": cell.mean, "spread": cell.spread}
-                if cell.facts in told:
-                    del entry["facts"]
-                else:
-                    told.append(cell.facts)
+                entry["facts"] = [
+                    {name: fact for name, fact in facts.items() if name not in experiment.drawn}
+                    for facts in cell.facts
+                ]
             rows.append(entry)
         return {
             "name": experiment.name,
@@ -110,8 +110,16 @@ def reproduce(
         StoppedError: It was asked to stop; the same call goes on.
     """
     scale = experiment.scale(setting.scale)
+    experiment.refuse(setting)
     if scale.gpu:
         _require_gpu(experiment, setting.scale, scale.minutes)
+    if scale.seeds > 1 and setting.seeds == 1:
+        console.print(
+            f"{experiment.name} is judged by the spread over seeds, and one seed has none: nothing "
+            "will be shown of it; give --seeds 2 or more",
+            highlight=False,
+            soft_wrap=True,
+        )
     planned = experiment.trials(setting)
     trials = list(in_order(planned))
     waiting = [trial for trial in trials if cache.read(trial) is None]

@@ -39,7 +39,7 @@ COLUMN = "flowers"
 
 
 def scratch(flowers: Dataset, scale: str, seed: int) -> TrainingTrial:
-    """Five flowers from random weights; `five_flowers` looks at the same ones."""
+    """Five flowers from random weights; `five_flowers_scratch` looks at the same ones."""
     return _tuned(flowers, scale, seed, "from scratch", None)
 
 

@@ -6,6 +6,7 @@ from vitreous.data.augmentation import Augmentation
 from vitreous.data.sample import Dataset
 from vitreous.model.bit_config import BiTConfig
 from vitreous.model.config import ModelConfig, ViTConfig
+from vitreous.model.resnet_config import ResNetConfig
 from vitreous.train.config import OptimizerConfig, ScheduleConfig, TrainConfig
 from vitreous.train.recipes.facts import plain_rule
 
@@ -53,7 +54,7 @@ def small_vit(dataset: Dataset, patch: int, width: int, depth: int, **fields: An
 
 
 def small_resnet(dataset: Dataset, units: tuple[int, ...], width: int) -> BiTConfig:
-    """A BiT ResNet whose root keeps the resolution.
+    """A BiT ResNet (GroupNorm, standardised kernels) whose root keeps the resolution.
 
     Args:
         dataset: Gives side, channels and classes.
@@ -70,6 +71,27 @@ def small_resnet(dataset: Dataset, units: tuple[int, ...], width: int) -> BiTCon
         stem_width=width,
         root="plain",
         norm_groups=8,
+    )
+
+
+def small_classic_resnet(dataset: Dataset, units: tuple[int, ...], width: int) -> ResNetConfig:
+    """A ResNet with BatchNorm of units of two convolutions, whose root keeps the resolution.
+
+    Args:
+        dataset: Gives side, channels and classes.
+        units: Of each stage; every stage but the first halves the sides.
+        width: Channels of the root.
+    """
+    assert dataset.image_size is not None
+    return ResNetConfig(
+        name=f"ResNet-{width}x{sum(units)}",
+        image_size=dataset.image_size,
+        channels=dataset.channels,
+        num_classes=dataset.num_classes,
+        units=units,
+        stem_width=width,
+        root="plain",
+        block="basic",
     )
 
 

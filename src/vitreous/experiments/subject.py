@@ -1,10 +1,8 @@
 """The models that are looked into: the user's checkpoints, or a small one that is trained."""
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +10,8 @@ import numpy as np
 
 from vitreous.data.sample import Dataset, Part
 from vitreous.data.split import Subset
-from vitreous.durable import sha256
 from vitreous.errors import UserError
+from vitreous.experiments.checkpoints import checkpoints, digest_of, refused, try_load
 from vitreous.experiments.collection import KNOWN, first_of_each_class, sampled_fingerprint
 from vitreous.experiments.experiment import Setting
 from vitreous.experiments.results import Outcome
@@ -21,9 +19,6 @@ from vitreous.experiments.small import small_vit, training
 from vitreous.experiments.training import TrainingTrial
 from vitreous.experiments.trial import Trial
 from vitreous.model.classifier import Classifier
-
-SUFFIXES = (".npz", ".safetensors", ".pth", ".bin")
-"""Of checkpoints in a folder; run folders count too."""
 
 Look = Callable[[Classifier, Part, int], Outcome]
 """Measures a model on some images of a part, of which the number is given; trains nothing."""
@@ -92,7 +87,7 @@ class LookTrial(Trial):
         try:
             check_channels(self.part.read(0).shape[2], passport_of(model).preprocessing)
         except UserError as error:
-            raise _refused(self.subject, error) from error
+            raise refused(self.subject, error) from error
 
     def run(self, folder: Path, finished: Callable[[Trial], Path]) -> Outcome:
         """Load and look."""
@@ -142,67 +137,6 @@ def looks(
     ]
 
 
-def checkpoints(weights: Path) -> dict[str, Path]:
-    """The checkpoints of a folder, or the one that is given, by the names of their rows.
-
-    A folder has its whole name, a file its name without the suffix; where two would have the same,
-    all have their whole names.
-
-    Raises:
-        UserError: There is none.
-    """
-    if weights.is_file() or (weights / "model.safetensors").is_file():
-        return _named([weights])
-    if not weights.is_dir():
-        raise UserError(f"--weights {weights}: no such file or folder")
-    found = [
-        path
-        for path in sorted(weights.iterdir())
-        if path.suffix in SUFFIXES or (path / "model.safetensors").is_file()
-    ]
-    if not found:
-        raise UserError(
-            f"--weights {weights}: no checkpoint in it ({', '.join(SUFFIXES)} or a run folder)"
-        )
-    return _named(found)
-
-
-def _named(paths: Sequence[Path]) -> dict[str, Path]:
-    whole = [path.absolute().name for path in paths]
-    # A folder's name may have points in it, as timm's models do.
-    short = [name if path.is_dir() else path.stem for name, path in zip(whole, paths, strict=True)]
-    return dict(zip(short if len(set(short)) == len(paths) else whole, paths, strict=True))
-
-
-@cache
-def check_loads(path: Path) -> None:
-    """Load a checkpoint of `--weights` once, whatever it will be measured on.
-
-    Raises:
-        UserError: See `try_load`.
-    """
-    try_load(path)
-
-
-def try_load(path: Path) -> Classifier:
-    """A checkpoint of `--weights`.
-
-    Raises:
-        UserError: It cannot be loaded; names the file and what to do.
-    """
-    from vitreous.weights.load import load
-
-    try:
-        return load(path)
-    except UserError as error:
-        raise _refused(path, error) from error
-
-
-def _refused(path: Path, error: UserError) -> UserError:
-    named = "" if str(path) in str(error) else f"{path}: "
-    return UserError(f"{named}{error}; otherwise take it out of --weights")
-
-
 def small_subject(setting: Setting, kind: str = "") -> TrainingTrial:
     """A ViT of 6 blocks trained on CIFAR-10, once for all experiments that look inside."""
     dataset = first_of_each_class(setting.data.pixels("cifar10", 32), 10_000, 0)
@@ -243,20 +177,3 @@ def _photographs(setting: Setting) -> str:
             raise absent from None
         return "cifar10"
     return "flowers"
-
-
-def digest_of(path: Path) -> str:
-    """SHA-256 of all that a checkpoint is read from: files of tensors, and the JSON beside them.
-
-    Raises:
-        UserError: It cannot be opened; names the file and what to do.
-    """
-    from vitreous.weights.read import open_checkpoint
-
-    try:
-        found = open_checkpoint(path)
-    except UserError as error:
-        raise _refused(path, error) from error
-    beside = json.dumps([found.config, found.preprocessor], sort_keys=True)
-    read = [*(sha256(file) for file in (found.file, *found.shards)), beside]
-    return hashlib.sha256("\n".join(read).encode()).hexdigest()

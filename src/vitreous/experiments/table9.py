@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 from vitreous.errors import UserError
 from vitreous.evaluate.vtab import missing, summarise
 from vitreous.evaluate.vtab_tasks import PUBLISHED, TASKS
+from vitreous.experiments.checkpoints import checkpoints
 from vitreous.experiments.experiment import Experiment, Scale, Setting
 from vitreous.experiments.finding import Finding
 from vitreous.experiments.results import Results
-from vitreous.experiments.subject import checkpoints
 from vitreous.experiments.trial import Trial
 from vitreous.experiments.vtab import present_tasks, task_trials
 
@@ -102,4 +102,5 @@ EXPERIMENT = Experiment(
     trials=_trials,
     findings=_findings,
     draw=_draw,
+    takes_weights=True,
 )

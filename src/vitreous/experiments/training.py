@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from vitreous.data.sample import Dataset
+from vitreous.experiments.checkpoints import check_loads, digest_of
 from vitreous.experiments.collection import fingerprint
 from vitreous.experiments.results import Outcome
 from vitreous.experiments.trial import Trial
@@ -50,19 +51,19 @@ class TrainingTrial(Trial):
         seed: Of the run.
         column: Where its value stands.
         config: Of the run; its seed, data and weights are filled in.
-        dataset: Pixels in memory; its train part is all trained on.
-        start: The trial whose weights the run starts from.
+        dataset: Its train part is all trained on.
+        start: The trial, or the user's checkpoint, whose weights the run starts from.
     """
 
     column: str = "accuracy"
     config: TrainConfig
     dataset: Dataset
-    start: Trial | None = None
+    start: Trial | Path | None = None
 
     @property
     def needs(self) -> Sequence[Trial]:
-        """What it starts from."""
-        return () if self.start is None else (self.start,)
+        """The trial that it starts from."""
+        return (self.start,) if isinstance(self.start, Trial) else ()
 
     @cached_property
     def resolved(self) -> TrainConfig:
@@ -95,12 +96,19 @@ class TrainingTrial(Trial):
             "kind": "training",
             "config": {name: value for name, value in config.items() if name not in _NO_MATTER},
             "data": fingerprint(self.dataset),
-            "start": None if self.start is None else self.start.digest,
+            "start": self._start_digest(),
             "column": self.column,
         }
 
+    def _start_digest(self) -> str | None:
+        if isinstance(self.start, Path):
+            return digest_of(self.start)
+        return None if self.start is None else self.start.digest
+
     def check(self) -> None:
-        """Refuse what does not fit into the machine's memory."""
+        """Refuse a checkpoint that cannot be read, and what does not fit into the memory."""
+        if isinstance(self.start, Path):
+            check_loads(self.start)
         config = self.resolved
         engine = choose_engine(config.device, config.precision)
         parameters = sum(p.numel() for p in empty_model(config.model).parameters())
@@ -116,7 +124,9 @@ class TrainingTrial(Trial):
         from vitreous.train.run import train
 
         config = self.resolved
-        if self.start is not None:
+        if isinstance(self.start, Path):
+            config = replace(config, weights=str(self.start))
+        elif self.start is not None:
             config = replace(config, weights=str(finished(self.start) / "run"))
         out = folder / "run"
         if (begun := RunFolder(out)).config.is_file():

@@ -16,12 +16,12 @@ from vitreous.data.sources.real import RealLabels, read_real_labels
 from vitreous.data.split import Subset
 from vitreous.errors import UserError
 from vitreous.evaluate.real import check_truth, real_accuracy
+from vitreous.experiments.checkpoints import check_loads, checkpoints, digest_of
 from vitreous.experiments.collection import KNOWN, sampled_fingerprint
 from vitreous.experiments.experiment import Experiment, Scale, Setting
 from vitreous.experiments.finding import Finding
 from vitreous.experiments.published_transfer import VTAB, Table, model_of
 from vitreous.experiments.results import Outcome, Results
-from vitreous.experiments.subject import check_loads, checkpoints, digest_of
 from vitreous.experiments.trial import Trial
 from vitreous.experiments.vtab import mean_trials
 from vitreous.model.classifier import Classifier
@@ -185,6 +185,7 @@ def transfer_experiment(name: str, title: str, source: str, published: Table) ->
         },
         trials=partial(_trials, name, published),
         findings=partial(_findings, published),
+        takes_weights=True,
     )
 
 

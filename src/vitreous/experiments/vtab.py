@@ -11,10 +11,10 @@ from vitreous.data.sample import Dataset
 from vitreous.evaluate.vtab import find_sets, open_task, score_linear
 from vitreous.evaluate.vtab_tasks import TASKS, Task
 from vitreous.experiments.cache import read_outcome
+from vitreous.experiments.checkpoints import check_loads, digest_of
 from vitreous.experiments.collection import sampled_fingerprint
 from vitreous.experiments.experiment import Setting
 from vitreous.experiments.results import Outcome
-from vitreous.experiments.subject import check_loads, digest_of
 from vitreous.experiments.trial import Trial
 
 

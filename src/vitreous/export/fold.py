@@ -1,4 +1,4 @@
-"""What a frozen model need not compute again: normalised pixels, standardised kernels."""
+"""What a frozen model need not compute again: normalised pixels, standardised kernels, norms."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Real
 from torch import Tensor, nn
 
+from vitreous.model.batch_norm import EPS, BatchNorm, NormedConv
 from vitreous.model.standardized import StandardizedConv
 from vitreous.model.vit import VisionTransformer
 
@@ -100,3 +101,22 @@ def fold_standardisation(model: nn.Module) -> None:
         setattr(
             model.get_submodule(parent), child, conv if plain else nn.Sequential(module.far, conv)
         )
+
+
+@torch.no_grad()
+def fold_batch_norm(model: nn.Module) -> None:
+    """Put each BatchNorm into the convolution before it, in place, by its running statistics.
+
+    (k * x - mean) / s * w + b = (k w / s) * x + (b - mean w / s), s = sqrt(variance + epsilon).
+    Computed in float64.
+    """
+    for module in model.modules():
+        if not isinstance(module, NormedConv) or not isinstance(module.norm, BatchNorm):
+            continue
+        norm, conv = module.norm, module.conv
+        scale = norm.weight.double() / (norm.running_var.double() + EPS).sqrt()
+        kernel = conv.weight.double() * scale.view(-1, 1, 1, 1)
+        bias = norm.bias.double() - norm.running_mean.double() * scale
+        conv.weight = nn.Parameter(kernel.to(conv.weight.dtype), requires_grad=False)
+        conv.bias = nn.Parameter(bias.to(norm.bias.dtype), requires_grad=False)
+        module.norm = nn.Identity()

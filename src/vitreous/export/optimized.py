@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from vitreous.data.batch import normalise
 from vitreous.errors import UserError
 from vitreous.export.float8 import quantise_float8
-from vitreous.export.fold import Folded, fold_normalisation, fold_standardisation
+from vitreous.export.fold import Folded, fold_batch_norm, fold_normalisation, fold_standardisation
 from vitreous.export.int8 import quantise
 from vitreous.export.pack import pack
 from vitreous.model.answering import answering
@@ -225,6 +225,7 @@ def optimize(
         ready, rule.mean, rule.std, torch.bfloat16 if halved else torch.float32
     )
     fold_standardisation(ready)
+    fold_batch_norm(ready)
     if isinstance(ready, VisionTransformer) and engine.precision == "bfloat16":
         _cast_encoder(ready)
     fast = Optimized(pixels.to(engine.device), ready.to(engine.device), engine, passport)

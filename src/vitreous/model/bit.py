@@ -1,14 +1,14 @@
 """BiT ResNets: the convolutional baseline that the paper measures the Transformer against."""
 
+from functools import partial
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vitreous.errors import UserError
 from vitreous.model.bit_config import BiTConfig
-from vitreous.model.classifier import Classifier
-from vitreous.model.recording import Layers, Recording, resolve_layers
+from vitreous.model.residual import ResidualNetwork
 from vitreous.model.standardized import CentredConv
 
 _NORM_EPS = 1e-5
@@ -23,7 +23,7 @@ class PreActivationUnit(nn.Module):
 
     def __init__(self, config: BiTConfig, channels: int, width: int, stride: int) -> None:
         super().__init__()
-        out, eps, groups = 4 * width, config.kernel_eps, config.norm_groups
+        out, eps, groups = config.expansion * width, config.kernel_eps, config.norm_groups
         self.norm1 = nn.GroupNorm(groups, channels, _NORM_EPS)
         self.conv1 = CentredConv(channels, width, 1, eps=eps)
         self.norm2 = nn.GroupNorm(groups, width, _NORM_EPS)
@@ -44,7 +44,7 @@ class PreActivationUnit(nn.Module):
         return x + self.conv3(y)
 
 
-class BiT(Classifier):
+class BiT(ResidualNetwork):
     """root -> stages -> norm -> ReLU -> mean -> head.
 
     Source: Kolesnikov et al. 2020, "Big Transfer", arXiv 1912.11370; google-research/big_transfer,
@@ -54,25 +54,15 @@ class BiT(Classifier):
     config: BiTConfig
 
     def __init__(self, config: BiTConfig) -> None:
-        super().__init__(config)
-        channels, eps = config.root_width, config.kernel_eps
-        self.pool: nn.Module = nn.Identity()
-        if config.root == "pooled":
-            self.root = CentredConv(config.channels, channels, 7, 2, eps=eps)
-            self.pool = nn.Sequential(nn.ZeroPad2d(1), nn.MaxPool2d(3, 2))
-        else:
-            self.root = CentredConv(config.channels, channels, 3, eps=eps)
-        self.stages = nn.Sequential()
-        for stage, units in enumerate(config.units):
-            width = config.root_width * 2**stage
-            blocks = nn.Sequential()
-            for unit in range(units):
-                stride = 2 if stage and not unit else 1
-                blocks.append(PreActivationUnit(config, channels, width, stride))
-                channels = 4 * width
-            self.stages.append(blocks)
-        self.norm = nn.GroupNorm(config.norm_groups, channels, _NORM_EPS)
-        self.head = nn.Linear(channels, config.num_classes) if config.num_classes else nn.Identity()
+        side, stride = config.root_kernel
+        pooled = nn.Sequential(nn.ZeroPad2d(1), nn.MaxPool2d(3, 2))
+        super().__init__(
+            config,
+            CentredConv(config.channels, config.root_width, side, stride, eps=config.kernel_eps),
+            pooled if config.root == "pooled" else nn.Identity(),
+            partial(PreActivationUnit, config),
+        )
+        self.norm = nn.GroupNorm(config.norm_groups, config.width, _NORM_EPS)
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
@@ -84,57 +74,10 @@ class BiT(Classifier):
             nn.init.zeros_(parameter)
 
     @property
-    def blocks(self) -> list[nn.Module]:
-        """The residual units of all stages."""
-        return [unit for stage in self.stages for unit in stage.children()]
-
-    @property
     def pixel_kernel(self) -> str:
         """The root's."""
         return "root.weight"
 
-    def embed(
-        self, images: Float[Tensor, "B C H W"], recording: Recording | None = None
-    ) -> Float[Tensor, "B R"]:
-        """The mean of the last map (B, D); images may have any size.
-
-        Raises:
-            UserError: Images of another number of channels, or a recording.
-        """
-        if recording is not None:
-            raise UserError(
-                f"{self.config.name} is a ResNet and has no attention or tokens to record: ask a "
-                "Vision Transformer"
-            )
-        self.config.check_channels(images.shape[1])
-        x = self.stages(self.pool(self.root(images)))
-        return F.relu(self.norm(x), inplace=True).mean((2, 3))
-
-    def features(
-        self, images: Float[Tensor, "B C H W"], layers: Layers = (-1,), *, norm: bool = False
-    ) -> list[Float[Tensor, "B D2 h2 w2"]]:
-        """What stages make of the images, as detection and segmentation read it.
-
-        >>> maps = model.features(images, layers="all")  # of a stride of 4, 8, 16 and 32
-
-        Args:
-            images: Normalised pixels, of any size.
-            layers: Stages, counted from 0, or from the end where negative; or `all`.
-            norm: Put the last one through the final norm and ReLU, as it is before the head.
-
-        Returns:
-            One map per stage, in the order asked for.
-
-        Raises:
-            UserError: No such stage, or images of another number of channels.
-        """
-        asked = resolve_layers(layers, len(self.stages), "give features")
-        self.config.check_channels(images.shape[1])
-        maps = []
-        x = self.pool(self.root(images))
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        if norm:
-            maps[-1] = F.relu(self.norm(x), inplace=True)
-        return [maps[layer] for layer in asked]
+    def finish(self, x: Float[Tensor, "B D h w"]) -> Float[Tensor, "B D h w"]:
+        """Put the last stage's output through the final norm and ReLU."""
+        return F.relu(self.norm(x), inplace=True)

@@ -7,10 +7,11 @@ import torch
 from vitreous.model.bit import BiT
 from vitreous.model.classifier import Classifier
 from vitreous.model.config import ModelConfig
+from vitreous.model.resnet import ResNet
 from vitreous.model.variants import variant_config
 from vitreous.model.vit import VisionTransformer
 
-_NETWORKS: dict[str, type[Any]] = {"vit": VisionTransformer, "bit": BiT}
+_NETWORKS: dict[str, type[Any]] = {"vit": VisionTransformer, "bit": BiT, "resnet": ResNet}
 
 
 def create_model(model: str | ModelConfig, **overrides: Any) -> Classifier:

@@ -69,7 +69,7 @@ class Classifier(nn.Module, ABC):
 
     @abstractmethod
     def reset_parameters(self) -> None:
-        """The initial values of its source, at random; the head starts at zero."""
+        """Fill in the initial values of its source, at random; nearly all heads start at zero."""
 
     @property
     @abstractmethod

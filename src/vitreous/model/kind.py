@@ -5,8 +5,13 @@ from typing import Any
 from vitreous.errors import UserError
 from vitreous.model.bit_config import BiTConfig
 from vitreous.model.config import ModelConfig, ViTConfig
+from vitreous.model.resnet_config import ResNetConfig
 
-KINDS: dict[str, type[ModelConfig]] = {"vit": ViTConfig, "bit": BiTConfig}
+KINDS: dict[str, type[ModelConfig]] = {
+    "vit": ViTConfig,
+    "bit": BiTConfig,
+    "resnet": ResNetConfig,
+}
 
 
 def config_type(values: dict[str, Any]) -> type[ModelConfig]:

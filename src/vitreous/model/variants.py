@@ -8,6 +8,7 @@ from typing import Any
 from vitreous.errors import UserError
 from vitreous.model.bit_config import BiTConfig
 from vitreous.model.config import ModelConfig, ViTConfig
+from vitreous.model.resnet_config import Block, ResNetConfig
 
 # Table 1 (B, L, H); Ti and S: DeiT, arXiv 2012.12877, and AugReg, arXiv 2106.10270; g: arXiv
 # 2106.04560; b: Figure 4, B with all hidden dimensions halved. The paper does not state its heads:
@@ -71,6 +72,15 @@ _LISTED_BIT = (
     "BiT-R152x4",
 )
 
+# Units and blocks of a ResNet with BatchNorm, by its depth (arXiv 1512.03385, Table 1).
+RESNETS: dict[str, tuple[tuple[int, ...], Block]] = {
+    "18": ((2, 2, 2, 2), "basic"),
+    "34": ((3, 4, 6, 3), "basic"),
+    "50": ((3, 4, 6, 3), "bottleneck"),
+    "101": ((3, 4, 23, 3), "bottleneck"),
+    "152": ((3, 8, 36, 3), "bottleneck"),
+}
+
 _SPELLINGS = {
     "ti": "Ti",
     "tiny": "Ti",
@@ -104,39 +114,49 @@ _BIT_NAME = re.compile(
     re.IGNORECASE,
 )
 
+# ResNet-50; resnet50, torchvision's.
+_RESNET_NAME = re.compile(r"resnet[-_ ]?(?P<depth>\d+)", re.IGNORECASE)
+
 
 def list_models() -> list[str]:
     """Every named variant: ViTs, hybrids, ResNets.
 
-    Any other patch side, and any other width of a ResNet, is spelt the same way. `ViT-b/32`, with
-    a lower-case b, is another model than `ViT-B/32`: the paper's halved one (Figure 4).
+    Any other patch side, and any other width of a BiT ResNet, is spelt the same way. `ViT-b/32`,
+    with a lower-case b, is another model than `ViT-B/32`: the paper's halved one (Figure 4).
     """
     plain = [f"ViT-{size}/{patch}" for size in SIZES for patch in _LISTED_PATCHES[size]]
-    return [*plain, *_LISTED_HYBRIDS, *_LISTED_BIT]
+    classic = [f"ResNet-{depth}" for depth in RESNETS]
+    return [*plain, *_LISTED_HYBRIDS, *_LISTED_BIT, *classic]
 
 
 def variant_config(name: str, **overrides: Any) -> ModelConfig:
     """The config behind a name.
 
     Args:
-        name: The paper's form (`ViT-B/16`, `BiT-R50x1`) or a spelling of it (`B/16`, `vit_b_16`,
-            `vit_base_patch16_224`, `resnetv2_50x1_bit`), with any patch side or width factor. Case
-            does not matter, with one exception: exactly `ViT-b/32` is the paper's halved B. What
-            comes near to it, `b/32` or `vit-b/32`, is B, and a warning says so.
+        name: The paper's form (`ViT-B/16`, `BiT-R50x1`, `ResNet-50`) or a spelling of it (`B/16`,
+            `vit_b_16`, `vit_base_patch16_224`, `resnetv2_50x1_bit`, `resnet50`), with any patch
+            side or width factor. Case does not matter, with one exception: exactly `ViT-b/32` is
+            the paper's halved B. What comes near to it, `b/32` or `vit-b/32`, is B, and a warning
+            says so.
         **overrides: Fields of the config that differ from the variant's.
 
     Raises:
         UserError: No such variant (lists the nearest), or a field that contradicts another.
     """
-    resnet = _BIT_NAME.fullmatch(name.strip())
-    if resnet is not None and resnet["depth"] in BIT_UNITS:
-        depth, factor = resnet["depth"], int(resnet["factor"])
+    bit = _BIT_NAME.fullmatch(name.strip())
+    if bit is not None and bit["depth"] in BIT_UNITS:
+        depth, factor = bit["depth"], int(bit["factor"])
         named: dict[str, Any] = {
             "name": f"BiT-R{depth}x{factor}",
             "units": BIT_UNITS[depth],
             "width_factor": factor,
         }
         return BiTConfig.from_dict(named | overrides)
+    classic = _RESNET_NAME.fullmatch(name.strip())
+    if classic is not None and classic["depth"] in RESNETS:
+        units, block = RESNETS[classic["depth"]]
+        named = {"name": f"ResNet-{classic['depth']}", "units": units, "block": block}
+        return ResNetConfig.from_dict(named | overrides)
     halved = _HALVED.fullmatch(name.strip())
     match = halved or _NAME.fullmatch(name.strip())
     # A capital G alone is another model, ViT-G (arXiv 2106.04560), which is not here.

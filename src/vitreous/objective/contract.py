@@ -25,8 +25,12 @@ class Task:
     targets: Float[Tensor, "B K"]
 
     def slices(self, size: int) -> list[Self]:
-        """The same task in pieces of at most `size` images."""
-        columns = (getattr(self, field.name).split(size) for field in fields(self))
+        """The same task in pieces of at most `size` images, as even as they go.
+
+        BatchNorm takes its statistics of a piece: none is much smaller than the others.
+        """
+        pieces = -(-len(self.images) // size)
+        columns = (getattr(self, field.name).tensor_split(pieces) for field in fields(self))
         return [type(self)(*piece) for piece in zip(*columns, strict=True)]
 
 

@@ -43,6 +43,22 @@ def total(values: Sequence[float]) -> list[float]:
     return numbers
 
 
+def average_over_ranks(tensors: Sequence[Tensor]) -> None:
+    """Put the mean over the ranks into each tensor, all of them in one exchange.
+
+    Args:
+        tensors: Whole on each rank, of one dtype and device, and as many everywhere.
+    """
+    if not together():
+        return
+    flat = torch.cat([tensor.detach().flatten() for tensor in tensors])
+    distributed.all_reduce(flat)
+    parts = (flat / world_size()).split([tensor.numel() for tensor in tensors])
+    with torch.no_grad():
+        for tensor, part in zip(tensors, parts, strict=True):
+            tensor.copy_(part.view_as(tensor))
+
+
 def first_says(answer: bool) -> bool:
     """The first rank's answer, for all."""
     return bool(total([answer and rank() == 0])[0])

@@ -22,7 +22,8 @@ Strategy = Literal["one", "ddp", "fsdp"]
 def recompute(blocks: Iterable[nn.Module], every: int) -> None:
     """Keep only the input of every n-th block; its inside is computed again on the way back.
 
-    Random draws are repeated too, so the results are the same bits.
+    Random draws are repeated too, so the results are the same bits. Buffers, such as BatchNorm's
+    running statistics, are left as the first pass made them.
 
     Source: Chen et al. 2016, arXiv 1604.06174.
     """
@@ -33,8 +34,30 @@ def recompute(blocks: Iterable[nn.Module], every: int) -> None:
 
 def _recomputed(block: nn.Module, *arguments: Any) -> Tensor:
     """A function, not a partial: the compiler skips `checkpoint` unless a caller is compiled."""
-    out: Tensor = checkpoint(type(block).forward, block, *arguments, use_reentrant=False)
+    contexts = {}  # without buffers none is named: the compiler does not take one of ours
+    if next(block.buffers(), None) is not None:
+        contexts["context_fn"] = lambda: (nullcontext(), _on_copied_buffers(block))
+    out: Tensor = checkpoint(
+        type(block).forward, block, *arguments, use_reentrant=False, **contexts
+    )
     return out
+
+
+@contextmanager
+def _on_copied_buffers(block: nn.Module) -> Iterator[None]:
+    """Within the context the block's buffers are copies, which are thrown away with it."""
+    held = [
+        (module, name, buffer)
+        for module in block.modules()
+        for name, buffer in module.named_buffers(recurse=False)
+    ]
+    for module, name, buffer in held:
+        setattr(module, name, buffer.clone())
+    try:
+        yield
+    finally:
+        for module, name, buffer in held:
+            setattr(module, name, buffer)
 
 
 def compile_blocks(blocks: Iterable[nn.Module]) -> None:
@@ -68,12 +91,13 @@ def fully_shard_blocks(model: nn.Module, blocks: Iterable[nn.Module], engine: En
 
 
 def replicate(model: nn.Module, engine: Engine) -> nn.Module:
-    """DDP around the model, on the engine's device."""
+    """DDP around the model, on the engine's device; buffers are the training loop's to exchange."""
     gpu = engine.device.type == "cuda"
     return DistributedDataParallel(
         model,
         device_ids=[torch.cuda.current_device()] if gpu else None,
         gradient_as_bucket_view=True,
+        broadcast_buffers=False,
     )
 
 

@@ -22,7 +22,7 @@ from vitreous.durable import write_text
 from vitreous.errors import BadImageError
 from vitreous.evaluate.classification import classification_report, most_confident_mistakes
 from vitreous.evaluate.inference import Inference, infer
-from vitreous.evaluate.labels import in_model_order, match_classes
+from vitreous.evaluate.labels import in_model_order, match_classes, named_by_data
 from vitreous.evaluate.multilabel import multilabel_report
 from vitreous.model.classifier import Classifier
 from vitreous.model.recording import Recording
@@ -62,7 +62,7 @@ def evaluate_part(
         UserError: Other classes than the model's, or arrays of other channels; too many
             unreadable images.
     """
-    passport = passport_of(model)
+    passport = named_by_data(passport_of(model), dataset.class_names)
     if not passport.multi_label:
         require_one_label(dataset, "evaluation of this model")
     dataset = in_channels_of(passport.preprocessing, dataset)
@@ -89,6 +89,7 @@ def evaluate_part(
         "part": part,
         "model": passport.architecture.name,
         "pooling": passport.architecture.pooling,
+        "assumptions": list(passport.assumptions),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "image_size": list(passport.preprocessing.size),
         "precision": engine.precision,
@@ -123,7 +124,7 @@ def write_run_report(
     Raises:
         UserError: The folder cannot be written.
     """
-    passport = passport_of(model)
+    passport = named_by_data(passport_of(model), dataset.class_names)
     part = in_channels_of(passport.preprocessing, dataset).parts[str(report["part"])]
     written = dict(report)
     write_text(folder / "report.json", json.dumps(written, indent=1) + "\n")

@@ -64,6 +64,31 @@ def curves(
 
 
 @rc_context(STYLE)
+def loss_curves(title: str, parts: Mapping[str, Mapping[str, Sequence[Point]]]) -> Figure:
+    """Draw the losses of several runs over epochs, a panel for each part of the data.
+
+    Args:
+        title: Of the figure.
+        parts: By the panel's name (training, validation), each run's points by its name: epoch,
+            mean loss in nats, and deviation over seeds, which is drawn as a band.
+    """
+    figure = titled_figure(title, 1.5 * PANEL, 3.6)
+    panels = np.atleast_1d(figure.subplots(1, len(parts), sharey=True))
+    for axes, (part, runs) in zip(panels, parts.items(), strict=True):
+        for (name, points), style in zip(runs.items(), run_styles(), strict=False):
+            epochs, means, spreads = np.array(points, dtype=float).reshape(-1, 3).T
+            axes.plot(epochs, means, label=name, **style)
+            axes.fill_between(
+                epochs, means - spreads, means + spreads, color=style["color"], alpha=0.2, lw=0
+            )
+        axes.set_title(part, color=INK, loc="left", fontsize=10)
+        axes.set_xlabel("epoch")
+    panels[0].set_ylabel("loss, nats")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower left", ncols=3)
+    return figure
+
+
+@rc_context(STYLE)
 def dots(
     title: str,
     rows: Mapping[str, Sequence[float]],

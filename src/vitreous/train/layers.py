@@ -1,7 +1,7 @@
 """How deep in the network a parameter lies, counted in steps that may differ in learning rate."""
 
-from vitreous.model.bit_config import BiTConfig
 from vitreous.model.config import ModelConfig, ViTConfig
+from vitreous.model.residual_config import ResidualConfig
 
 
 def last_layer(config: ModelConfig) -> int:
@@ -15,7 +15,7 @@ def last_layer(config: ModelConfig) -> int:
     match config:
         case ViTConfig():
             return config.depth + 1
-        case BiTConfig():
+        case ResidualConfig():
             return len(config.units) + 1
     raise TypeError(f"layers of a {type(config).__name__} are not counted")
 

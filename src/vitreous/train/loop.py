@@ -1,6 +1,5 @@
 """The training loop: batch, step, log, validate, save."""
 
-import math
 import time
 from collections.abc import Generator
 from contextlib import closing
@@ -19,7 +18,7 @@ from vitreous.data.sample import Dataset, Part
 from vitreous.data.workers import Workers
 from vitreous.errors import UserError
 from vitreous.evaluate.held_out import measure_part
-from vitreous.evaluate.validation import validate
+from vitreous.evaluate.validation import validate, validation_batch
 from vitreous.objective.contract import Objective, Task
 from vitreous.parallel.collect import (
     ToldElsewhereError,
@@ -38,6 +37,7 @@ from vitreous.train.measure import Journal
 from vitreous.train.optimizer import build_optimizers, set_learning_rate
 from vitreous.train.placement import Placement
 from vitreous.train.run_folder import RunFolder
+from vitreous.train.running_statistics import RunningStatistics
 from vitreous.train.schedule import learning_rate_factor, phases
 from vitreous.train.spent import Spent
 from vitreous.train.state import TrainingState
@@ -78,6 +78,7 @@ class Loop:
         self.trained, self.objective = placement.trained, objective
         optimizers = build_optimizers(placement.model, config.optimizer, engine.precision)
         self.state = TrainingState(placement.model, optimizers, placement.average)
+        self.running = RunningStatistics(placement.model)
         self.checkpoints = folder.checkpoints
         self.checkpoints.keep = config.checkpoint_keep
         self.checkpoints.every = config.checkpoint_every
@@ -224,12 +225,16 @@ class Loop:
         if not state.model.training:
             state.model.train()
         task = self.objective.prepare(batch.to(self.engine.device), draw)
+        self.running.keep()
         try:
             sums = self._accumulate(task)
             result = move(state.model, state.optimizers, sums, config.optimizer.clip)
         except NonFiniteError as error:
-            self._skip(self._name_layer(error, task))
+            what = self._name_layer(error, task)
+            self.running.put_back()
+            self._skip(what)
             return None
+        self.running.agree()
         if state.average is not None:
             state.average.update(state.model, state.step)
         state.step += 1
@@ -256,6 +261,7 @@ class Loop:
                         f"--resume with --micro_batch {self.micro_batch}"
                     ) from error
             self.state.model.zero_grad()
+            self.running.put_back()
             torch.cuda.empty_cache()
             self.console.print(
                 f"step {self.state.step}: {tried} images at once do not fit into the GPU's memory: "
@@ -355,7 +361,7 @@ class Loop:
         return EvaluationLoader(
             part,
             self.config.preprocessing,
-            batch_size=_validation_batch(self.engine.device, self.config.preprocessing.size),
+            batch_size=validation_batch(self.engine.device, self.config.preprocessing.size),
             faults=Faults(len(part.labels), self.config.bad_limit),
             workers=self._workers(),
             rank=rank(),
@@ -380,13 +386,6 @@ class Loop:
         """Whether validation has not improved for as long as the run is patient."""
         patience = self.config.patience
         return patience > 0 and first_says(patience <= self.standing.since)
-
-
-def _validation_batch(device: torch.device, size: tuple[int, int]) -> int:
-    """Images at once, the same on all ranks: many fill a GPU, where they are not too large."""
-    if device.type == "cpu":
-        return 128
-    return min(max(512 * 224**2 // math.prod(size), 128), 512)
 
 
 def _stream(*numbers: int) -> int:

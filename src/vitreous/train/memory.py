@@ -72,11 +72,11 @@ def _convolutions(
     halved = engine.precision == "bfloat16" and engine.device.type == "cpu"
     dtype = torch.bfloat16 if halved else torch.float32
     module.to(dtype)
-    one, two = (
+    two, three = (
         _kept(module, torch.empty(batch, config.channels, *size, dtype=dtype, device="meta"))
-        for batch in (1, 2)
+        for batch in (2, 3)  # norms over images need two
     )
-    return two - one  # standardised kernels are kept once, whatever the batch
+    return three - two  # standardised kernels are kept once, whatever the batch
 
 
 def _kept(module: nn.Module, images: Tensor) -> int:
@@ -92,7 +92,7 @@ def _kept(module: nn.Module, images: Tensor) -> int:
     return sum(storage.nbytes() for storage in storages.values())
 
 
-_ESTIMATES: dict[str, Any] = {"vit": _transformer, "bit": _resnet}
+_ESTIMATES: dict[str, Any] = {"vit": _transformer, "bit": _resnet, "resnet": _resnet}
 
 
 def free_for_training(engine: Engine) -> int:

@@ -7,7 +7,7 @@ import torch
 
 from vitreous.data.sample import Dataset
 from vitreous.errors import UserError
-from vitreous.evaluate.labels import match_classes
+from vitreous.evaluate.labels import match_classes, named_by_data
 from vitreous.objective.classify import Classification
 from vitreous.objective.config import (
     OBJECTIVES,
@@ -67,6 +67,7 @@ def load_teacher(config: TrainConfig, dataset: Dataset, engine: Engine) -> Teach
             f"--objective.teacher {address} takes {model.config.channels} channels and the student "
             f"{config.model.channels}: give --objective.teacher of the same data"
         )
+    passport = named_by_data(passport, dataset.class_names)
     places = match_classes(passport.class_names, dataset.class_names)
     columns = torch.from_numpy(places).to(engine.device)
     return Teacher(model.to(engine.device), passport.preprocessing, columns)

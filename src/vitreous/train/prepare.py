@@ -10,6 +10,7 @@ from vitreous.data.split import apply_split, with_validation
 from vitreous.errors import UserError
 from vitreous.model.build import create_model, empty_model
 from vitreous.model.classifier import Classifier
+from vitreous.model.resnet_config import ResNetConfig
 from vitreous.parallel.collect import world_size
 from vitreous.parallel.device import Engine
 from vitreous.train.config import TrainConfig
@@ -52,6 +53,13 @@ def prepare(config: TrainConfig, dataset: Dataset, engine: Engine) -> tuple[Trai
         raise UserError(
             "result best and patience go by a validation part, and there is none: give "
             "--validation_fraction, or leave them out"
+        )
+    parallel = config.parallel
+    twice = parallel.compile and parallel.activation_checkpointing
+    if twice and isinstance(config.model, ResNetConfig):
+        raise UserError(
+            "BatchNorm would count a batch twice where a compiled block is recomputed: leave out "
+            "parallel.compile or parallel.activation_checkpointing"
         )
     if config.few_shot:
         check_few_shot(dataset, config.few_shot)

@@ -12,6 +12,7 @@ from vitreous.data.loader import check_shares
 from vitreous.data.sample import Dataset
 from vitreous.data.split import apply_split, split_record
 from vitreous.errors import UserError
+from vitreous.model.batch_norm import BatchNorm
 from vitreous.model.build import empty_model
 from vitreous.objective.contract import Objective, Trained, backbone_of
 from vitreous.objective.masked_patch import MaskedPatch
@@ -160,6 +161,10 @@ def _announce(loop: Loop, strategy: Strategy) -> None:
         f"{loop.dataset.num_classes} classes; {loop.steps:,} steps of {config.batch_size} images"
         + (f" in pieces of {loop.micro_batch}" if loop.micro_batch < loop.loader.share else ""),
     ]
+    cut = loop.micro_batch < loop.loader.share or strategy != "one"
+    if cut and any(isinstance(module, BatchNorm) for module in model.modules()):
+        pieces = min(loop.micro_batch, loop.loader.share)
+        lines.append(f"BatchNorm takes its statistics of {pieces} images at a time")
     if strategy != "one":
         lines.append(f"{world_size()} processes by {strategy}, {loop.loader.share} images each")
     for line in lines:

@@ -63,6 +63,12 @@ def adapt(
     config = _config(model.config, image_size, resample, patch, channels)
     tensors = model.tensors_for(config)
     names = class_names or passport.class_names
+    renewed = num_classes is not None and not keep_head
+    assumptions = tuple(
+        line
+        for line in passport.assumptions
+        if "class_order=" not in line or not (class_names or renewed)
+    )
     if keep_head:
         config = _keep_head(tensors, config, passport.class_names, class_names, num_classes)
     elif num_classes is not None:
@@ -80,6 +86,8 @@ def adapt(
             passport.preprocessing, config, resized=image_size is not None
         ),
         class_names=names,
+        class_order="named" if class_names else "unknown" if renewed else passport.class_order,
+        assumptions=assumptions,
         multi_label=passport.multi_label and (keep_head or num_classes is None),
         canary=(),
         canary_features=(),

@@ -39,6 +39,7 @@ class Proof:
         images: How many were put through both models.
         difference: The largest between their logits.
         lost: What the format has no place for, in words.
+        assumptions: What had to be taken for granted of the model that was written.
     """
 
     file: Path
@@ -48,6 +49,7 @@ class Proof:
     images: int
     difference: float
     lost: tuple[str, ...]
+    assumptions: tuple[str, ...] = ()
 
 
 def convert(model: Classifier, out: str | Path, to: str) -> Proof:
@@ -133,7 +135,8 @@ def _prove(model: Classifier, again: Classifier, file: Path, family: str, layout
             f"would differ by {difference:.1e}, so nothing was written"
         )
     lost = _lost(passport_of(model), passport_of(again))
-    return Proof(file, family, layout, len(ours), len(images), difference, lost)
+    assumptions = passport_of(model).assumptions
+    return Proof(file, family, layout, len(ours), len(images), difference, lost, assumptions)
 
 
 def _proof_images(passport: Passport) -> Float[Tensor, "3 C H W"]:
@@ -144,5 +147,9 @@ def _proof_images(passport: Passport) -> Float[Tensor, "3 C H W"]:
 
 
 def _lost(before: Passport, after: Passport) -> tuple[str, ...]:
-    words = {"class_names": "class names", "preprocessing": "preprocessing"}
+    words = {
+        "class_names": "class names",
+        "preprocessing": "preprocessing",
+        "multi_label": "several labels of an image (a sigmoid for each)",
+    }
     return tuple(w for name, w in words.items() if getattr(before, name) != getattr(after, name))

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
+from typing import Any, cast, get_args
 
 from vitreous.data.preprocessing import Interpolation, Preprocessing
 from vitreous.errors import UserError
@@ -17,6 +17,14 @@ from vitreous.weights.rule import LAYER
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+
+NORMALISATIONS = {
+    "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "imagenet": (IMAGENET_MEAN, IMAGENET_STD),
+    "clip": (CLIP_MEAN, CLIP_STD),
+    "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+}
+"""Mean and deviation of pixels in [0, 1] by the word that `load(normalisation=)` takes."""
 
 # Heads of sizes that have no name here, by width, depth and MLP width: SoViT-400m (arXiv
 # 2305.13035), OpenCLIP's bigG (laion/CLIP-ViT-bigG-14), SigLIP 2's g-opt (arXiv 2502.14786).
@@ -36,6 +44,19 @@ class Evidence:
     checkpoint: Checkpoint
     hints: Hints
     assumed: list[str] = field(default_factory=list)
+
+    def assume(self, option: str, usual: str, because: str) -> str:
+        """What nothing in the file says: the caller's word, or else the usual one, which is noted.
+
+        Args:
+            option: The field of `Hints` that answers, and its name in words.
+            usual: Taken where the caller does not say.
+            because: Whose usual it is, or which other reading has the same tensors.
+        """
+        said: str | None = getattr(self.hints, option)
+        if said is None:
+            self.assumed.append(f"{option} {usual}, {because} ({option}= says another)")
+        return usual if said is None else said
 
     def shape(self, name: str, axes: int) -> tuple[int, ...]:
         """A tensor's shape, refused where it has another number of axes.
@@ -135,7 +156,9 @@ class Evidence:
         heads = said if self.hints.heads is None else self.hints.heads
         if heads is None and sizes in named:
             heads = named[sizes]
-            self.assumed.append(f"{heads} heads, as the named variant of these sizes has")
+            self.assumed.append(
+                f"{heads} heads, as the named variant of these sizes has (heads= says another)"
+            )
         elif heads is None:
             if inner % 64:
                 raise UserError(
@@ -144,7 +167,7 @@ class Evidence:
                     "--heads"
                 )
             heads = inner // 64
-            self.assumed.append(f"{heads} heads, each 64 wide")
+            self.assumed.append(f"{heads} heads, each 64 wide (heads= says another)")
         if heads < 1 or inner % heads:
             raise UserError(
                 f"{self.checkpoint.file}: {heads} heads do not divide the width {inner}"
@@ -183,17 +206,37 @@ class Evidence:
                 f"{self.checkpoint.file}: its config says {what} {said}, its tensors say {found}"
             )
 
+    def interpolation(self, name: str | None, usual: Interpolation = "bicubic") -> Interpolation:
+        """A library's word for a filter; the usual one, which is noted, in place of one we lack."""
+        if name in get_args(Interpolation):
+            return cast(Interpolation, name)
+        if name is not None:
+            self.assumed.append(f"interpolation {usual} in place of {name}, which is not here")
+        return usual
+
     def preprocessing(
         self,
         config: ModelConfig,
         mean: tuple[float, ...],
         std: tuple[float, ...],
+        *,
+        because: str = "",
         **rule: Any,
     ) -> Preprocessing:
         """The family's preprocessing; half and half where the channels are not three.
 
-        The size is the model's own unless `rule` says another.
+        Args:
+            config: The architecture.
+            mean: Of pixels in [0, 1], per channel.
+            std: The same.
+            because: Why this rule was taken, where nothing said it: it is noted, and the caller's
+                `normalisation` is heeded.
+            **rule: Further fields of `Preprocessing`; the size is the model's own unless given.
         """
+        if because and self.hints.normalisation is not None:
+            mean, std = self._asked_normalisation()
+        if because and len(mean) == config.channels:
+            self.assumed.append(_preprocessing_words(mean, std, rule, because))
         if len(mean) != config.channels:
             mean = std = (0.5,) * config.channels
             self.assumed.append(
@@ -202,6 +245,29 @@ class Evidence:
         return Preprocessing(
             **{"size": config.image_size} | rule, channels=config.channels, mean=mean, std=std
         )
+
+    def _asked_normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        asked = self.hints.normalisation
+        if asked not in NORMALISATIONS:
+            raise UserError(
+                f"{self.checkpoint.file}: normalisation {asked!r} is not known: choose "
+                f"{', '.join(NORMALISATIONS)}"
+            )
+        return NORMALISATIONS[asked]
+
+
+def _preprocessing_words(
+    mean: tuple[float, ...], std: tuple[float, ...], rule: Mapping[str, Any], because: str
+) -> str:
+    """An assumed rule in words, with the option that says another normalisation."""
+    named = next((word for word, pair in NORMALISATIONS.items() if pair == (mean, std)), "")
+    numbers = f"mean {'/'.join(f'{m:g}' for m in mean)}" + (f" ({named})" if named else "")
+    fit = "squashed" if rule.get("fit") == "squash" else f"crop {rule.get('crop_fraction', 1.0):g}"
+    filtered = rule.get("interpolation", "bicubic")
+    return (
+        f"preprocessing: normalisation by {numbers}, {fit}, {filtered}, {because} "
+        "(normalisation= says another)"
+    )
 
 
 def pair(value: Any) -> tuple[int, int]:
@@ -226,8 +292,3 @@ def variant_name(
     prefix, number = ("", patch) if stem is None else stems.get((stem, patch), (None, 0))
     size = sizes.get((width, depth, mlp_width, heads))
     return "ViT" if prefix is None or size is None else f"{prefix}ViT-{size}/{number}"
-
-
-def interpolation(name: str | None) -> Interpolation:
-    """A library's word for a filter; bicubic where it says none, or one that we lack."""
-    return "bilinear" if name == "bilinear" else "bicubic"

@@ -48,19 +48,23 @@ def _is_dino(checkpoint: Checkpoint) -> bool:
 
 
 def _is_wrapped(checkpoint: Checkpoint) -> bool:
-    return _is_theirs(checkpoint) and checkpoint.wrapper is not None
+    return _is_theirs(checkpoint) and checkpoint.wrapper in ("model", "teacher", "student")
 
 
 def _is_theirs(checkpoint: Checkpoint) -> bool:
-    return checkpoint.pickled and not checkpoint.config
+    return checkpoint.pickled and not checkpoint.config and not checkpoint.prefix
 
 
 def _preprocessing(evidence: Evidence, config: ViTConfig, side: int | None = None) -> Preprocessing:
     """The rule of their evaluations: 256 pixels to 224, or in proportion."""
     size = config.image_size if side is None else (side, side)
-    evidence.assumed.append("preprocessing as in its authors' evaluations, by ImageNet's mean")
     return evidence.preprocessing(
-        config, IMAGENET_MEAN, IMAGENET_STD, size=size, crop_fraction=0.875
+        config,
+        IMAGENET_MEAN,
+        IMAGENET_STD,
+        because="as facebookresearch evaluates DeiT, MAE and DINO, whose wrapping this is",
+        size=size,
+        crop_fraction=0.875,
     )
 
 
@@ -150,10 +154,12 @@ def _with_timms_names(
         layout=layout,
         signature=TIMM.signature,
         applies=applies,
+        settle=TIMM.settle,
         left_out=_PRETRAINING,
         understand=partial(_understand, resample),
         rules=timm_rules,
         objection=TIMM.objection,
+        head=TIMM.head,
     )
 
 

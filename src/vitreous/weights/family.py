@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from vitreous.data.preprocessing import Preprocessing
+from vitreous.errors import UserError
 from vitreous.model.config import ModelConfig, ViTConfig
 from vitreous.weights.passport import Passport
 from vitreous.weights.read import Checkpoint
@@ -16,13 +17,24 @@ from vitreous.weights.rule import LAYER, Rule
 class Hints:
     """What the caller knows of a checkpoint, where its tensors cannot say it.
 
+    A value that contradicts what the file says is refused (see `check_hints`).
+
     Attributes:
         image_size: (H, W) of the grid, where it is not square.
         heads: k.
+        activation: Of the MLP.
+        pooling: What the head reads.
+        normalisation: `half`, `imagenet`, `clip` or `none`: mean and deviation of the images.
+        architecture: The name that a config would give: timm's `architecture`, or Hugging Face's
+            `model_type`.
     """
 
     image_size: tuple[int, int] | None = None
     heads: int | None = None
+    activation: str | None = None
+    pooling: str | None = None
+    normalisation: str | None = None
+    architecture: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +45,7 @@ class Reading:
         config: The architecture.
         preprocessing: Said beside the tensors, or else the family's own.
         class_names: Where known.
+        multi_label: Whether each logit is a yes or no of its own, by a sigmoid.
         assumed: What nothing said, in words.
         left_out: What stands in the file and is no part of the image model, in words.
     """
@@ -40,8 +53,40 @@ class Reading:
     config: ModelConfig
     preprocessing: Preprocessing
     class_names: tuple[str, ...] = ()
+    multi_label: bool = False
     assumed: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+
+
+def require_clip_activation(checkpoint: Checkpoint, hints: Hints) -> None:
+    """Ask for the activation of a CLIP, where nothing beside its tensors says it.
+
+    Raises:
+        UserError: The caller does not say it: names both.
+    """
+    if hints.activation is None:
+        raise UserError(
+            f"{checkpoint.file} is a CLIP, whose activation no tensor shows: OpenAI's own is "
+            "quick_gelu, OpenCLIP's usual is gelu: say which, by activation='quick_gelu' or "
+            "activation='gelu'"
+        )
+
+
+def check_hints(reading: Reading, hints: Hints, checkpoint: Checkpoint) -> None:
+    """Refuse a word of the caller's that the file, or its family, contradicts.
+
+    Raises:
+        UserError: It names both values and which one to leave out.
+    """
+    for option in ("heads", "activation", "pooling"):
+        said, found = getattr(hints, option), getattr(reading.config, option, None)
+        if said == "pooler" and getattr(reading.config, "pre_logits", None) is not None:
+            continue  # the token, behind Hugging Face's own layer
+        if said is not None and said != found:
+            raise UserError(
+                f"{checkpoint.file}: {option} is {found} there, and {option}={said!r} was given: "
+                f"leave {option} out"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +100,7 @@ class Family:
             no other.
         signature: Names that a checkpoint of this layout surely has.
         repair: Gives tensors of odd files their usual names.
+        settle: As `repair`, where the caller may have to be asked which of two readings it is.
         applies: What else must hold, where names alone do not tell.
         left_out: Patterns of names that are no part of the image model, by what they are: they
             are not read, and it is said.
@@ -65,6 +111,7 @@ class Family:
         config_json: What to write beside the tensors.
         preprocessor_json: What to write in a `preprocessor_config.json`.
         suffix: Of its files.
+        head: Name of the module that gives the logits, where people put another in its place.
     """
 
     name: str
@@ -72,6 +119,7 @@ class Family:
     architecture: type[ModelConfig] = ViTConfig
     signature: tuple[str, ...]
     repair: Callable[[Checkpoint], Checkpoint] = lambda checkpoint: checkpoint
+    settle: Callable[[Checkpoint, Hints], Checkpoint] = lambda checkpoint, hints: checkpoint
     applies: Callable[[Checkpoint], bool] = lambda checkpoint: True
     left_out: Mapping[str, str] = field(default_factory=dict)
     understand: Callable[[Checkpoint, Hints], Reading]
@@ -80,6 +128,7 @@ class Family:
     config_json: Callable[[Passport], dict[str, Any]] = lambda passport: {}
     preprocessor_json: Callable[[Passport], dict[str, Any]] = lambda passport: {}
     suffix: Literal[".npz", ".safetensors"] = ".safetensors"
+    head: str = ""
 
     def recognises(self, checkpoint: Checkpoint) -> bool:
         """Whether this is a checkpoint of this layout."""

@@ -10,11 +10,14 @@ from typing import Any
 from vitreous.errors import UserError
 from vitreous.model.build import empty_model
 from vitreous.model.classifier import Classifier
-from vitreous.weights.family import Family, Hints, Reading
+from vitreous.weights import huggingface_types
+from vitreous.weights.family import Family, Hints, Reading, check_hints
+from vitreous.weights.inner_model import outside_note
 from vitreous.weights.known import recognise_published
 from vitreous.weights.passport import Passport
 from vitreous.weights.read import Checkpoint
 from vitreous.weights.recognise import recognise
+from vitreous.weights.replaced_head import with_usual_head
 from vitreous.weights.rule import to_ours
 
 # Above this a digest would take longer than the weights themselves; it is then made when they are
@@ -22,36 +25,37 @@ from vitreous.weights.rule import to_ours
 _DIGEST_AT_ONCE = 64 * 2**20
 
 
-def load_foreign(checkpoint: Checkpoint, hints: Hints, *, quiet: bool = False) -> Classifier:
+def load_foreign(
+    checkpoint: Checkpoint, hints: Hints, *, wrapper: str | None = None, quiet: bool = False
+) -> Classifier:
     """A model out of another family's tensors, float32, with a passport.
 
-    What nothing in the file says, and what is no part of the image model and was left out, is
-    logged, unless `quiet`, and stands in the passport's origin.
+    What nothing in the file says, and what is no part of the image model and was left out, stands
+    in the passport's assumptions, and is logged unless `quiet`.
 
     Raises:
         UserError: Unknown family, or tensors, config and hints that contradict one another.
     """
-    family, checkpoint, reading = _understood(checkpoint, hints)
+    family, checkpoint, reading = _understood(checkpoint, hints, wrapper)
     model = empty_model(reading.config)
     tensors = to_ours(family.rules(reading.config), checkpoint, model.state_dict())
     model.load_state_dict(tensors, assign=True)
     model.passport = _passport(family, reading, checkpoint)
     if not quiet:
-        log = logging.getLogger("vitreous")
-        for what in reading.left_out:
-            log.warning("%s: left out %s", checkpoint.file, what)
-        for assumption in reading.assumed:
-            log.warning("%s: assumed %s", checkpoint.file, assumption)
+        for assumption in model.passport.assumptions:
+            logging.getLogger("vitreous").warning("%s: %s", checkpoint.file, assumption)
     return model
 
 
-def foreign_passport(checkpoint: Checkpoint, hints: Hints) -> Passport:
+def foreign_passport(
+    checkpoint: Checkpoint, hints: Hints, *, wrapper: str | None = None
+) -> Passport:
     """The passport alone; only small tensors are read.
 
     Raises:
         UserError: See `load_foreign`.
     """
-    family, checkpoint, reading = _understood(checkpoint, hints)
+    family, checkpoint, reading = _understood(checkpoint, hints, wrapper)
     return _passport(family, reading, checkpoint)
 
 
@@ -67,12 +71,34 @@ def with_digest(passport: Passport) -> Passport:
     return replace(passport, origin=origin | {"sha256": _digest(files)})
 
 
-def _understood(checkpoint: Checkpoint, hints: Hints) -> tuple[Family, Checkpoint, Reading]:
+def _understood(
+    checkpoint: Checkpoint, hints: Hints, wrapper: str | None
+) -> tuple[Family, Checkpoint, Reading]:
     """The family, the image model's tensors alone, and what they are."""
-    family = recognise(checkpoint)
-    checkpoint, left_out = family.without_left_out(family.repair(checkpoint))
+    checkpoint = _with_architecture(checkpoint, hints)
+    family, checkpoint = recognise(checkpoint, wrapper)
+    checkpoint = family.settle(family.repair(checkpoint), hints)
+    checkpoint, left_out = family.without_left_out(checkpoint)
+    checkpoint = with_usual_head(checkpoint, family.head)
     reading = _understand(family, checkpoint, hints)
+    check_hints(reading, hints, checkpoint)
+    left_out = (*outside_note(checkpoint), *left_out)
     return family, checkpoint, replace(reading, left_out=left_out)
+
+
+def _with_architecture(checkpoint: Checkpoint, hints: Hints) -> Checkpoint:
+    """The checkpoint with the caller's name of its architecture in its config."""
+    name = hints.architecture
+    if name is None:
+        return checkpoint
+    said = checkpoint.config.get("architecture", checkpoint.config.get("model_type"))
+    if said is not None and said != name:
+        raise UserError(
+            f"{checkpoint.file}: its config says {said}, and architecture={name!r} was given: "
+            "leave architecture out, or mend the config"
+        )
+    word = "model_type" if name in huggingface_types.READ else "architecture"
+    return replace(checkpoint, config=checkpoint.config | {word: name})
 
 
 def _understand(family: Family, checkpoint: Checkpoint, hints: Hints) -> Reading:
@@ -95,12 +121,9 @@ def _passport(family: Family, reading: Reading, checkpoint: Checkpoint) -> Passp
         "family": family.name,
         "layout": family.layout,
         "bytes": sum(part.stat().st_size for part in (file, *checkpoint.shards)),
-        "assumed": list(reading.assumed),
     }
     if checkpoint.shards:
         origin["shards"] = [shard.name for shard in checkpoint.shards]
-    if reading.left_out:
-        origin["left_out"] = list(reading.left_out)
     numbers = tuple(str(label) for label in range(reading.config.num_classes))
     published = recognise_published(checkpoint)
     if published is not None:
@@ -109,10 +132,24 @@ def _passport(family: Family, reading: Reading, checkpoint: Checkpoint) -> Passp
         architecture=reading.config,
         preprocessing=reading.preprocessing,
         class_names=reading.class_names or numbers,
+        class_order="named" if reading.class_names or not numbers else "unknown",
+        multi_label=reading.multi_label,
+        assumptions=_assumptions(reading, checkpoint),
         origin=origin,
         licence=published.licence if published else None,
     )
     return with_digest(passport) if origin["bytes"] <= _DIGEST_AT_ONCE else passport
+
+
+def _assumptions(reading: Reading, checkpoint: Checkpoint) -> tuple[str, ...]:
+    lines = [*checkpoint.chosen, *(f"assumed {what}" for what in reading.assumed)]
+    lines += [f"left out {what}" for what in reading.left_out]
+    if reading.config.num_classes > 1 and not reading.class_names:
+        lines.append(
+            "assumed no class names: classes are called by the numbers of their logits "
+            "(class_names= gives names; class_order= says how folders of numbers were sorted)"
+        )
+    return tuple(lines)
 
 
 def _digest(files: Sequence[Path]) -> str:

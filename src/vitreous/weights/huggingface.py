@@ -9,9 +9,11 @@ encoder is left out.
 Source: transformers 4 and 5, models/vit, models/deit and models/vit_mae.
 """
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from vitreous.errors import UserError
 from vitreous.model.config import Pooling, ViTConfig
 from vitreous.weights.evidence import Evidence
 from vitreous.weights.family import ANY, Family, Hints, Reading, first_objection
@@ -22,6 +24,7 @@ from vitreous.weights.huggingface_config import (
     preprocessor_json,
     read_activation,
     read_class_names,
+    read_multi_label,
     read_norm_eps,
     read_preprocessing,
 )
@@ -64,7 +67,7 @@ def _rules(version: str, prefix: str, config: ViTConfig) -> list[Rule]:
     }
     for theirs, ours in (_PARTS[version] | _NORMS).items():
         modules[f"{block}.{theirs}"] = f"{_OURS}.{ours}"
-    if config.pre_logits is not None:  # of a bare model only; with a head the pooler is not run
+    if config.pre_logits is not None:  # of a bare model; theirs with a head has no pooler
         modules[f"{prefix}pooler.dense"] = "pre_logits.0"
     modules |= _heads(config)
     rules = [
@@ -85,6 +88,27 @@ def _rules(version: str, prefix: str, config: ViTConfig) -> list[Rule]:
     return list(each_layer(rules, config.depth))
 
 
+def _settle(prefix: str, checkpoint: Checkpoint, hints: Hints) -> Checkpoint:
+    """Decide what a classifier reads that somebody put behind a model with a pooler.
+
+    Raises:
+        UserError: Nobody says whether it reads the class token or the pooler's output.
+    """
+    pooler = f"{prefix}pooler.dense.weight"
+    classifies = any(name.partition(".")[0] in ("classifier", "head") for name in checkpoint.shapes)
+    if not prefix or pooler not in checkpoint.shapes or not classifies:
+        return checkpoint
+    if hints.pooling is None:
+        raise UserError(
+            f"{checkpoint.file} has a pooler and a classifier, which can read the class token or "
+            "the pooler's output: say pooling='token' or pooling='pooler'"
+        )
+    if hints.pooling == "pooler":
+        return checkpoint
+    shapes = {n: s for n, s in checkpoint.shapes.items() if not n.startswith(f"{prefix}pooler.")}
+    return replace(checkpoint, shapes=shapes)
+
+
 def _understand(version: str, prefix: str, checkpoint: Checkpoint, hints: Hints) -> Reading:
     evidence = Evidence(checkpoint, hints)
     said = checkpoint.config
@@ -101,6 +125,8 @@ def _understand(version: str, prefix: str, checkpoint: Checkpoint, hints: Hints)
     head = "cls_classifier.weight" if pooling == "distilled" else "classifier.weight"
     num_classes = evidence.shape(head, 2)[0] if evidence.has(head) else 0
     pooler = f"{prefix}pooler.dense.weight"
+    if evidence.has(pooler) and said.get("pooler_act", "tanh") != "tanh":
+        raise UserError(f"{checkpoint.file}: pooler_act {said['pooler_act']!r} is not known here")
     registers = int(evidence.has(f"{prefix}embeddings.distillation_token"))
     patches = evidence.shape(f"{prefix}embeddings.position_embeddings", 3)[1] - 1 - registers
     config = ViTConfig(
@@ -109,7 +135,7 @@ def _understand(version: str, prefix: str, checkpoint: Checkpoint, hints: Hints)
         num_classes=num_classes,
         registers=registers,
         pooling=pooling,
-        pre_logits=evidence.shape(pooler, 2)[0] if not prefix and evidence.has(pooler) else None,
+        pre_logits=evidence.shape(pooler, 2)[0] if evidence.has(pooler) else None,
         qkv_bias=evidence.has(f"{block}.{_QKV[version][0]}.bias".replace(LAYER, "0")),
         activation=read_activation(evidence, said, "gelu"),
         norm_eps=read_norm_eps(evidence, said, 1e-12),
@@ -123,6 +149,7 @@ def _understand(version: str, prefix: str, checkpoint: Checkpoint, hints: Hints)
         config=config,
         preprocessing=rule,
         class_names=read_class_names(evidence, said, num_classes),
+        multi_label=read_multi_label(evidence, said, num_classes),
         assumed=tuple(evidence.assumed),
     )
 
@@ -170,6 +197,7 @@ HUGGINGFACE = tuple(
         name="huggingface",
         layout=f"version {version}{', DeiT' if prefix == 'deit.' else '' if prefix else ', bare'}",
         signature=_signature(version, prefix),
+        settle=partial(_settle, prefix),
         left_out={
             "the decoder of pretraining": r"decoder\..*",
             "the mask token of pretraining": rf"{prefix}embeddings\.mask_token",
@@ -178,6 +206,7 @@ HUGGINGFACE = tuple(
         rules=partial(_rules, version, prefix),
         objection=partial(_objection, prefix),
         config_json=_config_json,
+        head="classifier" if prefix else "",
         preprocessor_json=preprocessor_json,
     )
     for prefix in ("vit.", "deit.", "")

@@ -4,13 +4,13 @@ Source: transformers 4 and 5, configuration_utils.py and models/*/image_processi
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from vitreous.data.preprocessing import Fit, Interpolation, Preprocessing
 from vitreous.errors import UserError
 from vitreous.model.config import Activation, ViTConfig
-from vitreous.weights.evidence import Evidence, pair
+from vitreous.weights.evidence import IMAGENET_MEAN, IMAGENET_STD, Evidence, pair
 from vitreous.weights.passport import Passport
 
 WORDS = {
@@ -33,6 +33,14 @@ _ACTIVATIONS: dict[str, Activation] = {
 ACTIVATIONS = tuple(_ACTIVATIONS.values())
 """Those that it can say."""
 
+# What models of a type are given where no processor is saved with them: mean, deviation, fit,
+# filter, and the share of the shorter side that is cut out.
+_USUAL: dict[str, tuple[tuple[float, ...], tuple[float, ...], Fit, Interpolation, float]] = {
+    "deit": (IMAGENET_MEAN, IMAGENET_STD, "crop", "bicubic", 0.875),
+    "vit_mae": (IMAGENET_MEAN, IMAGENET_STD, "crop", "bicubic", 0.875),
+    "vit_msn": (IMAGENET_MEAN, IMAGENET_STD, "crop", "bicubic", 0.875),
+}
+
 _FILTERS: dict[int, Interpolation] = {0: "nearest", 2: "bilinear", 3: "bicubic"}
 
 
@@ -42,16 +50,21 @@ def read_activation(evidence: Evidence, said: Mapping[str, Any], usual: str) -> 
     Raises:
         UserError: One that is not here.
     """
-    if not said:
-        evidence.assumed.append(f"activation {_ACTIVATIONS[usual]}")
-    if (name := said.get("hidden_act", usual)) not in _ACTIVATIONS:
+    name = said.get("hidden_act")
+    if name is None and any(word in said for word in WORDS.values()):
+        name = usual  # a config of theirs leaves out what is as usual
+    if name is None:
+        because = "as usual in Hugging Face's models of this kind"
+        asked = evidence.assume("activation", _ACTIVATIONS[usual], because)
+        name = next((theirs for theirs, ours in _ACTIVATIONS.items() if ours == asked), asked)
+    if name not in _ACTIVATIONS:
         raise UserError(f"{evidence.checkpoint.file}: activation {name!r} is not known here")
     return _ACTIVATIONS[name]
 
 
 def read_norm_eps(evidence: Evidence, said: Mapping[str, Any], usual: float) -> float:
     """The layer norms' epsilon; the model's usual one where a config says none."""
-    if not said:
+    if not any(word in said for word in ("layer_norm_eps", *WORDS.values())):
         evidence.assumed.append(f"layer norm epsilon {usual}")
     return float(said.get("layer_norm_eps", usual))
 
@@ -62,15 +75,43 @@ def read_class_names(
     """The names in `id2label`, where they are no placeholders.
 
     Raises:
-        UserError: There are more or fewer than the head's classes.
+        UserError: Its numbers are not those of the head's logits: more, fewer, counted from one,
+            or with gaps.
     """
     names = said.get("id2label") or {}
+    if not names and (back := said.get("label2id")):
+        names = {str(label): name for name, label in back.items()}
     if not names or not num_classes:
         return ()
-    evidence.agree("number of id2label", num_classes, len(names))
-    ordered = tuple(str(names.get(str(label))) for label in range(len(names)))
+    numbers = [str(label) for label in range(num_classes)]
+    if set(names) != set(numbers):
+        evidence.agree("number of id2label", num_classes, len(names))
+        raise UserError(
+            f"{evidence.checkpoint.file}: id2label of its config names {_listed(names)} and the "
+            f"head has {_listed(numbers)}: number the names there as the logits are, from 0"
+        )
+    ordered = tuple(str(names[label]) for label in numbers)
     placeholders = all(name == f"LABEL_{label}" for label, name in enumerate(ordered))
     return () if placeholders else ordered
+
+
+def read_multi_label(evidence: Evidence, said: Mapping[str, Any], num_classes: int) -> bool:
+    """True where each logit is a yes or no by itself: several labels, or a head of one output.
+
+    Raises:
+        UserError: The head gives a number to regress, and no class.
+    """
+    problem = said.get("problem_type")
+    if problem == "regression":
+        raise UserError(
+            f"{evidence.checkpoint.file}: its config says problem_type regression: its head gives "
+            "numbers and no classes, which is not read here"
+        )
+    if num_classes == 1 and problem != "multi_label_classification":
+        evidence.assumed.append(
+            "a head of one output answers yes or no by a sigmoid, as in Hugging Face's pipeline"
+        )
+    return problem == "multi_label_classification" or num_classes == 1
 
 
 def read_preprocessing(
@@ -81,7 +122,7 @@ def read_preprocessing(
     std: tuple[float, ...],
     fit: Fit,
     interpolation: Interpolation,
-    shorter: int | None = None,
+    shorter: float | None = None,
     any_size: bool = False,
 ) -> Preprocessing:
     """The rule in `preprocessor_config.json`; the model's usual one in what it does not say.
@@ -104,6 +145,13 @@ def read_preprocessing(
         UserError: Levels are rescaled by something that is no number over 0.
     """
     said = evidence.checkpoint.preprocessor
+    model_type = evidence.checkpoint.config.get("model_type", "")
+    if not said and (usual := _USUAL.get(model_type)):
+        mean, std, fit, interpolation, fraction = usual
+        shorter = min(config.image_size) / fraction
+    because = ""
+    if "image_mean" not in said and said.get("do_normalize", True):
+        because = "the model's usual: no preprocessor_config.json beside it says another"
     size, cut = said.get("size"), bool(said.get("do_center_crop", fit == "crop" and not said))
     sides = size if isinstance(size, dict) else {}
     edge = sides.get("shortest_edge") or (size if isinstance(size, int) else None)
@@ -119,8 +167,19 @@ def read_preprocessing(
         size=own if any_size else config.image_size,
         fit="crop" if cut or "shortest_edge" in sides else "squash",
         crop_fraction=min(1.0, min(own) / shorter) if cut and shorter else 1.0,
-        interpolation=_FILTERS.get(said.get("resample", -1), interpolation),
+        interpolation=_filter(evidence, said.get("resample"), interpolation),
+        because=because,
     )
+
+
+def _filter(evidence: Evidence, said: Any, usual: Interpolation) -> Interpolation:
+    """Pillow's number of a filter; the usual one, which is noted, in place of one we lack."""
+    return evidence.interpolation(None if said is None else _FILTERS.get(said, f"{said}"), usual)
+
+
+def _listed(names: Iterable[object]) -> str:
+    shown = [str(name) for name in names]
+    return ", ".join(shown[:5]) + (", ..." if len(shown) > 5 else "")
 
 
 def _normalisation(
@@ -150,6 +209,8 @@ def config_json(passport: Passport, **own: Any) -> dict[str, Any]:
     """The fields that every model's config has, and `own`."""
     config, names = passport.architecture, passport.class_names
     assert isinstance(config, ViTConfig)
+    if passport.class_order != "named":
+        names = tuple(f"LABEL_{label}" for label in range(len(names)))
     square = config.image_size[0] == config.image_size[1]
     said = {word: getattr(config, name) for name, word in WORDS.items()}
     said |= {
@@ -159,6 +220,8 @@ def config_json(passport: Passport, **own: Any) -> dict[str, Any]:
         "id2label": {str(label): name for label, name in enumerate(names)},
         "label2id": {name: label for label, name in enumerate(names)},
     }
+    if passport.multi_label:
+        said["problem_type"] = "multi_label_classification"
     theirs = {ours: theirs for theirs, ours in _ACTIVATIONS.items()}
     if config.activation in theirs:
         said["hidden_act"] = theirs[config.activation]

@@ -20,6 +20,7 @@ from vitreous.weights.huggingface_config import (
     preprocessor_json,
     read_activation,
     read_class_names,
+    read_multi_label,
     read_norm_eps,
     read_preprocessing,
 )
@@ -123,6 +124,7 @@ def _understand(version: str, prefix: str, checkpoint: Checkpoint, hints: Hints)
         config=config,
         preprocessing=rule,
         class_names=read_class_names(evidence, said, num_classes),
+        multi_label=read_multi_label(evidence, said, num_classes),
         assumed=tuple(evidence.assumed),
     )
 
@@ -200,6 +202,7 @@ HUGGINGFACE_DINOV2 = tuple(
         rules=partial(_rules, version, prefix),
         objection=partial(_objection, prefix),
         config_json=_config_json,
+        head="classifier",
         preprocessor_json=partial(preprocessor_json, kind="BitImageProcessor"),
     )
     for prefix in _PREFIXES

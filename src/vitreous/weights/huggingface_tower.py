@@ -13,7 +13,14 @@ from typing import Any
 
 from vitreous.model.config import ViTConfig
 from vitreous.weights.evidence import CLIP_MEAN, CLIP_STD, Evidence
-from vitreous.weights.family import ANY, Family, Hints, Reading, first_objection
+from vitreous.weights.family import (
+    ANY,
+    Family,
+    Hints,
+    Reading,
+    first_objection,
+    require_clip_activation,
+)
 from vitreous.weights.huggingface_config import (
     ACTIVATIONS,
     WORDS,
@@ -21,6 +28,7 @@ from vitreous.weights.huggingface_config import (
     preprocessor_json,
     read_activation,
     read_class_names,
+    read_multi_label,
     read_norm_eps,
     read_preprocessing,
 )
@@ -121,8 +129,15 @@ def _understand(
         config=config,
         preprocessing=rule,
         class_names=() if clip else read_class_names(evidence, whole, num_classes),
+        multi_label=not clip and read_multi_label(evidence, whole, num_classes),
         assumed=tuple(evidence.assumed),
     )
+
+
+def _settle(model: str, checkpoint: Checkpoint, hints: Hints) -> Checkpoint:
+    if model == "CLIP" and not checkpoint.config:
+        require_clip_activation(checkpoint, hints)
+    return checkpoint
 
 
 def _objection(model: str, head: str, config: ViTConfig) -> str | None:
@@ -181,11 +196,13 @@ def _tower(model: str, prefix: str, head: str = "") -> Family:
         name="huggingface",
         layout=f"{model}{'' if prefix else ', bare'}{', classifier' if classifies else ''}",
         signature=_signature(model, prefix, head),
+        settle=partial(_settle, model),
         left_out=left_out,
         understand=partial(_understand, model, prefix, head),
         rules=partial(_rules, prefix, head),
         objection=partial(_objection, model, head),
         config_json=partial(_config_json, model),
+        head="classifier" if classifies else "",
         preprocessor_json=partial(
             preprocessor_json,
             kind="CLIPImageProcessor" if model == "CLIP" else "SiglipImageProcessor",

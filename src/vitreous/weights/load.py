@@ -15,7 +15,7 @@ from vitreous.weights.adapt import adapt
 from vitreous.weights.family import Hints
 from vitreous.weights.fetch import PREFIX, fetch
 from vitreous.weights.foreign import foreign_passport, load_foreign
-from vitreous.weights.passport import Passport, check_canary
+from vitreous.weights.passport import Passport, check_canary, passport_of, with_class_order
 from vitreous.weights.read import Checkpoint, check_finite, open_checkpoint
 
 _OWN = "vitreous"  # the key of the passport in a safetensors header
@@ -32,6 +32,12 @@ def load(
     patch: int | None = None,
     channels: int | None = None,
     heads: int | None = None,
+    activation: str | None = None,
+    pooling: str | None = None,
+    normalisation: str | None = None,
+    architecture: str | None = None,
+    wrapper: str | None = None,
+    class_order: str | None = None,
 ) -> Classifier:
     """A model, ready to use, with its `passport`.
 
@@ -51,7 +57,21 @@ def load(
         resample: The rule of resampling; the family's own where not given.
         patch: A new patch side; the patch kernel is resized by its pseudo-inverse.
         channels: A new number of channels.
-        heads: Attention heads, where nothing in the file says them.
+        heads: Attention heads, where nothing in the file says them. This option and those that
+            follow answer what tensors cannot show and no config beside them says; one that
+            contradicts the file is refused. What was taken for granted instead stands in the
+            passport's `assumptions`.
+        activation: `gelu`, `gelu_tanh`, `quick_gelu` or `relu`.
+        pooling: What the head reads: `token`, `mean` or `map`; of a model of Hugging Face's with a
+            pooler and a classifier also `pooler`.
+        normalisation: `half`, `imagenet`, `clip` or `none`: mean and deviation of the images.
+        architecture: The name that a config would give: timm's, such as `deit3_small_patch16_224`,
+            or Hugging Face's `model_type`.
+        wrapper: Which weights, where a file has several: the key that they lie under, such as
+            `state_dict_ema`, or what stands before their names, such as `ema_model`.
+        class_order: The order of the logits of a model without class names whose classes are
+            numbers: `number` (2 before 10), or `text` (10 before 2), in which training libraries
+            sort folders.
 
     Returns:
         The model in inference mode, float32, on the CPU. Where there is no GPU this process keeps
@@ -62,12 +82,23 @@ def load(
             tensors that are missing, left over or not finite; weights that do not fit the
             architecture they claim; a canary that fails.
     """
-    checkpoint = open_checkpoint(_local(path))
+    checkpoint = open_checkpoint(_local(path), wrapper)
+    size = (image_size, image_size) if isinstance(image_size, int) else image_size
+    answers = {
+        "heads": heads,
+        "activation": activation,
+        "pooling": pooling,
+        "normalisation": normalisation,
+        "architecture": architecture,
+    }
     if _OWN in checkpoint.metadata:
         model = _load_own(checkpoint)
+        _refuse_answers(model, checkpoint, answers | {"wrapper": wrapper})
     else:
-        size = (image_size, image_size) if isinstance(image_size, int) else image_size
-        model = load_foreign(checkpoint, Hints(image_size=size, heads=heads))
+        hints = Hints(image_size=size, **answers)
+        model = load_foreign(checkpoint, hints, wrapper=wrapper)
+    if class_order is not None:
+        model.passport = with_class_order(passport_of(model), class_order)
     changes: dict[str, Any] = {
         "num_classes": num_classes,
         "class_names": class_names or None,
@@ -86,6 +117,16 @@ def load(
 
 def _local(path: str | Path) -> Path:
     return fetch(str(path)) if str(path).startswith(PREFIX) else Path(path)
+
+
+def _refuse_answers(model: Classifier, checkpoint: Checkpoint, answers: dict[str, Any]) -> None:
+    """Refuse words about a file that says all of it itself, unless they are what it says."""
+    for option, answer in answers.items():
+        if answer is not None and answer != getattr(model.config, option, None):
+            raise UserError(
+                f"{checkpoint.file} has a passport, which says all of this model: leave "
+                f"{option}={answer!r} out"
+            )
 
 
 def _load_own(checkpoint: Checkpoint) -> Classifier:

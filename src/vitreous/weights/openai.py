@@ -1,8 +1,9 @@
 """CLIP's image tower as OpenAI wrote it, and OpenCLIP after it.
 
 The projection into the space shared with text is the head, kept as (D, K). Its activation is
-nowhere in the tensors: OpenAI's own is quick_gelu, OpenCLIP's usually the exact GELU; a config
-beside the file says it, as OpenCLIP's or as Hugging Face's. OpenCLIP resamples positions with
+nowhere in the tensors: OpenAI's own is quick_gelu, OpenCLIP's usually the exact GELU. A config
+beside the file says it, as OpenCLIP's or as Hugging Face's; OpenAI's files are told by the sizes
+that they hold; otherwise it is asked for. OpenCLIP resamples positions with
 antialiasing.
 
 Source: openai/CLIP, clip/model.py; mlfoundations/open_clip, open_clip/transformer.py, model.py.
@@ -10,9 +11,17 @@ Source: openai/CLIP, clip/model.py; mlfoundations/open_clip, open_clip/transform
 
 from typing import Any
 
+from vitreous.errors import UserError
 from vitreous.model.config import Activation, ViTConfig
-from vitreous.weights.evidence import CLIP_MEAN, CLIP_STD, Evidence, interpolation
-from vitreous.weights.family import ANY, Family, Hints, Reading, first_objection
+from vitreous.weights.evidence import CLIP_MEAN, CLIP_STD, Evidence
+from vitreous.weights.family import (
+    ANY,
+    Family,
+    Hints,
+    Reading,
+    first_objection,
+    require_clip_activation,
+)
 from vitreous.weights.passport import Passport
 from vitreous.weights.read import Checkpoint
 from vitreous.weights.rule import LAYER, TRANSPOSE, Rule, each_layer
@@ -48,13 +57,30 @@ def _rules(config: ViTConfig) -> list[Rule]:
 
 
 def _activation(evidence: Evidence, said: dict[str, Any]) -> Activation:
+    """Said by a config of OpenCLIP's or Hugging Face's, or else OpenAI's own."""
     tower = said.get("vision_config") or {}
     if "hidden_act" in tower:
         return "quick_gelu" if tower["hidden_act"] == "quick_gelu" else "gelu"
     if "model_cfg" in said:
         return "quick_gelu" if said["model_cfg"].get("quick_gelu") else "gelu"
-    evidence.assumed.append("activation quick_gelu, which is OpenAI's own")
-    return "quick_gelu"
+    asked = evidence.hints.activation or "quick_gelu"
+    if asked not in ("quick_gelu", "gelu"):
+        raise UserError(f"{evidence.checkpoint.file}: activation {asked!r} is not known here")
+    return "quick_gelu" if asked == "quick_gelu" else "gelu"
+
+
+def _settle(checkpoint: Checkpoint, hints: Hints) -> Checkpoint:
+    """Tell OpenAI's own files, which hold their sizes, from OpenCLIP's.
+
+    Raises:
+        UserError: It can be either, and nobody says the activation.
+    """
+    said = checkpoint.config
+    if "model_cfg" in said or "hidden_act" in (said.get("vision_config") or {}):
+        return checkpoint
+    if "input_resolution" not in checkpoint.shapes:
+        require_clip_activation(checkpoint, hints)
+    return checkpoint
 
 
 def _understand(checkpoint: Checkpoint, hints: Hints) -> Reading:
@@ -88,8 +114,9 @@ def _understand(checkpoint: Checkpoint, hints: Hints) -> Reading:
         config,
         tuple(trained.get("mean", CLIP_MEAN)),
         tuple(trained.get("std", CLIP_STD)),
+        because="" if "mean" in trained else "CLIP's own",
         fit="squash" if trained.get("resize_mode") == "squash" else "crop",
-        interpolation=interpolation(trained.get("interpolation")),
+        interpolation=evidence.interpolation(trained.get("interpolation")),
     )
     return Reading(config=config, preprocessing=rule, assumed=tuple(evidence.assumed))
 
@@ -143,6 +170,7 @@ OPENAI = Family(
         r"|text_projection|logit_(scale|bias)",
         "sizes": r"input_resolution|context_length|vocab_size",
     },
+    settle=_settle,
     understand=_understand,
     rules=_rules,
     objection=_objection,

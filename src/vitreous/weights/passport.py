@@ -1,8 +1,8 @@
 """The passport: what a weights file says of itself, and the canary that keeps it honest."""
 
 import json
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal, get_args
 
 import torch
 from jaxtyping import Float, UInt8
@@ -20,6 +20,9 @@ from vitreous.model.kind import config_from_dict
 _CANARY_TOLERANCE = 1e-3
 _FEATURES_KEPT = 8
 
+ClassOrder = Literal["named", "unknown", "number", "text"]
+"""How the logits are called: see `Passport.class_order`."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Passport:
@@ -29,6 +32,12 @@ class Passport:
         architecture: The model's config.
         preprocessing: From pixels to the model's input.
         class_names: In the order of the logits; empty for a model without a head.
+        class_order: `named`: the names are the classes' own. Otherwise nobody gave names and they
+            are the numbers of the logits: in the order of the classes' numbers (`number`: 0, 1, 2,
+            ..., 10), in the order of their text as training libraries sort folders (`text`: 0, 1,
+            10, 2), or in an order that nobody said (`unknown`).
+        assumptions: What neither the tensors nor a config said and had to be taken for granted, and
+            what was left out of the file, one line each. Empty for a model trained here.
         origin: Where the weights come from (file, family, SHA-256, or the training run).
         multi_label: Whether an image may have several classes: each logit is then a yes or no of
             its own, by a sigmoid.
@@ -42,6 +51,8 @@ class Passport:
     architecture: ModelConfig
     preprocessing: Preprocessing
     class_names: tuple[str, ...] = ()
+    class_order: ClassOrder = "named"
+    assumptions: tuple[str, ...] = ()
     origin: dict[str, Any] = field(default_factory=dict)
     multi_label: bool = False
     licence: str | None = None
@@ -51,6 +62,11 @@ class Passport:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "class_names", tuple(self.class_names))
+        object.__setattr__(self, "assumptions", tuple(map(str, self.assumptions)))
+        if self.class_order not in get_args(ClassOrder):
+            raise UserError(
+                f"class_order is {self.class_order!r}: choose {', '.join(get_args(ClassOrder))}"
+            )
         object.__setattr__(self, "origin", dict(self.origin))
         for name in ("canary", "canary_features"):
             object.__setattr__(self, name, tuple(map(float, getattr(self, name))))
@@ -153,4 +169,27 @@ def passport_of(model: Classifier) -> Passport:
             size=config.image_size, channels=config.channels, mean=half, std=half
         ),
         class_names=tuple(str(label) for label in range(config.num_classes)),
+        class_order="unknown",
+    )
+
+
+def with_class_order(passport: Passport, order: str) -> Passport:
+    """The passport of a model without class names, with the order of its logits said.
+
+    Args:
+        passport: Of the model.
+        order: `number` or `text`: see `Passport.class_order`.
+
+    Raises:
+        UserError: Another word, or a model that has names.
+    """
+    where = passport.origin.get("file", "this model")
+    if order not in ("number", "text"):
+        raise UserError(f"class_order is {order!r}: choose number or text")
+    if passport.class_order == "named":
+        raise UserError(f"{where} has names of its classes or no head: leave class_order out")
+    return replace(
+        passport,
+        class_order=order,
+        assumptions=tuple(line for line in passport.assumptions if "class_order=" not in line),
     )

@@ -1,35 +1,49 @@
 """Bytes on disk to named tensors: `.npz`, `.safetensors` and `.pth`, told apart by content.
 
-Tensors are read or mapped one by one, when asked for; a model in several `.safetensors` is opened
-by its index. Nothing that needs code is read:
-
-* `.npz`: arrays only, never objects.
-* `.pth`, `.pt`, `.bin`: `torch.load(weights_only=True)`, whose unpickler builds tensors and plain
-  containers and refuses every other name. This is the one place of the package that calls it, since
-  these checkpoints exist in no other form. `argparse.Namespace`, a bare record that DeiT and MAE
-  keep beside their weights, is let through.
+Tensors are read or mapped one by one, when asked for; a model in several `.safetensors` or `.bin`
+is opened by its index. Nothing that needs code is read: `.npz` holds arrays only, never objects,
+and for PyTorch's files see `pickled`.
 """
 
-import argparse
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from vitreous.errors import UserError
 from vitreous.weights.npz import NpzArchive, is_npz
+from vitreous.weights.pickled import read_pickled
 
-_WRAPPERS = ("model", "state_dict", "model_state_dict", "teacher", "student", "net")
 _WRAPPED_NAMES = ("module.", "backbone.", "model.", "_orig_mod.", "params/", "opt/target/")
+_WRAPPED_NAMES += ("_fsdp_wrapped_module.", "_forward_module.", "timm_model.")
 _PARTS = ("backbone.", "img/")  # the image model's names, where something else stands beside it
 _INDEX = ".index.json"
+_ENDINGS = (".safetensors", ".npz", ".pth", ".pt")
+# What training libraries keep beside the weights.
+_BESIDE = re.compile(r"training_args|optimizer|scheduler|scaler|rng_state|random_states|sampler")
+# Files of other libraries and programs, by the end of their name, and how to make one of them ours.
+_TRANSFORMERS = "where transformers 4 is, load it by from_pretrained(FOLDER, {}=True) and save it"
+_FOREIGN = {
+    ".msgpack": ("Flax's", _TRANSFORMERS.format("from_flax")),
+    ".msgpack.index.json": ("Flax's", _TRANSFORMERS.format("from_flax")),
+    ".h5": ("TensorFlow's", _TRANSFORMERS.format("from_tf")),
+    ".h5.index.json": ("TensorFlow's", _TRANSFORMERS.format("from_tf")),
+    ".keras": ("Keras's", "where it was made, write its weights as .npz or .safetensors"),
+    "saved_model.pb": ("TensorFlow's", "where it was made, write its weights as .safetensors"),
+    ".ckpt.index": ("TensorFlow's", "where transformers 4 is, load it with from_tf=True, save it"),
+    ".onnx": ("ONNX, a program", "give the checkpoint that it was exported from"),
+    ".tflite": ("TensorFlow Lite, a program", "give the checkpoint that it was made from"),
+    "openvino_model.xml": ("OpenVINO's", "give the checkpoint that it was exported from"),
+    ".ot": ("Rust's tch", "give the model.safetensors that it was made from"),
+    ".gguf": ("GGUF, quantised", "give the checkpoint that it was made from"),
+}
 
 
 @dataclass(frozen=True)
@@ -40,13 +54,16 @@ class Checkpoint:
         file: Where they are.
         shapes: Of each tensor, by name; known without reading it.
         read: Gives one tensor.
-        config: The JSON beside the file, empty where there is none.
+        config: The JSON beside the file, or what a training script says inside; else empty.
         preprocessor: Hugging Face's `preprocessor_config.json`, the same.
         metadata: Of a safetensors header.
         lasting: Whether a tensor stays as it is when the same thread reads the next one.
         wrapper: The key of a `.pth` under which the weights lay, where they did.
         pickled: Whether the file is a `.pth`.
         shards: The files of a model in several, which `file` is the index of.
+        chosen: In words, which of several weights in one place these are.
+        prefix: Of the image model's names in a wrapper's state dict, which were taken off.
+        outside: Shapes of what stands there without the prefix, by its whole name.
     """
 
     file: Path
@@ -59,6 +76,9 @@ class Checkpoint:
     wrapper: str | None = None
     pickled: bool = False
     shards: tuple[Path, ...] = ()
+    chosen: tuple[str, ...] = ()
+    prefix: str = ""
+    outside: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     def tensor(self, name: str) -> Tensor:
         """One tensor in float32.
@@ -86,8 +106,12 @@ def check_finite(tensor: Tensor, name: str, file: Path) -> None:
         raise UserError(f"{file}: tensor {name} holds numbers that are not finite")
 
 
-def open_checkpoint(path: Path) -> Checkpoint:
+def open_checkpoint(path: Path, wrapper: str | None = None) -> Checkpoint:
     """Open a file by its content, or the model in a folder, with the JSON beside it.
+
+    Args:
+        path: Of the file or folder.
+        wrapper: The key of a `.pth` under which the weights are; the usual one where not given.
 
     Raises:
         UserError: No such file, none or several in the folder, one that is damaged or may not be
@@ -103,7 +127,16 @@ def open_checkpoint(path: Path) -> Checkpoint:
         beside = _json(file.with_name("preprocessor_config.json"))
         if not beside:
             beside = _json(file.with_name("processor_config.json")).get("image_processor") or {}
-        return replace(_open(file), config=config, preprocessor=beside)
+        opened = _open(file, wrapper)
+        chosen = opened.chosen + tuple(_second_models(file))
+        return replace(opened, config=config or opened.config, preprocessor=beside, chosen=chosen)
+
+
+def _second_models(file: Path) -> Iterator[str]:
+    """What accelerate and diffusers write beside the first model: a second one, often its EMA."""
+    for other in (f"{file.stem}_1{file.suffix}", f"{file.stem}_ema{file.suffix}"):
+        if file.with_name(other).is_file():
+            yield f"took the weights in {file.name}; others stand beside it in {other}"
 
 
 @contextmanager
@@ -115,7 +148,10 @@ def _refused_in_one_line(path: Path) -> Iterator[None]:
         raise UserError(f"cannot read {file}: {reason}: make it readable") from fault
 
 
-def _open(file: Path) -> Checkpoint:
+def _open(file: Path, wrapper: str | None = None) -> Checkpoint:
+    if (found := _foreign(file.name)) is not None:
+        what, fix = found
+        raise UserError(f"{file} is {what}, which is not read here: {fix}")
     if file.name.endswith(_INDEX):
         return _open_shards(file)
     with file.open("rb") as stream:
@@ -124,8 +160,9 @@ def _open(file: Path) -> Checkpoint:
         return _open_safetensors(file)
     if head.startswith(b"PK") and is_npz(file):
         return _open_npz(file)
-    if head.startswith((b"PK", b"\x80")):
-        return _open_torch(file, mapped=head.startswith(b"PK"))
+    # The length in front of a safetensors header may begin as a pickle does.
+    if head.startswith((b"PK", b"\x80")) and len(head) > 8:
+        return _open_torch(file, mapped=head.startswith(b"PK"), wrapper=wrapper)
     raise UserError(f"{file} is no safetensors file, or a damaged one, nor an .npz or .pth")
 
 
@@ -139,18 +176,38 @@ def weights_file(path: Path) -> Path:
         if not path.is_file():
             raise UserError(f"no such model: {path}: give a run folder or a file of weights")
         return path
-    for name in ("model.safetensors", f"model.safetensors{_INDEX}", "pytorch_model.bin"):
-        if (path / name).is_file():
-            return path / name
-    endings = (".safetensors", ".npz", ".pth", ".pt")
-    found = sorted(file.name for file in path.iterdir() if file.name.endswith(endings))
+    for name in ("model.safetensors", "pytorch_model.bin"):
+        for usual in (name, f"{name}{_INDEX}"):
+            if (path / usual).is_file():
+                return path / usual
+    present = sorted(file.name for file in path.iterdir() if not _BESIDE.match(file.name))
+    found = [name for name in present if name.endswith(_ENDINGS)]
+    if not found:
+        found = [name for name in present if name.endswith((".bin", ".ckpt"))]
     if len(found) == 1:
         return path / found[0]
     if found:
         raise UserError(f"{path} holds {', '.join(found[:5])}: give one of them")
-    unfinished = (path / "config.json").is_file()
-    fix = "finish it with vitreous train --resume" if unfinished else "give a run folder"
-    raise UserError(f"{path} holds no model.safetensors: {fix}")
+    raise UserError(f"{path} holds no model.safetensors: {_missing_fix(path, present)}")
+
+
+def _missing_fix(path: Path, present: list[str]) -> str:
+    """What to do about a folder without weights: of a run, of another library, or of nothing."""
+    for name in present:
+        if (found := _foreign(name)) is not None:
+            what, fix = found
+            return f"its {name} is {what}, which is not read here: {fix}"
+    if "config.json" not in present:
+        return "give a run folder"
+    said = _json(path / "config.json")
+    if {"model_type", "architectures", "architecture"} & set(said):
+        return "its config.json stands alone: fetch the weights too"
+    return "finish it with vitreous train --resume"
+
+
+def _foreign(name: str) -> tuple[str, str] | None:
+    """Whose file this is and how to make it ours, where it is another library's or program's."""
+    return next((what for ending, what in _FOREIGN.items() if name.endswith(ending)), None)
 
 
 def _json(*candidates: Path) -> dict[str, Any]:
@@ -185,7 +242,7 @@ def _open_shards(index: Path) -> Checkpoint:
     for name in sorted(set(places.values())):
         if Path(name).name != name or not index.with_name(name).is_file():
             raise UserError(f"{index} names {name}, which is not in its folder: fetch it too")
-        opened[name] = _open_safetensors(index.with_name(name))
+        opened[name] = _open_shard(index.with_name(name))
     held = {tensor: name for name, shard in opened.items() for tensor in shard.shapes}
     if held != places:
         wrong = min({tensor for tensor, _ in held.items() ^ places.items()})
@@ -196,6 +253,17 @@ def _open_shards(index: Path) -> Checkpoint:
         lambda tensor: opened[places[tensor]].read(tensor),
         shards=tuple(shard.file for shard in opened.values()),
     )
+
+
+def _open_shard(file: Path) -> Checkpoint:
+    """One of several files: `.safetensors`, or a `.bin` with a bare state dict."""
+    if file.suffix == ".safetensors":
+        return _open_safetensors(file)
+    with file.open("rb") as stream:
+        mapped = stream.read(2) == b"PK"
+    tensors = read_pickled(file, mapped=mapped).tensors
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    return Checkpoint(file, shapes, tensors.__getitem__, pickled=True)
 
 
 def _open_npz(file: Path) -> Checkpoint:
@@ -209,35 +277,18 @@ def _open_npz(file: Path) -> Checkpoint:
     )
 
 
-def _open_torch(file: Path, *, mapped: bool) -> Checkpoint:
-    try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            content = torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
-    except Exception as error:  # torch raises many kinds on damaged files
-        if type(error).__name__ == "UnpicklingError" and "weights_only" in str(error).lower():
-            raise UserError(
-                f"{file} would run code when read, so it was not: where it was made, save only "
-                "model.state_dict()"
-            ) from error
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{file} is a damaged or truncated PyTorch file: {reason}") from error
-    tensors, wrapper = _unwrapped(content, file)
-    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    return Checkpoint(file, shapes, tensors.__getitem__, wrapper=wrapper, pickled=True)
-
-
-def _unwrapped(content: Any, file: Path) -> tuple[Mapping[str, Tensor], str | None]:
-    """The state dict, out of the wrappings that training scripts put around it."""
-    wrapper = None
-    if isinstance(content, Mapping):
-        wrapper = next((key for key in _WRAPPERS if isinstance(content.get(key), Mapping)), None)
-        content = content[wrapper] if wrapper else content
-    if not isinstance(content, Mapping) or not content:
-        raise UserError(f"{file} holds a {type(content).__name__}, not a state dict")
-    for name, value in content.items():
-        if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise UserError(f"{file}: {name} is a {type(value).__name__}, not a tensor")
-    return {bare: content[name] for bare, name in _bare_names(content).items()}, wrapper
+def _open_torch(file: Path, *, mapped: bool, wrapper: str | None) -> Checkpoint:
+    found = read_pickled(file, mapped=mapped, wrapper=wrapper)
+    full = _bare_names(found.tensors)
+    return Checkpoint(
+        file,
+        {bare: tuple(found.tensors[name].shape) for bare, name in full.items()},
+        lambda bare: found.tensors[full[bare]],
+        config=found.config,
+        wrapper=found.wrapper,
+        pickled=True,
+        chosen=found.chosen,
+    )
 
 
 def _bare_names(names: Iterable[str]) -> dict[str, str]:

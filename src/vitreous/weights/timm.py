@@ -3,22 +3,24 @@
 Prefix tokens stand as [class token, registers]. Where the position table has rows for them, it is
 added after they are put in front; where it has the patches' alone (`no_embed_class`), before. With
 the norm after the pool (`fc_norm`) there is no other final norm. A published config names the
-model and little else, so the activation is told from the name.
+model and little else, so activation and epsilon are told from the name (`timm_names`).
 
 Source: timm 1.0, models/vision_transformer.py, models/deit.py, layers/attention_pool.py.
 """
 
 import math
-import re
 from typing import Any
 
+from vitreous.data.preprocessing import Preprocessing
 from vitreous.errors import UserError
 from vitreous.model.config import Activation, Dialect, FinalNorm, Pooling, ViTConfig
-from vitreous.weights.evidence import Evidence, interpolation, pair
+from vitreous.weights.evidence import CLIP_MEAN, CLIP_STD, Evidence, pair
 from vitreous.weights.family import ANY, Family, Hints, Reading, first_objection
 from vitreous.weights.passport import Passport
 from vitreous.weights.read import Checkpoint
 from vitreous.weights.rule import LAYER, Rule, each_layer, leading
+from vitreous.weights.timm_names import timm_defaults
+from vitreous.weights.timm_readings import refuse_unread_arguments, settle
 
 _ACTIVATIONS: dict[str, Activation] = {
     "gelu": "gelu",
@@ -26,10 +28,6 @@ _ACTIVATIONS: dict[str, Activation] = {
     "quick_gelu": "quick_gelu",
     "relu": "relu",
 }
-# SigLIP's models that timm gives the tanh approximation; the others have the exact GELU there.
-_TANH = re.compile(
-    r"vit_(base_patch32|so400m_patch16|giantopt_patch16)_siglip.*|vit_large_patch16_siglip.*_512"
-)
 _POOLINGS: dict[str, Pooling] = {"token": "token", "avg": "mean", "map": "map"}
 _WORDS = {
     "patch": "patch_size",
@@ -109,6 +107,7 @@ def timm_config(evidence: Evidence, resample: Dialect = "timm") -> ViTConfig:
     checkpoint = evidence.checkpoint
     said = checkpoint.config
     model = said | said.get("model_args", {})
+    refuse_unread_arguments(checkpoint, said.get("model_args", {}))
     gated = (
         evidence.shape("blocks.0.mlp.fc1.weight", 2)[0]
         == 2 * (evidence.shape("blocks.0.mlp.fc2.weight", 2)[1])
@@ -141,64 +140,111 @@ def timm_config(evidence: Evidence, resample: Dialect = "timm") -> ViTConfig:
         class_token=class_token,
         registers=registers,
         prefix_positions=prefix_positions,
-        pooling=_pooling(evidence, model.get("global_pool"), class_token, final_norm),
+        pooling=_pooling(evidence, model, class_token, final_norm),
         final_norm=final_norm,
         patch_bias=evidence.has("patch_embed.proj.bias"),
         embedding_norm=embedding_norm,
         layer_scale=1e-5 if evidence.has("blocks.0.ls1.gamma") else None,
         qkv_bias=evidence.has("blocks.0.attn.qkv.bias"),
-        activation="swiglu" if gated else _activation(evidence, model),
-        norm_eps=1e-5 if embedding_norm else 1e-6,
+        activation=_gate(evidence, model) if gated else _activation(evidence, model),
+        norm_eps=_norm_eps(evidence, model, embedding_norm),
         resample=resample,
     )
 
 
 def _pooling(
-    evidence: Evidence, said: str | None, class_token: bool, final_norm: FinalNorm
+    evidence: Evidence, model: dict[str, Any], class_token: bool, final_norm: FinalNorm
 ) -> Pooling:
+    """Said, or told by what is there; without a name of timm's another pooling is possible."""
     if evidence.has("dist_token") and evidence.has("head_dist.weight"):
         return "distilled"
-    if said is None:
-        said = "token" if class_token and final_norm == "tokens" else "avg"
-        said = "map" if evidence.has("attn_pool.latent") else said
+    if evidence.has("attn_pool.latent"):
+        usual, others = "map", "its patches alone are read"
+    elif class_token and final_norm == "tokens":
+        usual, others = "token", "the mean of the patches has the same tensors"
+    else:
+        usual, others = "avg", "the largest of the patches has the same tensors"
+    said = model.get("global_pool")
+    if said is None and "architecture" not in model and evidence.has("head.weight"):
+        pooling = evidence.assume("pooling", _POOLINGS[usual], f"as timm's usual; {others}")
+        said = {ours: theirs for theirs, ours in _POOLINGS.items()}.get(pooling, pooling)
+    said = usual if said is None else said
     if said not in _POOLINGS:
         raise UserError(f"{evidence.checkpoint.file}: pooling {said!r} of timm is not known here")
     return _POOLINGS[said]
 
 
 def _activation(evidence: Evidence, model: dict[str, Any]) -> Activation:
-    name = str(model.get("architecture", ""))
-    usual = "quick_gelu" if "quickgelu" in name else "gelu"
-    usual = "gelu_tanh" if _TANH.fullmatch(name) else usual
-    said = model.get("act_layer") or usual
+    said = model.get("act_layer")
+    if said is None and "architecture" in model:
+        return timm_defaults(str(model["architecture"])).activation
+    if said is None:
+        pooled = evidence.has("attn_pool.latent")
+        because = "timm's usual" + ("; some of SigLIP's have gelu_tanh" if pooled else "")
+        said = evidence.assume("activation", "gelu", because)
     if said not in _ACTIVATIONS:
         raise UserError(f"{evidence.checkpoint.file}: activation {said!r} is not known here")
     return _ACTIVATIONS[said]
 
 
+def _gate(evidence: Evidence, model: dict[str, Any]) -> Activation:
+    if "architecture" not in model:
+        evidence.assumed.append("a gated MLP of SiLU with the gate first, as DINOv2's")
+    return "swiglu"
+
+
+def _norm_eps(evidence: Evidence, model: dict[str, Any], embedding_norm: bool) -> float:
+    if "architecture" in model:
+        return timm_defaults(str(model["architecture"])).norm_eps
+    usual = 1e-5 if embedding_norm else 1e-6
+    evidence.assumed.append(f"layer norm epsilon {usual:g}, timm's usual of such models")
+    return usual
+
+
 def _understand(checkpoint: Checkpoint, hints: Hints) -> Reading:
     evidence = Evidence(checkpoint, hints)
-    config = timm_config(evidence)
     said = checkpoint.config
+    config = timm_config(evidence)
+    rule = timm_preprocessing(evidence, config, said)
     trained = said.get("pretrained_cfg", {})
-    # AugReg's and Google's own weights want [-1, 1].
-    half = (0.5, 0.5, 0.5)
-    if "mean" not in trained and config.channels == 3:
-        evidence.assumed.append(f"normalisation by mean {half} and deviation {half}")
-    rule = evidence.preprocessing(
-        config,
-        tuple(trained.get("mean", half)),
-        tuple(trained.get("std", half)),
-        fit="squash" if trained.get("crop_mode") == "squash" else "crop",
-        crop_fraction=trained.get("crop_pct", 0.9),
-        interpolation=interpolation(trained.get("interpolation")),
-    )
     names = tuple(map(str, said.get("label_names") or trained.get("label_names") or ()))
     return Reading(
         config=config,
         preprocessing=rule,
         class_names=names if len(names) == config.num_classes else (),
         assumed=tuple(evidence.assumed),
+    )
+
+
+def timm_preprocessing(
+    evidence: Evidence, config: ViTConfig, said: dict[str, Any]
+) -> Preprocessing:
+    """What a config of timm's says of the images, and in what it says nothing its name's usual.
+
+    Args:
+        evidence: Of the checkpoint.
+        config: The architecture.
+        said: timm's `config.json`; may be empty.
+    """
+    trained = said.get("pretrained_cfg", {})
+    # AugReg's and Google's own weights want [-1, 1]; a norm in front is CLIP's.
+    half = (0.5, 0.5, 0.5)
+    usual: dict[str, Any] = {"mean": half, "std": half, "crop_fraction": 0.9}
+    because = "timm's usual"
+    if "architecture" in said:
+        usual = timm_defaults(str(said["architecture"])).preprocessing
+        because = f"timm's usual of {said['architecture']}"
+    elif config.embedding_norm:
+        usual = {"mean": CLIP_MEAN, "std": CLIP_STD, "crop_fraction": 1.0}
+        because = "CLIP's, whose tensors these are"
+    return evidence.preprocessing(
+        config,
+        tuple(trained.get("mean", usual["mean"])),
+        tuple(trained.get("std", usual["std"])),
+        because="" if "mean" in trained else because,
+        fit="squash" if trained.get("crop_mode") == "squash" else "crop",
+        crop_fraction=trained.get("crop_pct", usual["crop_fraction"]),
+        interpolation=evidence.interpolation(trained.get("interpolation")),
     )
 
 
@@ -301,8 +347,10 @@ TIMM = Family(
         "blocks.0.attn.qkv.weight",
         "blocks.0.mlp.fc1.weight",
     ),
+    settle=settle,
     understand=_understand,
     rules=timm_rules,
     objection=_objection,
     config_json=_config_json,
+    head="head",
 )

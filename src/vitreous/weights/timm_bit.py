@@ -9,7 +9,7 @@ from typing import Any
 
 from vitreous.model.bit_config import BiTConfig
 from vitreous.model.variants import BIT_UNITS
-from vitreous.weights.evidence import Evidence, interpolation, pair
+from vitreous.weights.evidence import Evidence, pair
 from vitreous.weights.family import Family, Hints, Reading
 from vitreous.weights.google_bit import ResNetLayout, resnet_objection
 from vitreous.weights.passport import Passport
@@ -45,9 +45,10 @@ def _understand(checkpoint: Checkpoint, hints: Hints) -> Reading:
         config,
         tuple(trained.get("mean", half)),
         tuple(trained.get("std", half)),
+        because="" if "mean" in trained else "as BiT's own weights want it",
         fit="squash" if trained.get("crop_mode") == "squash" else "crop",
         crop_fraction=trained.get("crop_pct", 1.0),
-        interpolation=interpolation(trained.get("interpolation", "bilinear")),
+        interpolation=evidence.interpolation(trained.get("interpolation"), "bilinear"),
     )
     names = tuple(map(str, said.get("label_names") or trained.get("label_names") or ()))
     return Reading(

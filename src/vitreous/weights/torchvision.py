@@ -81,7 +81,12 @@ def _understand(layout: str, checkpoint: Checkpoint, hints: Hints) -> Reading:
         resample="torchvision",
     )
     rule = evidence.preprocessing(
-        config, IMAGENET_MEAN, IMAGENET_STD, crop_fraction=0.875, interpolation="bilinear"
+        config,
+        IMAGENET_MEAN,
+        IMAGENET_STD,
+        because="as torchvision's first weights want it",
+        crop_fraction=0.875,
+        interpolation="bilinear",
     )
     return Reading(config=config, preprocessing=rule, assumed=tuple(evidence.assumed))
 
@@ -121,6 +126,7 @@ TORCHVISION = tuple(
         rules=partial(_rules, layout),
         objection=_objection,
         config_json=_config_json,
+        head="heads.head",
     )
     for layout in _MLP
 )

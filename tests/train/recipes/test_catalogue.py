@@ -252,6 +252,25 @@ def test_five_flowers_fall_to_a_hundredth():
     assert rate * end == pytest.approx(1e-5)
 
 
+def test_five_flowers_is_the_public_script():
+    trained = (variant_config("ViT-B/16", pre_logits=768), Preprocessing(size=(224, 224)))
+    config = made("five-flowers", 2936, weights="w", trained=trained)
+    optimizer = config.optimizer
+    assert (optimizer.name, optimizer.momentum, optimizer.weight_decay) == ("sgd", 0.9, 5e-5)
+    assert optimizer.clip == 0
+    assert config.tuning.train == "head"
+    assert (config.augmentation.crop_area, config.augmentation.flip) == ((0.08, 1.0), 0.5)
+    rule = config.preprocessing
+    assert (rule.fit, rule.size, rule.crop_fraction) == ("crop", (224, 224), 224 / 256)
+    assert rule.mean == rule.std == (0.5, 0.5, 0.5)
+    scratch = made("five-flowers", 2936, model="ViT-B/16")
+    assert scratch.tuning.train == "all"
+    assert scratch.preprocessing == rule
+    larger = (variant_config("ViT-B/16", image_size=(384, 384)), Preprocessing(size=(384, 384)))
+    config = made("five-flowers", 2936, weights="w", trained=larger)
+    assert config.model.image_size == config.preprocessing.size == (224, 224)
+
+
 def test_mae_decays_by_layer_and_deit3_scales_its_branches():
     trained = (variant_config("ViT-L/16"), Preprocessing(size=(224, 224)))
     config = made("mae-finetune", weights="w", trained=trained)

@@ -7,7 +7,7 @@ import pytest
 
 import vitreous
 from vitreous.errors import UserError
-from vitreous.experiments.subject import checkpoints, digest_of
+from vitreous.experiments.checkpoints import checkpoints, digest_of
 from vitreous.weights.convert import convert
 
 

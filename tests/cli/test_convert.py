@@ -33,5 +33,20 @@ def test_mistakes_are_one_line(golden: Path, tmp_path: Path, capsys) -> None:
         assert main(["convert", *arguments]) == 2
         error = capsys.readouterr().err
         assert complaint in error
-        assert error.count("\n") == 1 + error.count("assumed")
+        assert error.splitlines()[-1].startswith("vitreous: ")
+        assert all("assumed" in line for line in error.splitlines()[:-1])
         assert not (tmp_path / "x").exists()
+
+
+def test_assumptions_are_shown_and_answered(golden: Path, tmp_path: Path, capsys, caplog) -> None:
+    source = str(tmp_path / "x.safetensors")
+    Path(source).write_bytes((golden / "timm_vit_token.safetensors").read_bytes())
+    given = ["--to", "timm", "--heads", "4", "--activation", "gelu", "--normalisation", "imagenet"]
+    assert main(["convert", source, str(tmp_path / "out"), *given, "--json", "-"]) == 0
+    assumptions = json.loads(capsys.readouterr().out)["assumptions"]
+    assert any("pooling token" in line for line in assumptions)
+    assert any("imagenet" in line for line in assumptions)
+    assert not any("activation" in line for line in assumptions)
+    assert all(line in caplog.text for line in assumptions)
+    assert main(["predict", source, str(golden), "--wrapper", "ema"]) == 2
+    assert "wrapper='ema'" in capsys.readouterr().err

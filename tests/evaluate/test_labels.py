@@ -62,9 +62,8 @@ NUMBERS = [str(number) for number in range(12)]
 
 
 def test_numbers_in_text_order_are_asked_about() -> None:
-    with pytest.raises(
-        UserError, match=r"\(0, 1, 2, 3, 4, \.\.\.\).*\(0, 1, 10, 11, 2, \.\.\.\).*--class"
-    ):
+    both = r"\(0, 1, 2, 3, 4, \.\.\.\).*\(0, 1, 10, 11, 2, \.\.\.\).*--class-order text"
+    with pytest.raises(UserError, match=both):
         named_by_data(nameless(12), NUMBERS)
     text = named_by_data(nameless(12, "text"), NUMBERS)
     assert text.class_names == tuple(sorted(NUMBERS))

@@ -173,7 +173,7 @@ def test_any_patch_side_takes_the_size_nearest_to_224() -> None:
         ("vit-b/0", "ViT-B/8"),
         ("ViT-b/0", "ViT-B/8"),
         ("vit-q/32", "ViT-B/32"),
-        ("resnet50x", "ResNet-50"),
+        ("bit-r51x1", "BiT-R50x1"),
         ("resnet51", "ResNet-50"),
         ("", "ViT-H/14"),
     ],

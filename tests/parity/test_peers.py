@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import vitreous
+import vitreous.errors
 from vitreous.weights.convert import convert
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -214,3 +215,73 @@ def test_patches_that_leave_a_rest(timm, tmp_path: Path) -> None:
     ours = vitreous.load(tmp_path)
     assert (ours.config.image_size, ours.config.grid) == ((30, 30), (3, 3))
     assert difference(ours, theirs, 30, 30) <= TOLERANCE
+
+
+# Modules of timm whose models have the names of a plain ViT, in whole or in part.
+MODULES = (
+    *("vision_transformer", "vision_transformer_hybrid", "deit", "eva", "beit", "naflexvit"),
+    *("vision_transformer_relpos", "vision_transformer_sam"),
+)
+TINY: tuple[dict[str, Any], ...] = (
+    {"img_size": 32, "patch_size": 8, "embed_dim": 64, "depth": 2, "num_heads": 2},
+    {"img_size": 64, "embed_dim": 64, "depth": 2, "num_heads": 2},
+    {"embed_dim": 64, "depth": 2, "num_heads": 2},
+    {"img_size": 64},
+)
+# What an assumption names where a reading of bare tensors differs from the model they are of.
+UNKNOWN = ("activation", "pooling", "epsilon", "gated MLP")
+
+
+def attentive(model: torch.nn.Module) -> Any:
+    """Every tensor at random, queries and keys so large that attention discriminates."""
+    model = shaken(model)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if any(word in name for word in ("qkv.weight", "q_proj.weight", "k_proj.weight")):
+                parameter.mul_(8)
+    return model
+
+
+def tiny(timm: Any, name: str) -> tuple[Any, dict[str, Any]] | None:
+    """A small model of this name and its sizes, where timm makes one."""
+    for sizes in TINY:
+        try:
+            return attentive(timm.create_model(name, num_classes=5, **sizes)), sizes
+        except Exception:  # noqa: S112 - a constructor that takes other words
+            continue
+    return None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("named", [True, False], ids=["config", "bare"])
+def test_no_name_of_timms_is_misread(timm, tmp_path, module: str, named: bool) -> None:
+    """Equal logits or a refusal; without a config, or an assumption that names what is unknown."""
+    outcomes: dict[str, list[str]] = {"equal": [], "refused": [], "assumed": [], "misread": []}
+    for name in timm.list_models(module=module):
+        made = tiny(timm, name)
+        if made is None:
+            continue
+        theirs, sizes = made
+        folder = tmp_path / name
+        timm.models.save_for_hf(theirs, folder, model_args=sizes)
+        if not named:
+            (folder / "config.json").unlink()
+        try:
+            ours = vitreous.load(folder, **({} if named else {"heads": 2}))
+        except vitreous.errors.UserError:
+            outcomes["refused"].append(name)
+            continue
+        side = sizes.get("img_size", 64)
+        pixels = images(side, side).double()  # large queries and keys enlarge rounding too
+        with torch.inference_mode():
+            expected = theirs.double()(pixels)
+            off = float((ours.double()(pixels) - expected).abs().max() / expected.abs().max())
+        said = " ".join(ours.passport.assumptions)
+        outcome = "equal" if off <= TOLERANCE else "misread"
+        if outcome == "misread" and not named and any(word in said for word in UNKNOWN):
+            outcome = "assumed"
+        outcomes[outcome].append(name)
+    print({outcome: len(names) for outcome, names in outcomes.items()}, outcomes["assumed"])
+    assert not outcomes["misread"]
+    assert sum(map(len, outcomes.values()))

@@ -16,7 +16,7 @@ def test_an_entry_fits_its_variant(checkpoint: PublishedCheckpoint) -> None:
     assert checkpoint.address.startswith("https://")
     assert checkpoint.address.endswith((".npz", ".pth"))
     assert checkpoint.licence in ("Apache-2.0", "BSD-3-Clause", "CC-BY-NC-4.0")
-    assert checkpoint.top1 is None or 70 < checkpoint.top1 < 90
+    assert checkpoint.top1 is None or 69 < checkpoint.top1 < 90
     if checkpoint.mebibytes is not None:
         # Four bytes a parameter; ImageNet-21k has 21,843 classes, and one file keeps more.
         pretrained = checkpoint.trained_on == "ImageNet-21k"
@@ -32,6 +32,7 @@ def test_addresses_are_told_once() -> None:
 def test_a_variants_own_are_found() -> None:
     assert {c.image_size for c in published("ViT-H/14")} == {224, 518}
     assert published("ViT-g/14") == []
+    assert [c.mebibytes for c in published("ResNet-50")] == [97.781, 97.79]
 
 
 @pytest.mark.parametrize("name", ["R50x1", "R50x3", "R101x1", "R101x3", "R152x2", "R152x4"])

@@ -189,9 +189,7 @@ def retold(folder: Path, **said: object) -> Path:
     """The folder with other words in its config; None takes one out."""
     file = folder / "config.json"
     values = json.loads(file.read_text()) | said
-    file.write_text(
-        json.dumps({name: value for name, value in values.items() if value is not None})
-    )
+    file.write_text(json.dumps({n: value for n, value in values.items() if value is not None}))
     return folder
 
 

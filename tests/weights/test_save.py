@@ -102,3 +102,22 @@ def test_any_class_name_comes_back(trained: Trained, tmp_path: Path, name: str) 
     model.passport = replace(passport_of(model), class_names=(name, "b", "c"))
     save(model, tmp_path / "m.safetensors")
     assert passport_of(load(tmp_path / "m.safetensors")).class_names[0] == name
+
+
+def test_what_was_assumed_is_kept_and_read_back(make, write, tmp_path: Path) -> None:
+    model = load(write(make(activation="gelu"), "timm"))
+    assert model.passport.assumptions
+    save(model, tmp_path / "ours.safetensors")
+    again = load(tmp_path / "ours.safetensors").passport
+    assert again.assumptions == model.passport.assumptions
+    assert again.class_order == "unknown"
+    assert load(tmp_path / "ours.safetensors", class_order="text").passport.class_order == "text"
+    named = load(tmp_path / "ours.safetensors", class_names=tuple("abcde")).passport
+    assert named.class_order == "named"
+    assert not any("class names" in line for line in named.assumptions)
+    with pytest.raises(UserError, match="has a passport.*leave activation='relu' out"):
+        load(tmp_path / "ours.safetensors", activation="relu")
+
+
+def test_a_model_of_ones_own_has_no_assumptions(saved: Path) -> None:
+    assert load(saved).passport.assumptions == ()

@@ -81,6 +81,11 @@ def test_every_assumption_has_a_line_and_an_answer(make, write) -> None:
     assert (mean.config.pooling, mean.config.activation) == ("mean", "relu")
     assert mean.passport.preprocessing.mean[0] == 0.485
     assert not any("pooling" in line or "activation" in line for line in mean.passport.assumptions)
+    said = {"architecture": "vit_base_patch16_224", "pretrained_cfg": {"mean": [0.1] * 3}}
+    file.with_suffix(".config.json").write_text(json.dumps(said))
+    with pytest.raises(UserError, match="normalisation is mean .* leave normalisation out"):
+        vitreous.load(file, normalisation="imagenet")
+    file.with_suffix(".config.json").unlink()
     with pytest.raises(UserError, match="normalisation 'own' is not known: choose half, imagenet"):
         vitreous.load(file, normalisation="own")
 

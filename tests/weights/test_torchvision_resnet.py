@@ -83,6 +83,18 @@ def test_published_sizes_have_their_names(write: Callable[..., Path]) -> None:
     assert agree(write(tensors_of(model)), model).config.name == "ResNet-18"
 
 
+@pytest.mark.parametrize(("file", "side"), [("f37072fd", 256), ("11ad3fa6", 232)])
+def test_a_published_file_is_known_by_its_name(
+    write: Callable[..., Path], file: str, side: int
+) -> None:
+    model = made(units=(2, 2, 2, 2))
+    path = write(tensors_of(model))
+    named = path.rename(path.with_name(f"resnet{18 if side == 256 else 50}-{file}.pth"))
+    passport = agree(named, model).passport
+    assert passport.preprocessing.crop_fraction == pytest.approx(224 / side)
+    assert passport.origin["assumed"] == ["images of 224 pixels; any size works"]
+
+
 @pytest.mark.parametrize("place", ["fc.0.", "fc.1.", "fc.linear."])
 def test_a_head_in_a_sequential(write: Callable[..., Path], place: str) -> None:
     model = made()

@@ -154,8 +154,8 @@ def variant_config(name: str, **overrides: Any) -> ModelConfig:
         return BiTConfig.from_dict(named | overrides)
     classic = _RESNET_NAME.fullmatch(name.strip())
     if classic is not None and classic["depth"] in RESNETS:
-        units, block = RESNETS[classic["depth"]]
-        named = {"name": f"ResNet-{classic['depth']}", "units": units, "block": block}
+        stages, block = RESNETS[classic["depth"]]
+        named = {"name": f"ResNet-{classic['depth']}", "units": stages, "block": block}
         return ResNetConfig.from_dict(named | overrides)
     halved = _HALVED.fullmatch(name.strip())
     match = halved or _NAME.fullmatch(name.strip())

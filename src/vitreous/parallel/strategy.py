@@ -29,16 +29,24 @@ def recompute(blocks: Iterable[nn.Module], every: int) -> None:
     """
     for block in list(blocks)[every - 1 :: every] if every else ():
         # Bound to the block, so that a copy of it is given a method of its own.
-        block.forward = MethodType(_recomputed, block)
+        counts = next(block.buffers(), None) is not None
+        block.forward = MethodType(_recomputed_on_copies if counts else _recomputed, block)
 
 
 def _recomputed(block: nn.Module, *arguments: Any) -> Tensor:
     """A function, not a partial: the compiler skips `checkpoint` unless a caller is compiled."""
-    contexts = {}  # without buffers none is named: the compiler does not take one of ours
-    if next(block.buffers(), None) is not None:
-        contexts["context_fn"] = lambda: (nullcontext(), _on_copied_buffers(block))
+    out: Tensor = checkpoint(type(block).forward, block, *arguments, use_reentrant=False)
+    return out
+
+
+def _recomputed_on_copies(block: nn.Module, *arguments: Any) -> Tensor:
+    """The same for a block with buffers, which the second pass leaves alone; not for compilers."""
     out: Tensor = checkpoint(
-        type(block).forward, block, *arguments, use_reentrant=False, **contexts
+        type(block).forward,
+        block,
+        *arguments,
+        use_reentrant=False,
+        context_fn=lambda: (nullcontext(), _on_copied_buffers(block)),
     )
     return out
 

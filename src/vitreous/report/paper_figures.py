@@ -96,17 +96,22 @@ def input_and_attention(
     width = min(1.6, 10.8 / (2 * across))
     height = width * H / W
     figure = titled_figure(title, 2 * width * across + 0.2, rows * height + 0.75)
-    outer = figure.add_gridspec(rows, across)
+    # The words have a row of their own: a title would take its height from the first pictures.
+    outer = figure.add_gridspec(rows + 1, across, height_ratios=[0.16 / height, *[1] * rows])
     figure.get_layout_engine().set(w_pad=0.015, h_pad=0.015, wspace=0, hspace=0)  # type: ignore
     for place, pair in enumerate(pairs):
         row, column = divmod(place, across)
-        inner = outer[row, column].subgridspec(1, 3, width_ratios=(1, 1, 0.06))
-        for side, (pixels, word) in enumerate(zip(pair, ("input", "attention"), strict=True)):
+        inner = outer[row + 1, column].subgridspec(1, 3, width_ratios=(1, 1, 0.06))
+        for side, pixels in enumerate(pair):
             axes = figure.add_subplot(inner[0, side])
             axes.set_axis_off()
             axes.imshow(pixels)
-            if row == 0:
-                axes.set_title(word, fontsize=8.5, color=INK, pad=3)
+    for column in range(across):
+        inner = outer[0, column].subgridspec(1, 3, width_ratios=(1, 1, 0.06))
+        for side, word in enumerate(("input", "attention")):
+            axes = figure.add_subplot(inner[0, side])
+            axes.set_axis_off()
+            axes.text(0.5, 0, word, fontsize=8.5, color=INK, ha="center", transform=axes.transAxes)
     return figure
 
 

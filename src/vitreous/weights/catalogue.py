@@ -139,6 +139,18 @@ _TORCHVISION = (
     ("vit_h_14_lc_swag-c1eb923e", "ViT-H/14", 2411.209, "SWAG", 224, 224, "bicubic", 85.708),
 )
 
+# File, model, MiB, side before the crop (256: its weights V1, 232: V2), top-1.
+TORCHVISION_RESNETS = (
+    ("resnet18-f37072fd", "ResNet-18", 44.661, 256, 69.758),
+    ("resnet34-b627a593", "ResNet-34", 83.275, 256, 73.314),
+    ("resnet50-0676ba61", "ResNet-50", 97.781, 256, 76.130),
+    ("resnet50-11ad3fa6", "ResNet-50", 97.790, 232, 80.858),
+    ("resnet101-63fe2227", "ResNet-101", 170.511, 256, 77.374),
+    ("resnet101-cd907fc2", "ResNet-101", 170.530, 232, 81.886),
+    ("resnet152-394f9c45", "ResNet-152", 230.434, 256, 78.312),
+    ("resnet152-f82ba261", "ResNet-152", 230.474, 232, 82.284),
+)
+
 # File, model, side, top-1.
 _DEIT = (
     ("deit_tiny_patch16_224-a1311bcf", "ViT-Ti/16", 224, 72.2),
@@ -232,6 +244,22 @@ def _torchvision() -> Iterator[PublishedCheckpoint]:
         )
 
 
+def _torchvision_resnets() -> Iterator[PublishedCheckpoint]:
+    for file, model, mebibytes, resized, top1 in TORCHVISION_RESNETS:
+        yield PublishedCheckpoint(
+            model=model,
+            name=f"torchvision {file}",
+            address=f"https://download.pytorch.org/models/{file}.pth",
+            mebibytes=mebibytes,
+            licence="BSD-3-Clause",
+            trained_on="ImageNet",
+            image_size=224,
+            preprocessing=f"shorter side {resized}, bilinear, centre 224; {_IMAGENET}",
+            top1=top1,
+            source="torchvision, models/resnet.py",
+        )
+
+
 def _deit() -> Iterator[PublishedCheckpoint]:
     for file, model, side, top1 in _DEIT:
         resized = 256 if side == 224 else 438
@@ -249,5 +277,12 @@ def _deit() -> Iterator[PublishedCheckpoint]:
         )
 
 
-CATALOGUE = (*_augreg(), *_papers_own(), *_bit(), *_torchvision(), *_deit())
+CATALOGUE = (
+    *_augreg(),
+    *_papers_own(),
+    *_bit(),
+    *_torchvision(),
+    *_torchvision_resnets(),
+    *_deit(),
+)
 """Every published checkpoint that is written down here."""

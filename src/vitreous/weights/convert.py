@@ -90,7 +90,7 @@ def convert(model: Classifier, out: str | Path, to: str) -> Proof:
         else:
             save_file(dict(named), aside, metadata={"format": "pt"})
         written = replace(open_checkpoint(aside), config=config, preprocessor=preprocessor)
-        again = load_foreign(written, Hints(image_size=model.config.image_size), quiet=True)
+        again = load_foreign(written, Hints(image_size=model.config.image_size))
         found.append(_prove(model, again, file, family.name, family.layout))
 
     write_durably(file, write)

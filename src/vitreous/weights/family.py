@@ -17,7 +17,7 @@ from vitreous.weights.rule import LAYER, Rule
 class Hints:
     """What the caller knows of a checkpoint, where its tensors cannot say it.
 
-    A value that contradicts what the file says is refused (see `check_hints`).
+    A value that contradicts what the file says is refused.
 
     Attributes:
         image_size: (H, W) of the grid, where it is not square.
@@ -70,23 +70,6 @@ def require_clip_activation(checkpoint: Checkpoint, hints: Hints) -> None:
             "quick_gelu, OpenCLIP's usual is gelu: say which, by activation='quick_gelu' or "
             "activation='gelu'"
         )
-
-
-def check_hints(reading: Reading, hints: Hints, checkpoint: Checkpoint) -> None:
-    """Refuse a word of the caller's that the file, or its family, contradicts.
-
-    Raises:
-        UserError: It names both values and which one to leave out.
-    """
-    for option in ("heads", "activation", "pooling"):
-        said, found = getattr(hints, option), getattr(reading.config, option, None)
-        if said == "pooler" and getattr(reading.config, "pre_logits", None) is not None:
-            continue  # the token, behind Hugging Face's own layer
-        if said is not None and said != found:
-            raise UserError(
-                f"{checkpoint.file}: {option} is {found} there, and {option}={said!r} was given: "
-                f"leave {option} out"
-            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,6 @@
 """From another family's checkpoint to a model, with a passport that says what it is."""
 
 import hashlib
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,8 @@ from vitreous.errors import UserError
 from vitreous.model.build import empty_model
 from vitreous.model.classifier import Classifier
 from vitreous.weights import huggingface_types
-from vitreous.weights.family import Family, Hints, Reading, check_hints
+from vitreous.weights.evidence import NORMALISATIONS
+from vitreous.weights.family import Family, Hints, Reading
 from vitreous.weights.inner_model import outside_note
 from vitreous.weights.known import recognise_published
 from vitreous.weights.passport import Passport
@@ -25,13 +25,11 @@ from vitreous.weights.rule import to_ours
 _DIGEST_AT_ONCE = 64 * 2**20
 
 
-def load_foreign(
-    checkpoint: Checkpoint, hints: Hints, *, wrapper: str | None = None, quiet: bool = False
-) -> Classifier:
+def load_foreign(checkpoint: Checkpoint, hints: Hints, *, wrapper: str | None = None) -> Classifier:
     """A model out of another family's tensors, float32, with a passport.
 
     What nothing in the file says, and what is no part of the image model and was left out, stands
-    in the passport's assumptions, and is logged unless `quiet`.
+    in the passport's assumptions.
 
     Raises:
         UserError: Unknown family, or tensors, config and hints that contradict one another.
@@ -41,9 +39,6 @@ def load_foreign(
     tensors = to_ours(family.rules(reading.config), checkpoint, model.state_dict())
     model.load_state_dict(tensors, assign=True)
     model.passport = _passport(family, reading, checkpoint)
-    if not quiet:
-        for assumption in model.passport.assumptions:
-            logging.getLogger("vitreous").warning("%s: %s", checkpoint.file, assumption)
     return model
 
 
@@ -81,9 +76,30 @@ def _understood(
     checkpoint, left_out = family.without_left_out(checkpoint)
     checkpoint = with_usual_head(checkpoint, family.head)
     reading = _understand(family, checkpoint, hints)
-    check_hints(reading, hints, checkpoint)
+    _check_hints(reading, hints, checkpoint)
     left_out = (*outside_note(checkpoint), *left_out)
     return family, checkpoint, replace(reading, left_out=left_out)
+
+
+def _check_hints(reading: Reading, hints: Hints, checkpoint: Checkpoint) -> None:
+    """Refuse a word of the caller's that the file, or its family, contradicts."""
+    rule = reading.preprocessing
+    pairs = {pair: word for word, pair in NORMALISATIONS.items()}
+    found = {
+        "heads": getattr(reading.config, "heads", None),
+        "activation": getattr(reading.config, "activation", None),
+        "pooling": reading.config.pooling,
+        "normalisation": pairs.get((rule.mean, rule.std), f"mean {rule.mean}"),
+    }
+    if hints.pooling == "pooler" and getattr(reading.config, "pre_logits", None) is not None:
+        found["pooling"] = "pooler"  # the token, behind Hugging Face's own layer
+    for option, value in found.items():
+        said = getattr(hints, option)
+        if said is not None and said != value:
+            raise UserError(
+                f"{checkpoint.file}: {option} is {value} there, and {option}={said!r} was given: "
+                f"leave {option} out"
+            )
 
 
 def _with_architecture(checkpoint: Checkpoint, hints: Hints) -> Checkpoint:

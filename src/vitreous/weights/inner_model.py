@@ -71,7 +71,7 @@ def inner_model(
 def _prefixes(checkpoint: Checkpoint, families: Sequence[Family]) -> list[str]:
     """Every outermost prefix under which a family's signature stands, in the file's order."""
     names = dict.fromkeys(checkpoint.shapes)
-    found = {}
+    found: dict[str, int] = {}
     for family in families:
         first = family.signature[0]
         for place, name in enumerate(names):

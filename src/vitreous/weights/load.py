@@ -1,5 +1,6 @@
 """From a file or a folder to a model: our own format, or any known family's."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def load(
         heads: Attention heads, where nothing in the file says them. This option and those that
             follow answer what tensors cannot show and no config beside them says; one that
             contradicts the file is refused. What was taken for granted instead stands in the
-            passport's `assumptions`.
+            passport's `assumptions`, and is logged.
         activation: `gelu`, `gelu_tanh`, `quick_gelu` or `relu`.
         pooling: What the head reads: `token`, `mean` or `map`; of a model of Hugging Face's with a
             pooler and a classifier also `pooler`.
@@ -84,7 +85,7 @@ def load(
     """
     checkpoint = open_checkpoint(_local(path), wrapper)
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
-    answers = {
+    answers: dict[str, Any] = {
         "heads": heads,
         "activation": activation,
         "pooling": pooling,
@@ -110,6 +111,8 @@ def load(
     }
     if asked := {name: value for name, value in changes.items() if value is not None}:
         model = adapt(model, **asked, share=True)
+    for assumption in passport_of(model).assumptions:
+        logging.getLogger("vitreous").warning("%s: %s", checkpoint.file, assumption)
     if not torch.cuda.is_available():
         keep_freed_memory()  # who loads a model is about to call it
     return model.eval()

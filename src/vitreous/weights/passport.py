@@ -190,6 +190,6 @@ def with_class_order(passport: Passport, order: str) -> Passport:
         raise UserError(f"{where} has names of its classes or no head: leave class_order out")
     return replace(
         passport,
-        class_order=order,
+        class_order="text" if order == "text" else "number",
         assumptions=tuple(line for line in passport.assumptions if "class_order=" not in line),
     )

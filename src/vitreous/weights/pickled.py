@@ -99,7 +99,7 @@ def read_pickled(file: Path, *, mapped: bool, wrapper: str | None = None) -> Pic
     """
     if mapped:
         _refuse_torchscript(file)
-    allowed = [argparse.Namespace, *((_Inert, name) for name in _INERT)]
+    allowed: list[Any] = [argparse.Namespace, *((_Inert, name) for name in _INERT)]
     try:
         with torch.serialization.safe_globals(allowed):
             content = torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)

@@ -21,8 +21,10 @@ from vitreous.errors import UserError
 from vitreous.weights.npz import NpzArchive, is_npz
 from vitreous.weights.pickled import read_pickled
 
-_WRAPPED_NAMES = ("module.", "backbone.", "model.", "_orig_mod.", "params/", "opt/target/")
-_WRAPPED_NAMES += ("_fsdp_wrapped_module.", "_forward_module.", "timm_model.")
+_WRAPPED_NAMES = (
+    *("module.", "backbone.", "model.", "_orig_mod.", "params/", "opt/target/", "timm_model."),
+    *("_fsdp_wrapped_module.", "_forward_module."),
+)
 _PARTS = ("backbone.", "img/")  # the image model's names, where something else stands beside it
 _INDEX = ".index.json"
 _ENDINGS = (".safetensors", ".npz", ".pth", ".pt")

@@ -167,7 +167,7 @@ def _pooling(
     said = model.get("global_pool")
     if said is None and "architecture" not in model and evidence.has("head.weight"):
         pooling = evidence.assume("pooling", _POOLINGS[usual], f"as timm's usual; {others}")
-        said = {ours: theirs for theirs, ours in _POOLINGS.items()}.get(pooling, pooling)
+        said = next((theirs for theirs, ours in _POOLINGS.items() if ours == pooling), pooling)
     said = usual if said is None else said
     if said not in _POOLINGS:
         raise UserError(f"{evidence.checkpoint.file}: pooling {said!r} of timm is not known here")
@@ -179,8 +179,8 @@ def _activation(evidence: Evidence, model: dict[str, Any]) -> Activation:
     if said is None and "architecture" in model:
         return timm_defaults(str(model["architecture"])).activation
     if said is None:
-        pooled = evidence.has("attn_pool.latent")
-        because = "timm's usual" + ("; some of SigLIP's have gelu_tanh" if pooled else "")
+        others = "" if evidence.has("cls_token") else "; some of SigLIP's have gelu_tanh"
+        because = f"timm's usual{others}"
         said = evidence.assume("activation", "gelu", because)
     if said not in _ACTIVATIONS:
         raise UserError(f"{evidence.checkpoint.file}: activation {said!r} is not known here")

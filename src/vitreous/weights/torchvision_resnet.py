@@ -18,6 +18,7 @@ from vitreous.errors import UserError
 from vitreous.model.residual_config import Root
 from vitreous.model.resnet_config import Block, ResNetConfig
 from vitreous.model.variants import RESNETS
+from vitreous.weights.catalogue import TORCHVISION_RESNETS
 from vitreous.weights.evidence import IMAGENET_MEAN, IMAGENET_STD, Evidence, pair
 from vitreous.weights.family import Family, Hints, Reading, first_objection
 from vitreous.weights.passport import Passport
@@ -31,6 +32,8 @@ _UNIT_PARTS = re.compile(r"layer\d+\.\d+\.(conv[123]|bn[123]|downsample\.[01])\.
 _WHOLE_PARTS = re.compile(r"(conv1|bn1|fc)\.\w+")
 # The architectures of timm's config whose network is the plain one.
 _PLAIN = re.compile(r"(?:tv_|ssl_|swsl_|gluon_)?resnet\d+(?:_v1b)?")
+# The side before the crop, by the name of a file that torchvision publishes.
+_RESIZED = {file: resized for file, _, _, resized, _ in TORCHVISION_RESNETS}
 _HARMLESS_ARGUMENTS = {"num_classes", "in_chans", "pretrained", "drop_rate", "drop_path_rate"}
 
 
@@ -79,7 +82,8 @@ def _understand(checkpoint: Checkpoint, hints: Hints) -> Reading:
     evidence = Evidence(checkpoint, hints)
     _refuse_relatives(evidence)
     said = checkpoint.config
-    _check_said(evidence, said)
+    published = _RESIZED.get(checkpoint.file.stem)
+    _check_said(evidence, said, known=published is not None)
     stem, channels, side, _ = evidence.shape("conv1.weight", 4)
     counted = Counter(
         int(match[1])
@@ -106,7 +110,7 @@ def _understand(checkpoint: Checkpoint, hints: Hints) -> Reading:
         root=_root(evidence, side),
     )
     _refuse_other_widths(evidence, config)
-    if "crop_pct" not in trained:
+    if "crop_pct" not in trained and published is None:
         evidence.assumed.append(
             "256 pixels, of which the middle 224 are seen, bilinear, as torchvision's weights V1 "
             "(its V2: 232 pixels)"
@@ -116,7 +120,7 @@ def _understand(checkpoint: Checkpoint, hints: Hints) -> Reading:
         tuple(trained.get("mean", IMAGENET_MEAN)),
         tuple(trained.get("std", IMAGENET_STD)),
         fit="squash" if trained.get("crop_mode") == "squash" else "crop",
-        crop_fraction=trained.get("crop_pct", 0.875),
+        crop_fraction=trained.get("crop_pct", 224 / (published or 256)),
         interpolation="bicubic" if trained.get("interpolation") == "bicubic" else "bilinear",
     )
     labels = tuple(map(str, said.get("label_names") or trained.get("label_names") or ()))
@@ -158,19 +162,24 @@ def _refuse_relatives(evidence: Evidence) -> None:
         raise UserError(f"{evidence.checkpoint.file}: {words}")
 
 
-def _check_said(evidence: Evidence, said: dict[str, Any]) -> None:
+def _check_said(evidence: Evidence, said: dict[str, Any], *, known: bool) -> None:
     """Refuse what a config says of a network that has the tensors of a plain ResNet.
+
+    Args:
+        evidence: Takes the assumption, where there is one.
+        said: The config.
+        known: Whether the file's name is that of a published one.
 
     Raises:
         UserError: It says so.
     """
     file, architecture = evidence.checkpoint.file, said.get("architecture")
-    if architecture is None:
+    if architecture is None and not known:
         evidence.assumed.append(
             "a plain ResNet as torchvision has it: stride on the 3x3 convolutions (Caffe's have it "
             "on the 1x1), ReLU, neither dilated nor blurred; those have the same tensors"
         )
-    elif not _PLAIN.fullmatch(str(architecture).partition(".")[0]):
+    elif architecture is not None and not _PLAIN.fullmatch(str(architecture).partition(".")[0]):
         raise UserError(f"{file}: its config says architecture {architecture}: not read here")
     changed = sorted(set(said.get("model_args") or {}) - _HARMLESS_ARGUMENTS)
     if said.get("global_pool", "avg") not in ("avg", ""):

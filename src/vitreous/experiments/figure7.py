@@ -222,5 +222,6 @@ EXPERIMENT = Experiment(
     trials=_trials,
     findings=_findings,
     draw=_draw,
+    drawn=("filters", "similarity"),
     takes_weights=True,
 )

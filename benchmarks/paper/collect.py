@@ -1,20 +1,31 @@
 """Take results of `vitreous reproduce` over into this folder, and write RESULTS.md anew.
 
 python benchmarks/paper/collect.py OUT --commit HASH [--note "on a busy machine"]
+python benchmarks/paper/collect.py OUT --commit HASH --weights "what the folder of --weights held"
+python benchmarks/paper/collect.py --refused table9 --data DATA --weights FOLDER --commit HASH
 python benchmarks/paper/collect.py    # RESULTS.md alone, from what lies here
 """
 
 import argparse
+import base64
+import io
 import json
-import shutil
+import re
 from pathlib import Path
 
+from PIL import Image
+
 from vitreous.cli.class_table import class_rows
+from vitreous.errors import UserError
 from vitreous.experiments.catalogue import find_experiment
-from vitreous.experiments.experiment import Experiment
+from vitreous.experiments.collection import Collection
+from vitreous.experiments.experiment import Experiment, Setting
+from vitreous.experiments.finding import Finding
+from vitreous.experiments.reproduce import Reproduction
 from vitreous.experiments.results import Outcome, Results
 
 HERE = Path(__file__).parent
+_FEW_COLOURS = 1024
 
 
 def main() -> None:
@@ -22,18 +33,80 @@ def main() -> None:
     parser.add_argument("out", type=Path, nargs="?", help="the --out of vitreous reproduce")
     parser.add_argument("--commit", help="of the code that ran")
     parser.add_argument("--note", default="", help="about the machine")
+    parser.add_argument("--weights", default="", help="what --weights held, or with --refused it")
+    parser.add_argument("--refused", help="an experiment that cannot be run with what is here")
+    parser.add_argument("--data", type=Path, help="with --refused: the data that are here")
     arguments = parser.parse_args()
-    if arguments.out and not arguments.commit:
+    if (arguments.out or arguments.refused) and not arguments.commit:
         parser.error("--commit is missing: give that of the code that ran")
+    if arguments.refused:
+        if not (arguments.data and arguments.weights):
+            parser.error("--refused needs --data and --weights")
+        result = refusal(arguments.refused, arguments.data, Path(arguments.weights))
+        write(result | {"commit": arguments.commit})
     for file in sorted(arguments.out.glob("*.json")) if arguments.out else ():
         result = json.loads(file.read_text()) | {"commit": arguments.commit}
         if arguments.note:
             result["machine"] += f", {arguments.note}"
-        (HERE / file.name).write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+        if arguments.weights:
+            result["weights"] = arguments.weights
+        write(result)
         figure = file.with_suffix(".svg")
         if figure.is_file():
-            shutil.copyfile(figure, HERE / figure.name)
+            (HERE / figure.name).write_text(photos_as_jpeg(figure.read_text()))
     (HERE / "RESULTS.md").write_text(page())
+
+
+def write(result: dict) -> None:
+    """Write one experiment's JSON."""
+    text = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
+    (HERE / f"{result['name']}.json").write_text(text)
+
+
+def refusal(name: str, data: Path, weights: Path) -> dict:
+    """Return the result of an experiment that the package refuses: its words, and no values.
+
+    Raises:
+        SystemExit: It is not refused, and can be run.
+    """
+    experiment = find_experiment(name)
+    setting = Setting(scale="pocket", seeds=1, data=Collection(data), weights=weights)
+    try:
+        experiment.refuse(setting)
+        experiment.trials(setting)
+    except UserError as error:
+        words = str(error).replace(str(data), "DATA").replace(str(weights), "FOLDER")
+    else:
+        raise SystemExit(f"{name} is not refused: run it, and collect what comes out")
+    done = Reproduction(
+        experiment,
+        setting,
+        Results(()),
+        [Finding("it can be run with the data that are here", "not shown", words)],
+        trials=0,
+        seconds=0.0,
+        flops=0.0,
+        files={},
+    )
+    return done.to_dict() | {"seeds": setting.seeds}
+
+
+def photos_as_jpeg(figure: str) -> str:
+    """Return an SVG whose photographs are JPEG: a third of the size, and no different to look at.
+
+    Pictures of few colours, maps and filters, stay as they are.
+    """
+
+    def packed(match: re.Match[str]) -> str:
+        with Image.open(io.BytesIO(base64.b64decode(match[1]))) as picture:
+            pixels = picture.convert("RGBA")
+        if pixels.getcolors(_FEW_COLOURS) is not None or pixels.getextrema()[3][0] < 255:
+            return match[0]
+        file = io.BytesIO()
+        pixels.convert("RGB").save(file, "JPEG", quality=90)
+        return f'"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"'
+
+    return re.sub(r'"data:image/png;base64,([^"]+)"', packed, figure)
 
 
 def page() -> str:
@@ -46,6 +119,8 @@ def section(result: dict) -> str:
     """One experiment: findings, values, machine."""
     name = result["name"]
     command = f"vitreous reproduce {name} --scale {result['scale']} --seeds {result['seeds']}"
+    if result.get("weights"):
+        command += " --weights FOLDER"
     lines = [f"## {name}: {result['title']}", "", f"{result['source']}. {result['measured_as']}."]
     if result["published_as"]:
         lines += ["", f"Published: {result['published_as']}."]
@@ -62,6 +137,8 @@ def section(result: dict) -> str:
         f"steps, {result['flops']:.2g} operations; {result['machine']}; {result['date']}; commit "
         f"{result['commit']}",
     ]
+    if result.get("weights"):
+        lines[-1] += f"; FOLDER held {result['weights']}"
     return "\n".join(lines)
 
 

@@ -7,12 +7,12 @@ from vitreous.errors import UserError
 from vitreous.model.build import create_model
 from vitreous.model.position_schemes import build_position
 from vitreous.model.recording import Recording
-from vitreous.model.sine_cosine import sine_cosine
+from vitreous.model.sine_cosine import sine_cosine, sine_cosine_1d
 from vitreous.weights.adapt import adapt
 from vitreous.weights.load import load
 from vitreous.weights.save import save
 
-ADDED = ["learned", "learned_2d", "sine_cosine"]
+ADDED = ["learned", "learned_2d", "sine_cosine", "sine_cosine_1d"]
 PLACED = [(name, at) for name in ADDED for at in ("stem", "layers", "layers_shared")]
 ALL = [*PLACED, ("none", "stem"), ("relative", "stem"), ("relative_values", "stem")]
 
@@ -110,6 +110,53 @@ def test_sines_are_fixed_and_leave_the_class_token(tiny) -> None:
     assert torch.equal(added[1:], sine_cosine((3, 5), 24, torch.device("cpu")))
 
 
+@pytest.mark.parametrize(
+    ("fields", "first"),
+    [
+        ({}, 1),
+        ({"prefix_positions": False}, 0),
+        ({"registers": 2}, 3),
+        ({"registers": 2, "register_positions": False}, 1),
+        ({"class_token": False, "pooling": "mean"}, 0),
+    ],
+)
+def test_places_in_the_sequence_are_counted_from_the_first_token_that_has_one(
+    tiny, fields, first
+) -> None:
+    config = tiny(position="sine_cosine_1d", **fields)
+    position = build_position(config)
+    position.reset_parameters()
+    assert not list(position.parameters())
+    added = position(torch.zeros(1, config.prefix + 15, 24), (3, 5))[0]
+    table = sine_cosine_1d(first + 15, 24).float()
+    assert torch.equal(added[config.prefix :], table[first:])
+    whole = [*table[:first], *torch.zeros(config.prefix - first, 24)]
+    assert all(torch.equal(row, other) for row, other in zip(added, whole, strict=False))
+
+
+def test_on_a_larger_grid_a_patch_keeps_its_place(tiny) -> None:
+    """Every second row and column of a 5 x 9 grid lies where the 3 x 5 grid has its patches."""
+    position = build_position(tiny(position="sine_cosine_1d"))
+    position.reset_parameters()
+    own, larger = (
+        position(torch.zeros(1, 1 + h * w, 24), (h, w))[0, 1:].unflatten(0, (h, w))
+        for h, w in ((3, 5), (5, 9))
+    )
+    torch.testing.assert_close(larger[::2, ::2], own)
+    torch.testing.assert_close(larger[1, 2], (own[0, 1] + own[1, 1]) / 2)
+
+
+def test_what_is_resampled_is_kept_and_follows_a_change_of_the_table(tiny) -> None:
+    position = build_position(tiny(position="sine_cosine_1d")).eval()
+    position.reset_parameters()
+    x = torch.zeros(1, 1 + 45, 24)
+    with torch.no_grad():
+        before = position(x, (5, 9))
+        assert torch.equal(position(x, (5, 9)), before)
+        position.table.mul_(2)
+        torch.testing.assert_close(position(x, (5, 9)), 2 * before)
+
+
 def test_layers_have_a_table_each_or_share_one(tiny) -> None:
     own, shared, stem = (
         {n for n, _ in create_model(tiny(position_at=at)).named_parameters() if "position" in n}
@@ -139,6 +186,7 @@ def test_shared_positions_are_added_before_each_block(shaken, images) -> None:
         ({"position": "relative", "position_reach": 0}, "at least 1"),
         ({"position": "sine_cosine", "width": 30}, "a multiple of 4"),
         ({"position": "learned_2d", "width": 27}, "a multiple of 2"),
+        ({"position": "sine_cosine_1d", "width": 27}, "sines and cosines .* a multiple of 2"),
         ({"position_at": "layers", "patch_dropout": 0.5}, "patch_dropout"),
     ],
 )

@@ -11,6 +11,7 @@ PARAMETERS = {
     "ViT-S/32": 22_878_952,
     "ViT-S/16": 22_050_664,
     "ViT-S/8": 22_055_272,
+    "ViT-b/32": 22_878_952,
     "ViT-B/32": 88_224_232,
     "ViT-B/16": 86_567_656,
     "ViT-B/8": 86_576_872,
@@ -21,6 +22,7 @@ PARAMETERS = {
     "R+ViT-Ti/16": 6_337_704,
     "R26+ViT-S/32": 36_431_912,
     "R26+ViT-B/32": 101_383_976,
+    "R50+ViT-B/32": 110_945_832,
     "R50+ViT-B/16": 98_659_112,
     "R50+ViT-L/16": 316_483_624,
     "R50+ViT-L/32": 328_994_856,
@@ -65,6 +67,45 @@ def test_a_resnets_parameters_follow_from_its_widths(name: str) -> None:
             before = 4 * m
         m *= 2
     assert PARAMETERS[name] == count + 2 * before + 1000 * (before + 1)
+
+
+def test_the_papers_halved_model_is_spelt_with_a_small_b(caplog: pytest.LogCaptureFixture) -> None:
+    half, whole = variant_config("ViT-b/32"), variant_config("ViT-B/32")
+    for field in ("width", "mlp_width", "heads"):
+        assert 2 * getattr(half, field) == getattr(whole, field)
+    assert (half.depth, half.patch) == (whole.depth, whole.patch)
+    assert variant_config(" ViT-b/32@384 ") == variant_config("ViT-b/32", image_size=384)
+    assert variant_config("ViT-b/16").name == "ViT-b/16"
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("spelling", ["b/32", "vit-b/32", "VIT-b/32", "vit b/32", "vit-b/32@224"])
+def test_what_comes_near_to_the_small_b_is_the_large_one_and_says_so(
+    spelling: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert variant_config(spelling) == variant_config("ViT-B/32")
+    assert caplog.messages == [
+        f"{spelling!r} is taken for ViT-B/32; the paper's halved model is spelt ViT-b/32 exactly"
+    ]
+
+
+@pytest.mark.parametrize(
+    "spelling", ["vit_b_32", "vit-b-32", "b32", "B/32", "VIT-B/32", "vit_base_patch32", "vit-b/16"]
+)
+def test_other_spellings_of_the_large_b_are_clear(
+    spelling: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert variant_config(spelling).name == f"ViT-B/{spelling[-2:]}"
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("model", ["B/32", "B/16", "L/32", "L/16"])
+def test_the_papers_hybrids_may_name_the_width_of_their_resnet(model: str) -> None:
+    assert variant_config(f"R50x1+ViT-{model}") == variant_config(f"R50+ViT-{model}")
+    assert variant_config(f"r50x1_vit_{model}").name == f"R50+ViT-{model}"
+    for wrong in ("R50x2", "R50x10", "Rx1"):
+        with pytest.raises(UserError, match=r"hybrids are .*R50\+ViT-B/32|unknown model"):
+            variant_config(f"{wrong}+ViT-{model}")
 
 
 @pytest.mark.parametrize(
@@ -130,6 +171,8 @@ def test_any_patch_side_takes_the_size_nearest_to_224() -> None:
     [
         ("ViT-X/16", "ViT-B/16"),
         ("vit-b/0", "ViT-B/8"),
+        ("ViT-b/0", "ViT-B/8"),
+        ("vit-q/32", "ViT-B/32"),
         ("bit-r51x1", "BiT-R50x1"),
         ("resnet51", "ResNet-50"),
         ("", "ViT-H/14"),

@@ -35,6 +35,24 @@ def test_a_variants_own_are_found() -> None:
     assert [c.mebibytes for c in published("ResNet-50")] == [97.781, 97.79]
 
 
+@pytest.mark.parametrize("name", ["R50x1", "R50x3", "R101x1", "R101x3", "R152x2", "R152x4"])
+def test_bits_resnets_are_there_before_and_after_imagenet(name: str) -> None:
+    files = {c.name: c for c in published(f"BiT-{name}")}
+    own, tuned = files[f"BiT-M-{name}"], files[f"BiT-M-{name}-ILSVRC2012"]
+    assert own.address == f"https://storage.googleapis.com/bit_models/BiT-M-{name}.npz"
+    assert own.trained_on == "ImageNet-21k"
+    assert own.top1 is None
+    assert tuned.top1 is not None
+    assert (f"BiT-S-{name}" in files) == (name != "R152x2")
+
+
+def test_the_papers_hybrid_is_there_before_and_after_imagenet() -> None:
+    files = {c.name: c.address.removeprefix("https://storage.googleapis.com/vit_models/")
+             for c in published("R50+ViT-B/16")}  # fmt: skip
+    assert files == {name: f"{name}.npz" for name in (
+        "imagenet21k/R50+ViT-B_16", "imagenet21k+imagenet2012/R50+ViT-B_16")}  # fmt: skip
+
+
 def test_the_papers_variants_have_spelt_names() -> None:
     for name in PAPER_TOP1:
         if not name.startswith("BiT"):

@@ -27,6 +27,7 @@ NAMES = (
     "figure13",
     "figure14",
     "table9",
+    "equivariance",
     "five_flowers",
     "five_flowers_scratch",
     "fashion_mnist",

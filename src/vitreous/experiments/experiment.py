@@ -98,6 +98,7 @@ class Experiment:
         trials: The plan, seed by seed, so that a part of it is a whole table of fewer seeds.
         findings: What the results say of the paper's claims; pure.
         draw: The figure, drawn like the paper's, from the same results.
+        drawn: Names of facts that the figure alone needs, such as pictures: no part of the JSON.
         paper: The runs of the paper itself, for `--scale paper`.
         timed: Whether speed is what it measures: nothing may run beside it.
         takes_weights: Whether `--weights` has a meaning for it.
@@ -119,6 +120,7 @@ class Experiment:
     trials: Callable[[Setting], Sequence[Trial]]
     findings: Callable[[Results], Sequence[Finding]]
     draw: "Callable[[Results], Figure] | None" = None
+    drawn: tuple[str, ...] = ()
     paper: Callable[[], Sequence[PaperRun]] | None = None
     timed: bool = False
     takes_weights: bool = False

@@ -190,9 +190,8 @@ def _draw(results: Results) -> "Figure":
         name: {row: points for row in results.rows if (points := curve(results, row, form))}
         for name, form in (("images a second", _SPEED), ("largest batch", _LARGEST))
     }
-    return against_size(
-        "Speed and largest batch", {name: rows for name, rows in panels.items() if rows}
-    )
+    drawn = {name: rows for name, rows in panels.items() if rows}
+    return against_size("Speed and largest batch" if len(drawn) > 1 else "Speed", drawn)
 
 
 EXPERIMENT = Experiment(

@@ -37,15 +37,11 @@ def _draw(results: Results) -> "Figure":
 
 
 def _paper() -> Sequence[PaperRun]:
-    from vitreous.model.variants import variant_config
     from vitreous.train.recipes.pretraining import paper_jft
 
-    # B with every width halved, by B's recipe: Table 3 has no row of its own. The number of heads
-    # is not stated: six, as wide as B's.
-    half = variant_config("ViT-B/32", width=384, mlp_width=1536, heads=6)
     names = ("ViT-L/16", "ViT-L/32", "ViT-B/32", "ViT-b/32", "BiT-R50x1", "BiT-R152x2")
     return [
-        paper_run(JFT, half if name == "ViT-b/32" else name, paper_jft, share=share, label=name)
+        paper_run(JFT, name, paper_jft, share=share, label=name)
         for name in names
         for share in (9 / 303, 30 / 303, 90 / 303, 1.0)
     ]

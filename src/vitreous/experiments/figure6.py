@@ -55,7 +55,7 @@ def look(model: Classifier, part: Part, images: int) -> Outcome:
         seen = enlarge(fitted.permute(1, 2, 0).numpy())
         lit = light(seen, heat.cpu().numpy())
         side = _LARGE if images <= _IMAGES else _SMALL
-        pictures.append([_png(seen, side), _png(lit, side)])
+        pictures.append([packed(seen, side), packed(lit, side)])
         if place < _IMAGES and model.config.num_classes:
             label = int(logits.argmax())
             marked = measure_trust(model, image[0], heat, label).deletion.area
@@ -97,7 +97,7 @@ def findings(results: Results) -> Sequence[Finding]:
 def pairs(results: Results, row: str) -> list[tuple[np.ndarray, np.ndarray]]:
     """Each image and the same one lit."""
     kept = results[row, "images"].facts[0]["pictures"]
-    return [(_pixels(seen), _pixels(lit)) for seen, lit in kept]
+    return [(unpacked(seen), unpacked(lit)) for seen, lit in kept]
 
 
 def _draw(results: Results) -> "Figure":
@@ -108,7 +108,8 @@ def _draw(results: Results) -> "Figure":
     return input_and_attention(pairs(results, row), title, across=3)
 
 
-def _png(pixels: UInt8[np.ndarray, "H W C"], side: int) -> str:
+def packed(pixels: UInt8[np.ndarray, "H W C"], side: int) -> str:
+    """Pack a picture into text that JSON can hold, smaller where a side is over `side` pixels."""
     from PIL import Image
 
     picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
@@ -118,7 +119,8 @@ def _png(pixels: UInt8[np.ndarray, "H W C"], side: int) -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
-def _pixels(text: str) -> UInt8[np.ndarray, "H W 3"]:
+def unpacked(text: str) -> UInt8[np.ndarray, "H W 3"]:
+    """Return the picture that `packed` made text of, in colours."""
     from PIL import Image
 
     with Image.open(io.BytesIO(base64.b64decode(text))) as picture:
@@ -130,6 +132,7 @@ FIELDS: dict[str, Any] = {
     "form": {"": ".1%", "images": ".0f"},
     "findings": findings,
     "takes_weights": True,
+    "drawn": ("pictures",),
 }
 """What Figures 6 and 14 have in common."""
 

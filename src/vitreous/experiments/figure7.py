@@ -223,5 +223,6 @@ EXPERIMENT = Experiment(
     trials=_trials,
     findings=_findings,
     draw=_draw,
+    drawn=("filters", "similarity"),
     takes_weights=True,
 )

@@ -81,6 +81,10 @@ class Reproduction:
             if place in self.results:
                 cell = self.results[place]
                 entry |= asdict(cell) | {"mean": cell.mean, "spread": cell.spread}
+                entry["facts"] = [
+                    {name: fact for name, fact in facts.items() if name not in experiment.drawn}
+                    for facts in cell.facts
+                ]
             rows.append(entry)
         return {
             "name": experiment.name,

@@ -23,6 +23,7 @@ _SCHEMES: dict[str, Position] = {
     "2-D": "learned_2d",
     "relative": "relative",
     "sines": "sine_cosine",
+    "sines, 1-D": "sine_cosine_1d",
     "relative, values too": "relative_values",
 }
 _WHERE: dict[str, PositionAt] = {
@@ -41,7 +42,7 @@ _PUBLISHED = {
     ("relative", "stem"): 0.64032,
 }
 # Beyond the paper's table.
-_ALSO = (("sines", "stem"), ("relative, values too", "stem"))
+_ALSO = (("sines", "stem"), ("sines, 1-D", "stem"), ("relative, values too", "stem"))
 
 
 # Inception crops and mirrors, as in the paper: where things lie on an image varies.

@@ -20,7 +20,9 @@ __all__ = [
 
 Activation = Literal["gelu", "gelu_tanh", "quick_gelu", "relu", "swiglu"]
 FinalNorm = Literal["tokens", "pooled"]
-Position = Literal["learned", "none", "learned_2d", "sine_cosine", "relative", "relative_values"]
+Position = Literal[
+    "learned", "none", "learned_2d", "sine_cosine", "sine_cosine_1d", "relative", "relative_values"
+]
 PositionAt = Literal["stem", "layers", "layers_shared"]
 Dialect = Literal["google", "timm", "torchvision", "huggingface", "dinov2"]
 
@@ -48,7 +50,8 @@ class ViTConfig(ModelConfig):
             first register and whose others are zero (arXiv 2506.08010).
         position: How a token knows where it is: `learned` (one row a token, equation 1), `none`,
             `learned_2d` (half of the width for the column, half for the row), `sine_cosine` (the
-            same, fixed), `relative` (a learned key for each offset between patches, in every
+            same, fixed), `sine_cosine_1d` (fixed, by the place in the sequence: the original
+            Transformer's), `relative` (a learned key for each offset between patches, in every
             attention; appendix D.4), or `relative_values` (values too, arXiv 1803.02155).
         position_at: Where positions are added: to the first block's input (`stem`), to every
             block's, each its own (`layers`), or the same (`layers_shared`).
@@ -238,10 +241,10 @@ class ViTConfig(ModelConfig):
                 "model.patch_dropout leaves patches out and later blocks could not place the rest: "
                 "leave it out, or add model.position at the stem"
             )
-        parts = {"learned_2d": 2, "sine_cosine": 4}.get(self.position, 1)
+        parts, kinds = _SHARES.get(self.position, (1, ""))
         if self.width % parts:
             raise UserError(
-                f"model.position {self.position} shares the width out to rows and columns and "
+                f"model.position {self.position} shares the width out to {kinds} and "
                 f"model.width is {self.width}: give a multiple of {parts}"
             )
 
@@ -320,6 +323,12 @@ class ViTConfig(ModelConfig):
         return image_size[0] // height, image_size[1] // width
 
 
+# Equal parts of the width that a position scheme needs, and what they are for.
+_SHARES = {
+    "learned_2d": (2, "rows and columns"),
+    "sine_cosine": (4, "sines and cosines of rows and columns"),
+    "sine_cosine_1d": (2, "sines and cosines"),
+}
 _SWITCHES = (
     "class_token",
     "prefix_positions",

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from vitreous.errors import UserError
 from vitreous.model.config import ModelConfig, ViTConfig
 from vitreous.model.one_grid import check_grid
-from vitreous.model.position import LearnedPosition
+from vitreous.model.position import LearnedPosition, SineCosine1DPosition, TablePosition
 from vitreous.model.resample import resample_table
 from vitreous.model.sine_cosine import sine_cosine
 
@@ -79,7 +79,7 @@ def _stretch(table: Float[Tensor, "n D"], length: int) -> Float[Tensor, "m D"]:
     return F.interpolate(x, length, mode="linear", align_corners=True)[0].mT.to(table.dtype)
 
 
-Position = NoPosition | LearnedPosition | LearnedAxesPosition | SineCosinePosition
+Position = NoPosition | TablePosition | LearnedAxesPosition | SineCosinePosition
 
 
 def build_position(config: ViTConfig) -> Position:
@@ -91,6 +91,8 @@ def build_position(config: ViTConfig) -> Position:
             return LearnedAxesPosition(config)
         case "sine_cosine":
             return SineCosinePosition(config)
+        case "sine_cosine_1d":
+            return SineCosine1DPosition(config)
         case "none" | "relative" | "relative_values":
             return NoPosition()
 

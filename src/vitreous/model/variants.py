@@ -1,6 +1,7 @@
 """The named variants: the paper's Table 1, its relatives, and the spellings of both."""
 
 import difflib
+import logging
 import re
 from typing import Any
 
@@ -10,10 +11,12 @@ from vitreous.model.config import ModelConfig, ViTConfig
 from vitreous.model.resnet_config import Block, ResNetConfig
 
 # Table 1 (B, L, H); Ti and S: DeiT, arXiv 2012.12877, and AugReg, arXiv 2106.10270; g: arXiv
-# 2106.04560. Columns: width D, depth L, MLP width F, heads k.
+# 2106.04560; b: Figure 4, B with all hidden dimensions halved. The paper does not state its heads:
+# six, as wide as B's, which makes it S. Columns: width D, depth L, MLP width F, heads k.
 SIZES: dict[str, tuple[int, int, int, int]] = {
     "Ti": (192, 12, 768, 3),
     "S": (384, 12, 1536, 6),
+    "b": (384, 12, 1536, 6),
     "B": (768, 12, 3072, 12),
     "L": (1024, 24, 4096, 16),
     "H": (1280, 32, 5120, 16),
@@ -23,6 +26,7 @@ SIZES: dict[str, tuple[int, int, int, int]] = {
 _LISTED_PATCHES = {
     "Ti": (16,),
     "S": (32, 16, 8),
+    "b": (32,),
     "B": (32, 16, 8),
     "L": (32, 16),
     "H": (14,),
@@ -44,6 +48,7 @@ _LISTED_HYBRIDS = (
     "R+ViT-Ti/16",
     "R26+ViT-S/32",
     "R26+ViT-B/32",
+    "R50+ViT-B/32",
     "R50+ViT-B/16",
     "R50+ViT-L/16",
     "R50+ViT-L/32",
@@ -91,11 +96,16 @@ _SPELLINGS = {
     "giant": "g",
 }
 
+# The stem's width factor may be written where it is 1: the paper's R50x1+ViT-B/32.
 _NAME = re.compile(
-    r"(?:(?P<stem>R\d*)[+_])?(?:vit[-_ /]?)?(?P<size>tiny|small|base|large|huge|giant|ti|s|b|l|h|g)"
+    r"(?:(?P<stem>R\d*?)(?P<factor>(?<=\d)x\d+)?[+_])?(?:vit[-_ /]?)?"
+    r"(?P<size>tiny|small|base|large|huge|giant|ti|s|b|l|h|g)"
     r"[-_ /]?(?:patch|p)?[-_ /]?(?P<patch>\d{1,3})(?:[-_ @](?P<side>\d{2,4}))?",
     re.IGNORECASE,
 )
+
+# The one spelling in which a lower-case b is the paper's halved B; elsewhere case says nothing.
+_HALVED = re.compile(r"ViT-b/(?P<patch>\d{1,3})(?:@(?P<side>\d{2,4}))?")
 
 # BiT-R50x1; BiT-M-R50x1, its file's name; resnetv2_50x1_bit, timm's.
 _BIT_NAME = re.compile(
@@ -111,7 +121,8 @@ _RESNET_NAME = re.compile(r"resnet[-_ ]?(?P<depth>\d+)", re.IGNORECASE)
 def list_models() -> list[str]:
     """Every named variant: ViTs, hybrids, ResNets.
 
-    Any other patch side, and any other width of a BiT ResNet, is spelt the same way.
+    Any other patch side, and any other width of a BiT ResNet, is spelt the same way. `ViT-b/32`,
+    with a lower-case b, is another model than `ViT-B/32`: the paper's halved one (Figure 4).
     """
     plain = [f"ViT-{size}/{patch}" for size in SIZES for patch in _LISTED_PATCHES[size]]
     classic = [f"ResNet-{depth}" for depth in RESNETS]
@@ -124,7 +135,9 @@ def variant_config(name: str, **overrides: Any) -> ModelConfig:
     Args:
         name: The paper's form (`ViT-B/16`, `BiT-R50x1`, `ResNet-50`) or a spelling of it (`B/16`,
             `vit_b_16`, `vit_base_patch16_224`, `resnetv2_50x1_bit`, `resnet50`), with any patch
-            side or width factor.
+            side or width factor. Case does not matter, with one exception: exactly `ViT-b/32` is
+            the paper's halved B. What comes near to it, `b/32` or `vit-b/32`, is B, and a warning
+            says so.
         **overrides: Fields of the config that differ from the variant's.
 
     Raises:
@@ -144,18 +157,21 @@ def variant_config(name: str, **overrides: Any) -> ModelConfig:
         stages, block = RESNETS[classic["depth"]]
         named = {"name": f"ResNet-{classic['depth']}", "units": stages, "block": block}
         return ResNetConfig.from_dict(named | overrides)
-    match = _NAME.fullmatch(name.strip())
+    halved = _HALVED.fullmatch(name.strip())
+    match = halved or _NAME.fullmatch(name.strip())
     # A capital G alone is another model, ViT-G (arXiv 2106.04560), which is not here.
-    if match is None or int(match["patch"]) == 0 or match["size"] == "G":
+    if match is None or int(match["patch"]) == 0 or (not halved and match["size"] == "G"):
         known = {model.lower(): model for model in list_models()}
         nearest = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.3)
         listed = ", ".join(known[model] for model in nearest or known)
         raise UserError(f"unknown model {name!r}: nearest are {listed}")
-    size, patch = _SPELLINGS[match["size"].lower()], int(match["patch"])
+    patch, stem = int(match["patch"]), ""
+    if halved:
+        size = "b"
+    else:
+        size, stem = _SPELLINGS[match["size"].lower()], _stem(name, match)
+        _warn_if_halved_was_meant(name, size, stem, patch)
     width, depth, mlp_width, heads = SIZES[size]
-    stem = (match["stem"] or "").upper()
-    if stem and (stem, patch) not in STEMS:
-        raise UserError(f"unknown model {name!r}: hybrids are {', '.join(_LISTED_HYBRIDS)}")
     units, pixels = STEMS[stem, patch] if stem else (None, patch)
     side = int(match["side"]) if match["side"] else _side_near_224(pixels)
     values: dict[str, Any] = {
@@ -169,6 +185,29 @@ def variant_config(name: str, **overrides: Any) -> ModelConfig:
         "heads": heads,
     }
     return ViTConfig.from_dict(values | overrides)
+
+
+def _stem(name: str, match: re.Match[str]) -> str:
+    """Return the ResNet of a hybrid's name, in our spelling; empty without one.
+
+    Raises:
+        UserError: No hybrid has that ResNet, at that width, with patches of that side.
+    """
+    stem = (match["stem"] or "").upper()
+    if stem and ((stem, int(match["patch"])) not in STEMS or match["factor"] not in (None, "x1")):
+        raise UserError(f"unknown model {name!r}: hybrids are {', '.join(_LISTED_HYBRIDS)}")
+    return stem
+
+
+def _warn_if_halved_was_meant(name: str, size: str, stem: str, patch: int) -> None:
+    """Say which of two models was taken where `b/32` can be B or the paper's halved B."""
+    if size == "B" and not stem and f"b/{patch}" in name and patch in _LISTED_PATCHES["b"]:
+        logging.getLogger("vitreous").warning(
+            "%r is taken for ViT-B/%d; the paper's halved model is spelt ViT-b/%d exactly",
+            name,
+            patch,
+            patch,
+        )
 
 
 def _side_near_224(patch: int) -> int:

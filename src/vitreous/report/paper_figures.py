@@ -96,17 +96,22 @@ def input_and_attention(
     width = min(1.6, 10.8 / (2 * across))
     height = width * H / W
     figure = titled_figure(title, 2 * width * across + 0.2, rows * height + 0.75)
-    outer = figure.add_gridspec(rows, across)
+    # The words have a row of their own: a title would take its height from the first pictures.
+    outer = figure.add_gridspec(rows + 1, across, height_ratios=[0.16 / height, *[1] * rows])
     figure.get_layout_engine().set(w_pad=0.015, h_pad=0.015, wspace=0, hspace=0)  # type: ignore
     for place, pair in enumerate(pairs):
         row, column = divmod(place, across)
-        inner = outer[row, column].subgridspec(1, 3, width_ratios=(1, 1, 0.06))
-        for side, (pixels, word) in enumerate(zip(pair, ("input", "attention"), strict=True)):
+        inner = outer[row + 1, column].subgridspec(1, 3, width_ratios=(1, 1, 0.06))
+        for side, pixels in enumerate(pair):
             axes = figure.add_subplot(inner[0, side])
             axes.set_axis_off()
             axes.imshow(pixels)
-            if row == 0:
-                axes.set_title(word, fontsize=8.5, color=INK, pad=3)
+    for column in range(across):
+        inner = outer[0, column].subgridspec(1, 3, width_ratios=(1, 1, 0.06))
+        for side, word in enumerate(("input", "attention")):
+            axes = figure.add_subplot(inner[0, side])
+            axes.set_axis_off()
+            axes.text(0.5, 0, word, fontsize=8.5, color=INK, ha="center", transform=axes.transAxes)
     return figure
 
 
@@ -135,6 +140,49 @@ def against_size(
         axes.xaxis.set_minor_locator(NullLocator())
         label_powers(axes.yaxis)
     figure.legend(*drawn[0].get_legend_handles_labels(), loc="outside lower left", ncols=4)
+    return figure
+
+
+@rc_context(STYLE)
+def moved_features(title: str, models: Mapping[str, Mapping[str, Any]]) -> Figure:
+    """Draw what the maps of models make of a moved image, a band for each model.
+
+    On the left of a band the difference from the moved features, a curve a map; on the right the
+    image and each map, as they were, half a step on and a whole one.
+
+    Args:
+        title: Of the figure.
+        models: By name: `step` in pixels, `photo`, three images, and `maps`: by name a `curve` of
+            (shift, difference), and three `pictures`.
+    """
+    heights = [2.1 + 1.0 * len(facts["maps"]) for facts in models.values()]
+    figure = titled_figure(title, 2.1 * PANEL, sum(heights))
+    bands = figure.subfigures(len(models), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for band, (name, facts) in zip(bands, models.items(), strict=True):
+        band.suptitle(shorten(name, 80), x=0.0, ha="left")
+        left, right = band.subfigures(1, 2, width_ratios=(1.25, 1))
+        axes = left.subplots()
+        step, styles = facts["step"], run_styles()
+        for kind, found in facts["maps"].items():
+            axes.plot(*zip(*found["curve"], strict=True), label=kind, **next(styles))
+        axes.set(xlabel="image moved by (pixels)", ylabel="difference from the moved features")
+        axes.set_xticks([0, step // 2, step, 3 * step // 2, 2 * step])
+        axes.set_ylim(bottom=0)
+        left.legend(loc="outside lower left", ncols=2)
+        rows = {"image": facts["photo"]} | {
+            kind: found["pictures"] for kind, found in facts["maps"].items()
+        }
+        grid = right.subplots(len(rows), 3, squeeze=False)
+        for shift, cell in zip((0, max(step // 2, 1), step), grid[0], strict=True):
+            cell.set_title(f"moved by {shift} px" if shift else "as it is", fontsize=9.5, color=INK)
+        for line, (kind, pictures) in zip(grid, rows.items(), strict=True):
+            for cell, pixels in zip(line, pictures, strict=True):
+                cell.imshow(pixels, interpolation="nearest")
+                cell.set(xticks=[], yticks=[])
+                cell.grid(visible=False)
+                cell.spines[:].set_visible(False)
+            words = kind.replace(", ", ",\n")
+            line[0].set_ylabel(words, rotation=0, ha="right", va="center", color=INK)
     return figure
 
 

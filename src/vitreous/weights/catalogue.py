@@ -88,14 +88,41 @@ _AUGREG = (
     ("R+ViT-Ti/16", "R_Ti_16-i21k-300ep-lr_0.001-aug_none-wd_0.03-do_0.0-sd_0.0", 40, "0.03", 75.4),
 )
 
+# File, MiB; pre-trained at 224 pixels. The sizes are of the bucket's listing in vit_jax.ipynb,
+# which rounds what is over 1,024 MiB; those are left out.
+_PRETRAINED = (
+    ("ViT-B_16", 393.69),
+    ("ViT-B_32", 400.01),
+    ("ViT-L_16", None),
+    ("ViT-L_32", None),
+    ("ViT-H_14", None),
+    ("R50+ViT-B_16", 439.85),
+    ("R26+ViT-B_32", 450.23),
+    ("R50+ViT-L_32", None),
+)
+
 # File, side, top-1; fine-tuned versions of the paper's own models.
 _PAPERS_OWN = (
+    ("R50+ViT-B_16", 384, None),
     ("ViT-B_16", 384, None),
     ("ViT-B_32", 384, None),
     ("ViT-L_16", 384, None),
     ("ViT-L_32", 384, None),
     ("ViT-B_16-224", 224, 81.2),
     ("ViT-L_16-224", 224, 82.7),
+)
+
+_BIT = "https://storage.googleapis.com/bit_models"
+_BIT_README = "github.com/google-research/big_transfer README"
+
+# ResNet, side of the images that timm measured BiT-M on after fine-tuning, top-1 there.
+_BIT_TOP1 = (
+    ("R50x1", 448, 80.34),
+    ("R50x3", 448, 84.02),
+    ("R101x1", 448, 82.342),
+    ("R101x3", 448, 84.438),
+    ("R152x2", 448, 84.51),
+    ("R152x4", 480, 84.916),
 )
 
 # File, model, MiB, trained on, side, side before the crop, filter, top-1.
@@ -147,8 +174,8 @@ def _augreg() -> Iterator[PublishedCheckpoint]:
 
 
 def _papers_own() -> Iterator[PublishedCheckpoint]:
-    for file in ("ViT-B_16", "ViT-B_32", "ViT-L_16", "ViT-L_32", "ViT-H_14"):
-        yield _google(file.replace("_", "/"), f"imagenet21k/{file}", 224, None, None)
+    for file, mebibytes in _PRETRAINED:
+        yield _google(file.replace("_", "/"), f"imagenet21k/{file}", 224, mebibytes, None)
     for file, side, top1 in _PAPERS_OWN:
         model = file.removesuffix("-224").replace("_", "/")
         yield _google(model, f"imagenet21k+imagenet2012/{file}", side, None, top1)
@@ -169,6 +196,35 @@ def _google(
         preprocessing=f"squashed, bilinear; {_HALF}",
         top1=top1,
         source=_GOOGLE_README,
+    )
+
+
+def _bit() -> Iterator[PublishedCheckpoint]:
+    """BiT-M, from ImageNet-21k; the same after ImageNet; BiT-S, from ImageNet alone."""
+    for resnet, side, top1 in _BIT_TOP1:
+        measured = f"{_BIT_README}; top-1: timm, results/results-imagenet.csv"
+        yield _bit_file(f"BiT-M-{resnet}", resnet, "ImageNet-21k", 224, None, _BIT_README)
+        tuned, data = f"BiT-M-{resnet}-ILSVRC2012", "ImageNet-21k, ImageNet"
+        yield _bit_file(tuned, resnet, data, side, top1, measured)
+        if resnet != "R152x2":  # made after the paper, and released as BiT-M alone
+            yield _bit_file(f"BiT-S-{resnet}", resnet, "ImageNet", 224, None, _BIT_README)
+
+
+def _bit_file(
+    file: str, resnet: str, data: str, side: int, top1: float | None, source: str
+) -> PublishedCheckpoint:
+    fit = "squashed, bilinear" if top1 is None else f"shorter side {side}, bilinear, centre {side}"
+    return PublishedCheckpoint(
+        model=f"BiT-{resnet}",
+        name=file,
+        address=f"{_BIT}/{file}.npz",
+        mebibytes=None,
+        licence="Apache-2.0",
+        trained_on=data,
+        image_size=side,
+        preprocessing=f"{fit}; {_HALF}",
+        top1=top1,
+        source=source,
     )
 
 
@@ -221,5 +277,12 @@ def _deit() -> Iterator[PublishedCheckpoint]:
         )
 
 
-CATALOGUE = (*_augreg(), *_papers_own(), *_torchvision(), *_torchvision_resnets(), *_deit())
+CATALOGUE = (
+    *_augreg(),
+    *_papers_own(),
+    *_bit(),
+    *_torchvision(),
+    *_torchvision_resnets(),
+    *_deit(),
+)
 """Every published checkpoint that is written down here."""

@@ -29,6 +29,7 @@ _JFT = (
     (r"R50\+ViT-L/16", _Row(14, 4e-4)),
     (r"R50\+ViT-B/(16|32)", _Row(7, 8e-4)),
     (r"ViT-B/(16|32)", _Row(7, 8e-4)),
+    (r"ViT-b/32", _Row(7, 8e-4)),  # B's: Table 3 has no row for the halved one of Figure 4
     (r"ViT-L/32", _Row(7, 6e-4)),
     (r"ViT-L/16", _Row(14, 4e-4)),
     (r"ViT-H/14", _Row(14, 3e-4)),

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 import vitreous
 import vitreous.errors
 from vitreous.weights.convert import convert
+from vitreous.weights.timm_names import is_read, timm_defaults
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 TOLERANCE = 2e-5
@@ -285,3 +286,17 @@ def test_no_name_of_timms_is_misread(timm, tmp_path, module: str, named: bool) -
     print({outcome: len(names) for outcome, names in outcomes.items()}, outcomes["assumed"])
     assert not outcomes["misread"]
     assert sum(map(len, outcomes.values()))
+
+
+# The first weights under these names are LAION's, which were trained with [-1, 1].
+HALF = ("vit_large_patch14_clip_224", "vit_large_patch14_clip_336")
+
+
+@pytest.mark.parametrize("module", ["vision_transformer", "deit"])
+def test_what_a_name_says_of_images(timm, module: str) -> None:
+    for name in filter(is_read, timm.list_models(module=module)):
+        said, published = timm_defaults(name), timm.get_pretrained_cfg(name)
+        if name not in HALF:
+            assert tuple(published.mean) == said.preprocessing["mean"], name
+            assert tuple(published.std) == said.preprocessing["std"], name
+        assert abs(published.crop_pct - said.preprocessing["crop_fraction"]) < 0.11, name

@@ -223,7 +223,7 @@ def _understand(checkpoint: Checkpoint, hints: Hints) -> Reading:
 def timm_preprocessing(
     evidence: Evidence, config: ViTConfig, said: dict[str, Any]
 ) -> Preprocessing:
-    """What a config of timm's says of the images, and in what it says nothing its name's usual.
+    """Read the preprocessing from a config of timm's; what it leaves out is its name's usual.
 
     Args:
         evidence: Of the checkpoint.

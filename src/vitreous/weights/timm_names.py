@@ -62,7 +62,7 @@ _OTHERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class TimmDefaults:
-    """What a name of timm's says of a model, beside its tensors.
+    """The facts that a name of timm's says of a model, beside its tensors.
 
     Attributes:
         activation: Of the MLP.

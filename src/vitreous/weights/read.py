@@ -194,7 +194,7 @@ def weights_file(path: Path) -> Path:
 
 
 def _missing_fix(path: Path, present: list[str]) -> str:
-    """Say what to do about a folder without weights: of a run, of another library, or of nothing."""
+    """Say what to do about a folder without weights: of a run, or of another library."""
     for name in present:
         if (found := _foreign(name)) is not None:
             what, fix = found

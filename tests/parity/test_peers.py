@@ -227,7 +227,6 @@ TINY: tuple[dict[str, Any], ...] = (
     {"img_size": 32, "patch_size": 8, "embed_dim": 64, "depth": 2, "num_heads": 2},
     {"img_size": 64, "embed_dim": 64, "depth": 2, "num_heads": 2},
     {"embed_dim": 64, "depth": 2, "num_heads": 2},
-    {"img_size": 64},
 )
 # What an assumption names where a reading of bare tensors differs from the model they are of.
 UNKNOWN = ("activation", "pooling", "epsilon", "gated MLP")

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 import vitreous
 import vitreous.errors
 from vitreous.weights.convert import convert
+from vitreous.weights.timm_names import is_read, timm_defaults
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 TOLERANCE = 2e-5
@@ -226,7 +227,6 @@ TINY: tuple[dict[str, Any], ...] = (
     {"img_size": 32, "patch_size": 8, "embed_dim": 64, "depth": 2, "num_heads": 2},
     {"img_size": 64, "embed_dim": 64, "depth": 2, "num_heads": 2},
     {"embed_dim": 64, "depth": 2, "num_heads": 2},
-    {"img_size": 64},
 )
 # What an assumption names where a reading of bare tensors differs from the model they are of.
 UNKNOWN = ("activation", "pooling", "epsilon", "gated MLP")
@@ -309,3 +309,17 @@ def test_lucidrains_words(tmp_path: Path, case: str) -> None:
     theirs.load_state_dict(load_file(tmp_path / "out" / "model.safetensors"))
     size = words["image_size"]
     assert difference(ours, theirs, *((size, size) if isinstance(size, int) else size)) <= TOLERANCE
+
+
+# The first weights under these names are LAION's, which were trained with [-1, 1].
+HALF = ("vit_large_patch14_clip_224", "vit_large_patch14_clip_336")
+
+
+@pytest.mark.parametrize("module", ["vision_transformer", "deit"])
+def test_what_a_name_says_of_images(timm, module: str) -> None:
+    for name in filter(is_read, timm.list_models(module=module)):
+        said, published = timm_defaults(name), timm.get_pretrained_cfg(name)
+        if name not in HALF:
+            assert tuple(published.mean) == said.preprocessing["mean"], name
+            assert tuple(published.std) == said.preprocessing["std"], name
+        assert abs(published.crop_pct - said.preprocessing["crop_fraction"]) < 0.11, name

@@ -50,7 +50,7 @@ class Evidence:
     assumed: list[str] = field(default_factory=list)
 
     def assume(self, option: str, usual: str, because: str) -> str:
-        """What nothing in the file says: the caller's word, or else the usual one, which is noted.
+        """Answer what the file leaves open: by the caller's word, or the usual one, which is noted.
 
         Args:
             option: The field of `Hints` that answers, and its name in words.

@@ -84,7 +84,7 @@ def _understood(
 def _check_hints(reading: Reading, hints: Hints, checkpoint: Checkpoint) -> None:
     """Refuse a word of the caller's that the file, or its family, contradicts."""
     rule = reading.preprocessing
-    pairs = {pair: word for word, pair in NORMALISATIONS.items()}
+    pairs: dict[object, str] = {pair: word for word, pair in NORMALISATIONS.items()}
     found = {
         "heads": getattr(reading.config, "heads", None),
         "activation": getattr(reading.config, "activation", None),

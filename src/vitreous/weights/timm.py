@@ -19,6 +19,7 @@ from vitreous.errors import UserError
 from vitreous.model.config import Activation, Dialect, FinalNorm, Pooling, ViTConfig
 from vitreous.weights.evidence import CLIP_MEAN, CLIP_STD, Evidence, Patch, pair
 from vitreous.weights.family import ANY, Family, Hints, Reading, first_objection
+from vitreous.weights.huggingface_config import read_class_names, read_multi_label
 from vitreous.weights.passport import Passport
 from vitreous.weights.read import Checkpoint
 from vitreous.weights.rule import LAYER, Rule, each_layer, leading
@@ -215,10 +216,13 @@ def _understand(checkpoint: Checkpoint, hints: Hints) -> Reading:
     rule = timm_preprocessing(evidence, config, said)
     trained = said.get("pretrained_cfg", {})
     names = tuple(map(str, said.get("label_names") or trained.get("label_names") or ()))
+    if not names and said.get("model_type") == "timm_wrapper":  # a model in transformers' folder
+        names = read_class_names(evidence, said, config.num_classes)
     return Reading(
         config=config,
         preprocessing=rule,
         class_names=names if len(names) == config.num_classes else (),
+        multi_label="problem_type" in said and read_multi_label(evidence, said, config.num_classes),
         assumed=tuple(evidence.assumed),
     )
 
@@ -226,7 +230,7 @@ def _understand(checkpoint: Checkpoint, hints: Hints) -> Reading:
 def timm_preprocessing(
     evidence: Evidence, config: ViTConfig, said: dict[str, Any]
 ) -> Preprocessing:
-    """What a config of timm's says of the images, and in what it says nothing its name's usual.
+    """Read the preprocessing from a config of timm's; what it leaves out is its name's usual.
 
     Args:
         evidence: Of the checkpoint.

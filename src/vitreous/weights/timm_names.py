@@ -70,7 +70,7 @@ _OTHERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class TimmDefaults:
-    """What a name of timm's says of a model, beside its tensors.
+    """The facts that a name of timm's says of a model, beside its tensors.
 
     Attributes:
         activation: Of the MLP.
@@ -145,6 +145,8 @@ _MORE = re.compile(r"flexivit.*|test_vit.*|.*(_plus_|reg\d_gap|_gap_2[45]).*")
 def _preprocessing(bare: str) -> dict[str, Any]:
     half = (0.5, 0.5, 0.5)
     said: dict[str, Any] = {"mean": half, "std": half, "crop_fraction": 0.9}
+    if "siglip" in bare:
+        return said
     if _CLIP.fullmatch(bare):
         said |= {"mean": CLIP_MEAN, "std": CLIP_STD}
     elif _IMAGENET.fullmatch(bare):

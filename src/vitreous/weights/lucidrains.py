@@ -250,7 +250,7 @@ def _pooling(evidence: Evidence, class_token: bool, *, asked: bool) -> Pooling:
     pool = evidence.checkpoint.config.get("pool")
     if pool not in (None, "cls", "mean"):
         raise UserError(
-            f"{file}: pool {pool!r} of its config is not known here: choose cls or mean"
+            f"{file}: pool {pool!r} is not known here: choose cls or mean"
         )
     if pool is None and evidence.hints.pooling is not None:
         pool = _POOLS.get(evidence.hints.pooling)  # `_check_hints` refuses another word

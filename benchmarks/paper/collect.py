@@ -155,7 +155,8 @@ def table(result: dict) -> list[str]:
         cells = [row["row"], row["column"]]
 
         def told(key: str, row: dict = row) -> str:
-            return experiment.format(row["column"], row[key]) if key in row else ""
+            form = experiment.format_published if key == "published" else experiment.format
+            return form(row["column"], row[key]) if key in row else ""
 
         cells += [told("published")] * published
         cells += [told("mean"), told("spread"), str(len(row["values"])) if "values" in row else ""]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vitreous.model.bit_config import BiTConfig
     from vitreous.model.build import create_model
     from vitreous.model.config import ViTConfig
+    from vitreous.model.lucidrains import from_lucidrains
     from vitreous.model.recording import Recording
     from vitreous.model.resnet_config import ResNetConfig
     from vitreous.model.variants import list_models
@@ -35,6 +36,7 @@ _HOMES = {
     "ViTConfig": "vitreous.model.config",
     "adapt": "vitreous.weights.adapt",
     "create_model": "vitreous.model.build",
+    "from_lucidrains": "vitreous.model.lucidrains",
     "from_pretrained": "vitreous.weights.hub",
     "list_models": "vitreous.model.variants",
     "load": "vitreous.weights.load",
@@ -53,6 +55,7 @@ __all__ = [
     "__version__",
     "adapt",
     "create_model",
+    "from_lucidrains",
     "from_pretrained",
     "list_models",
     "load",

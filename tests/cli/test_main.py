@@ -70,7 +70,9 @@ def test_train_evaluate_predict_compare(tmp_path, capsys):
 
     page, table = tmp_path / "comparison.html", tmp_path / "comparison.json"
     assert main(["compare", *runs, "--out", str(page), "--json", str(table)]) == 0
-    assert "accuracy" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    for words in ("precision of a class", "recall of a class", "F1 of a class", "training loss"):
+        assert any(line.startswith(words) for line in told.splitlines()), words
     assert page.read_text().startswith("<!doctype html>")
     assert {row["kind"] for row in json.loads(table.read_text())} == {"overall", "class"}
 

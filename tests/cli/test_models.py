@@ -46,3 +46,48 @@ def test_mistakes(capsys: pytest.CaptureFixture[str]) -> None:
     assert "unknown model 'ViT-X/16': nearest are" in capsys.readouterr().err
     assert main(["models", "--image_size", "0"]) == 2
     assert "image_size" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["BiT-R152x4", "BiT-L R152x4"])
+def test_the_papers_comparator(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", name]) == 0
+    (line,) = [one for one in capsys.readouterr().out.splitlines() if one.startswith("Table 2")]
+    assert line == (
+        "Table 2, BiT-L R152x4: ImageNet 87.54 ± 0.02, ImageNet ReaL 90.54, CIFAR-10 99.37 ± 0.06, "
+        "CIFAR-100 93.51 ± 0.08, Pets 96.62 ± 0.23, Flowers 99.63 ± 0.03, VTAB (19 tasks) "
+        "76.29 ± 1.70, TPUv3-core-days 9.9k"
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Noisy Student", "noisy-student", "NoisyStudent", "EfficientNet-L2", "EffNet-L2",
+     "Noisy Student EfficientNet-L2", "Noisy Student (EfficientNet-L2)", "tf_efficientnet_l2_ns"],
+)  # fmt: skip
+def test_a_comparator_without_a_model(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", name]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told == [
+        "Noisy Student (EfficientNet-L2): a published comparator of Table 2; "
+        "no model of it is here",
+        "Table 2, Noisy Student: ImageNet 88.4 / 88.5*, ImageNet ReaL 90.55, TPUv3-core-days 12.3k",
+        "* 88.5 is of Touvron et al. 2020 (FixEfficientNet)",
+    ]
+    assert main(["models", name, "--json", "-"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["paper_rows"]
+    assert row["values"]["TPUv3-core-days"]["value"] == 12300
+
+
+@pytest.mark.parametrize("name", ["2", "student", "EfficientNet-B0"])
+def test_other_names_are_not_it(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", name]) == 2
+    assert "unknown model" in capsys.readouterr().err
+
+
+def test_rows_of_table_6(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "ViT-L/16", "--json", "-"]) == 0
+    rows = json.loads(capsys.readouterr().out)["paper_rows"]
+    assert [one["row"] for one in rows] == [
+        "ViT-L/16 JFT", "ViT-L/16 I21k", "ViT-L/16, 7 epochs", "ViT-L/16, 14 epochs",
+    ]  # fmt: skip
+    assert rows[3]["values"]["exaFLOPs"]["value"] == 1567

@@ -55,9 +55,13 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(capsys, tmp_path, monkeypa
     assert "3 steps of 64 images" in told
     assert "█" in told
     assert "nothing was written" in told
+    (accuracy,) = [line for line in told.splitlines() if line.startswith("accuracy")]
+    assert "not measured for this run; digits, 1,437 images: 98.6 to 99.7 %" in accuracy
+    assert "epochs" in accuracy.partition("here")[2]
     assert main(["train", "digits", "--dry-run", "--json", "-", *TINY]) == 0
     plan = json.loads(capsys.readouterr().out)
     assert plan["config"]["steps"] == 3
+    assert plan["expected"]["measured"]["source"] == "benchmarks/training.md"
     assert os.listdir(tmp_path) == []
 
 

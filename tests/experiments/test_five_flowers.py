@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,9 @@ def test_all_arms_share_photos_and_recipe(data: Path) -> None:
         assert config.schedule.final == 0.01
         assert config.preprocessing.mean == (0.5, 0.5, 0.5)
         assert (config.batch_size, config.steps) == (64, 2_294)
-    assert [configs[row].tuning.train for row in ROWS] == ["head", "all", "all"]
+    assert [configs[row].tuning.train for row in ROWS] == ["all", "all", "all"]
+    # The published pair stands 4.3 to 1.
+    assert 4 < arms[ROWS[2], 0].flops / arms[ROWS[1], 0].flops < 5
     assert configs[ROWS[0]].model == configs[ROWS[2]].model
     assert len({id(arm.dataset) for arm in arms.values()}) == 1
     held_out = arms[ROWS[0], 0].dataset.parts["validation"]
@@ -114,17 +117,24 @@ def test_a_whole_run_is_judged_and_drawn(data: Path, tmp_path: Path, short: None
         assert len(cells) == 17
         assert all(len(cell.values) == 2 for cell in cells.values())
         assert cells[LOSS].facts[0]["training"]
-    # The head moved, and nothing else.
     trials = in_order(EXPERIMENT.trials(setting_of(data)))
     tuned = next(trial for trial in trials if trial.needs and isinstance(trial, TrainingTrial))
     cache = TrialCache(tmp_path / "trials")
     before, after = (
         vitreous.load(cache.place(trial) / "run").state_dict() for trial in (tuned.start, tuned)
     )
-    for name, tensor in after.items():
-        assert name.startswith("head.") or torch.equal(tensor, before[name]), name
-    assert after["head.weight"].abs().sum() > 0
+    assert alike(before, after)
     assert (tmp_path / "five_flowers.svg").stat().st_size > 10_000
+
+
+def alike(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> bool:
+    """Whether the encoders' kernels are the same ones, a few small steps apart."""
+    kernels = [name for name in one if name.startswith("encoder.") and one[name].ndim == 2]
+    assert kernels
+    return all(
+        torch.cosine_similarity(one[name].flatten(), other[name].flatten(), 0) > 0.99
+        for name in kernels
+    )
 
 
 def run(setting: Setting, out: Path) -> Reproduction:
@@ -142,9 +152,11 @@ def test_weights_of_googles_layout_are_where_the_vit_starts(
     trials = list(in_order(EXPERIMENT.trials(setting_of(data, google, seeds=1))))
     tuned = next(t for t in trials if isinstance(t, TrainingTrial) and t.start is not None)
     assert tuned.start == google
-    trained = vitreous.load(TrialCache(tmp_path / "trials").place(tuned) / "run").state_dict()
-    for name, tensor in vitreous.load(google).state_dict().items():
-        assert name.startswith("head.") or torch.equal(tensor, trained[name]), name
+    cache = TrialCache(tmp_path / "trials")
+    vits = [t for t in trials if isinstance(t, TrainingTrial) and t.config.model.attention_layers]
+    trained = {t.start: vitreous.load(cache.place(t) / "run").state_dict() for t in vits}
+    assert alike(vitreous.load(google).state_dict(), trained[google])
+    assert not alike(vitreous.load(google).state_dict(), trained[None])
     # Other weights are another trial; the arms from random weights stay the same ones.
     without = {trial.digest for trial in in_order(EXPERIMENT.trials(setting_of(data, seeds=1)))}
     assert tuned.digest not in without
@@ -209,6 +221,7 @@ def test_lab_is_the_walk_through(data: Path, google: Path, monkeypatch: pytest.M
         assert config.preprocessing.crop_fraction == 224 / 256
         assert config.augmentation.crop_area == (0.08, 1.0)
         assert config.augmentation.flip == 0.5
+        assert config.tuning.train == ("head" if arm.start else "all")
         assert arm.key["data"]
 
 

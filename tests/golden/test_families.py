@@ -28,6 +28,14 @@ NAMES = [
     "timm_vit_token_48x64.safetensors",
     "torchvision_vit.safetensors",
 ]
+FAMILIES = [
+    "lucidrains_1.16.0_mean",
+    "lucidrains_1.2.0",
+    "lucidrains_1.6.5",
+    "lucidrains_one_head",
+    "lucidrains_walkthrough",
+    "lucidrains_walkthrough_mean",
+]
 TOLERANCE = 2e-5
 
 
@@ -107,3 +115,24 @@ def test_another_familys_format_gives_the_same_logits(
     again = vitreous.load(tmp_path / "out")
     assert again.passport.origin["family"] == to
     assert differences(again, golden, name)["images"] <= TOLERANCE
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_further_family_gives_its_own_logits_before_and_after_a_round_trip(
+    golden: Path, tmp_path: Path, name: str
+) -> None:
+    file = golden / "families" / f"{name}.safetensors"
+    if not file.is_file():
+        pytest.skip(f"needs golden/families/{file.name} of the shared folder beside the checkout")
+    with np.load(file.with_suffix(".expected.npz"), allow_pickle=False) as expected:
+        images, logits = (torch.from_numpy(expected[key]) for key in ("images", "logits"))
+    model = vitreous.load(file)
+    convert(model, tmp_path / "theirs", model.passport.origin["family"])
+    vitreous.save(model, tmp_path / "ours.safetensors")
+    for each in (
+        model,
+        vitreous.load(tmp_path / "theirs"),
+        vitreous.load(tmp_path / "ours.safetensors"),
+    ):
+        with torch.inference_mode():
+            assert (each(images) - logits).abs().max() <= TOLERANCE * logits.abs().max()

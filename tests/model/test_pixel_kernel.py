@@ -17,7 +17,7 @@ def drawn(*shape: int) -> torch.Tensor:
 def test_an_enlarged_patch_has_the_embedding_of_the_patch(side: int, more: int) -> None:
     kernel, patch = drawn(5, 3, side, side), drawn(1, 3, side, side)
     enlarged = F.interpolate(patch, side + more, mode="bilinear", align_corners=False)
-    resized = resize_kernel(kernel, side + more)
+    resized = resize_kernel(kernel, (side + more, side + more))
     assert resized.shape == (5, 3, side + more, side + more)
     torch.testing.assert_close(
         (resized * enlarged).sum((1, 2, 3)), (kernel * patch).sum((1, 2, 3)), atol=1e-9, rtol=0
@@ -31,13 +31,15 @@ def test_it_is_the_pseudo_inverse_of_the_whole_resize(old: int, new: int) -> Non
     matrix = F.interpolate(columns, new, mode="bilinear", align_corners=False).flatten(1).T
     kernel = drawn(2, 3, old, old)
     expected = np.linalg.pinv(matrix.T.numpy()) @ kernel.flatten(2).numpy()[..., None]
-    np.testing.assert_allclose(resize_kernel(kernel, new).flatten(2), expected[..., 0], atol=1e-10)
+    np.testing.assert_allclose(
+        resize_kernel(kernel, (new, new)).flatten(2), expected[..., 0], atol=1e-10
+    )
 
 
 def test_the_same_side_is_the_same_tensor_and_the_dtype_stays() -> None:
     kernel = drawn(2, 3, 4, 4).bfloat16()
-    assert resize_kernel(kernel, 4) is kernel
-    assert resize_kernel(kernel, 6).dtype == torch.bfloat16
+    assert resize_kernel(kernel, (4, 4)) is kernel
+    assert resize_kernel(kernel, (6, 6)).dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize(("old", "new"), [(3, 1), (1, 3), (4, 1), (3, 6), (1, 4), (2, 4)])

@@ -16,10 +16,10 @@ from vitreous.objective.masking import pick
 
 RULE = Preprocessing(size=(16, 16))
 KINDS = {
-    "colour": lambda: MaskedPatch(MaskedPatchConfig(), RULE, 4),
-    "colours": lambda: MaskedPatch(MaskedPatchConfig(target="colours"), RULE, 4),
-    "pixels": lambda: MaskedPatch(MaskedPatchConfig(target="pixels"), RULE, 4),
-    "mae": lambda: MaskedAutoencoder(MAEConfig(decoder_width=12), RULE, 4),
+    "colour": lambda: MaskedPatch(MaskedPatchConfig(), RULE, (4, 4)),
+    "colours": lambda: MaskedPatch(MaskedPatchConfig(target="colours"), RULE, (4, 4)),
+    "pixels": lambda: MaskedPatch(MaskedPatchConfig(target="pixels"), RULE, (4, 4)),
+    "mae": lambda: MaskedAutoencoder(MAEConfig(decoder_width=12), RULE, (4, 4)),
 }
 
 

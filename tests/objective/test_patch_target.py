@@ -18,7 +18,7 @@ def pixels(*shape: int) -> torch.Tensor:
 def test_the_mean_colour_has_3_bits_a_channel() -> None:
     levels = torch.tensor([[0, 31, 32], [255, 224, 223], [100, 150, 200]], dtype=torch.uint8)
     images = levels[:, :, None, None].expand(-1, -1, 8, 8)
-    target = ColourTarget(RULE, 8, cells=1)
+    target = ColourTarget(RULE, (8, 8), cells=1)
     assert target.outputs == 512
     codes = target.of(normalise(images, RULE))
     # Each level is worth 32; the first channel counts least.
@@ -29,13 +29,13 @@ def test_the_mean_colour_has_3_bits_a_channel() -> None:
 def test_it_is_the_mean_of_the_patch_and_not_of_its_pixels_classes() -> None:
     images = torch.zeros(1, 3, 4, 4, dtype=torch.uint8)
     images[..., :2] = 130  # half of it: a mean of 65, level 2
-    codes = ColourTarget(RULE, 4, cells=1).of(normalise(images, RULE))
+    codes = ColourTarget(RULE, (4, 4), cells=1).of(normalise(images, RULE))
     assert codes.tolist() == [[[2 + 16 + 128]]]
 
 
 def test_cells_are_16_mean_colours() -> None:
     images = pixels(2, 3, 16, 16)
-    target = ColourTarget(RULE, 8, cells=4)
+    target = ColourTarget(RULE, (8, 8), cells=4)
     assert target.outputs == 16 * 512
     codes = target.of(normalise(images, RULE))
     assert codes.shape == (2, 4, 16)
@@ -46,14 +46,14 @@ def test_cells_are_16_mean_colours() -> None:
 @pytest.mark.parametrize("cells", [1, 4])
 def test_a_told_colour_is_shown_in_its_place(cells: int) -> None:
     images = pixels(2, 3, 16, 16)
-    target = ColourTarget(RULE, 8, cells)
+    target = ColourTarget(RULE, (8, 8), cells)
     normalised = normalise(images, RULE)
     codes = target.of(normalised)
     told = torch.nn.functional.one_hot(codes, 512).float().flatten(2)
     assert target.loss(50 * told, codes).measures["colour_accuracy"] == 1
     assert target.loss(torch.zeros_like(told), codes).loss.item() == pytest.approx(math.log(512))
-    patches = target.patches(told, cut_patches(normalised, 8))
-    shown = show(patches, RULE, (2, 2), 8)
+    patches = target.patches(told, cut_patches(normalised, (8, 8)))
+    shown = show(patches, RULE, (2, 2), (8, 8))
     means = torch.nn.functional.avg_pool2d(images / 255, 8 // cells).repeat_interleave(
         8 // cells, 2
     )
@@ -63,7 +63,7 @@ def test_a_told_colour_is_shown_in_its_place(cells: int) -> None:
 @pytest.mark.parametrize("scaled", [False, True])
 def test_pixels_come_back(scaled: bool) -> None:
     images = normalise(pixels(2, 3, 16, 24), RULE)
-    target = PixelTarget(RULE, 8, scaled=scaled)
+    target = PixelTarget(RULE, (8, 8), scaled=scaled)
     truth = target.of(images)
     assert target.outputs == 192
     assert target.loss(truth, truth).loss == 0
@@ -71,14 +71,14 @@ def test_pixels_come_back(scaled: bool) -> None:
     if scaled:
         assert truth.mean(2).abs().max() < 1e-5
         assert (truth.var(2) - 1).abs().max() < 1e-3
-    patches = target.patches(truth, cut_patches(images, 8))
-    shown = show(patches, RULE, (2, 3), 8)
+    patches = target.patches(truth, cut_patches(images, (8, 8)))
+    shown = show(patches, RULE, (2, 3), (8, 8))
     torch.testing.assert_close(shown, pixels(2, 3, 16, 24) / 255, atol=1e-5, rtol=0)
 
 
 def test_greyscale_has_8_classes() -> None:
     rule = Preprocessing(size=(4, 4), channels=1, mean=(0.5,), std=(0.5,))
-    target = ColourTarget(rule, 4, cells=1)
+    target = ColourTarget(rule, (4, 4), cells=1)
     assert target.outputs == 8
     codes = target.of(normalise(torch.full((1, 1, 4, 4), 255, dtype=torch.uint8), rule))
     assert codes.tolist() == [[[7]]]

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 import vitreous
 import vitreous.errors
 from vitreous.weights.convert import convert
+from vitreous.weights.timm_names import is_read, timm_defaults
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 TOLERANCE = 2e-5
@@ -226,7 +227,6 @@ TINY: tuple[dict[str, Any], ...] = (
     {"img_size": 32, "patch_size": 8, "embed_dim": 64, "depth": 2, "num_heads": 2},
     {"img_size": 64, "embed_dim": 64, "depth": 2, "num_heads": 2},
     {"embed_dim": 64, "depth": 2, "num_heads": 2},
-    {"img_size": 64},
 )
 # What an assumption names where a reading of bare tensors differs from the model they are of.
 UNKNOWN = ("activation", "pooling", "epsilon", "gated MLP")
@@ -285,3 +285,41 @@ def test_no_name_of_timms_is_misread(timm, tmp_path, module: str, named: bool) -
     print({outcome: len(names) for outcome, names in outcomes.items()}, outcomes["assumed"])
     assert not outcomes["misread"]
     assert sum(map(len, outcomes.values()))
+
+
+WORDS = {"image_size": 32, "patch_size": 8, "num_classes": 7, "dim": 48, "depth": 2, "heads": 3}
+WORDS |= {"mlp_dim": 80, "dim_head": 16, "dropout": 0.1, "emb_dropout": 0.2}
+LUCIDRAINS: dict[str, dict[str, Any]] = {
+    "class token": {},
+    "mean": {"pool": "mean"},
+    "one head": {"heads": 1, "dim_head": 48},
+    "wide heads": {"dim_head": 64},
+    "oblong": {"image_size": (24, 32), "patch_size": (12, 4)},
+    "without dropout": {"dropout": 0.0, "emb_dropout": 0.0},
+}
+
+
+@pytest.mark.parametrize("case", LUCIDRAINS)
+def test_lucidrains_words(tmp_path: Path, case: str) -> None:
+    """The model from the constructor's words, its weights in vit-pytorch's model of the same."""
+    vit_pytorch = pytest.importorskip("vit_pytorch", reason="compares with vit-pytorch")
+    words = WORDS | LUCIDRAINS[case]
+    ours, theirs = shaken(vitreous.from_lucidrains(**words)), vit_pytorch.ViT(**words).eval()
+    assert convert(ours, tmp_path / "out", "lucidrains").difference == 0
+    theirs.load_state_dict(load_file(tmp_path / "out" / "model.safetensors"))
+    size = words["image_size"]
+    assert difference(ours, theirs, *((size, size) if isinstance(size, int) else size)) <= TOLERANCE
+
+
+# The first weights under these names are LAION's, which were trained with [-1, 1].
+HALF = ("vit_large_patch14_clip_224", "vit_large_patch14_clip_336")
+
+
+@pytest.mark.parametrize("module", ["vision_transformer", "deit"])
+def test_what_a_name_says_of_images(timm, module: str) -> None:
+    for name in filter(is_read, timm.list_models(module=module)):
+        said, published = timm_defaults(name), timm.get_pretrained_cfg(name)
+        if name not in HALF:
+            assert tuple(published.mean) == said.preprocessing["mean"], name
+            assert tuple(published.std) == said.preprocessing["std"], name
+        assert abs(published.crop_pct - said.preprocessing["crop_fraction"]) < 0.11, name

@@ -78,7 +78,10 @@ def test_comparison(
     path = tmp_path / "compare.html"
     reports = {"a <run>": report, "another-run-with-a-very-long-name-" * 3: report, "c": report}
     write_comparison(path, reports, dict.fromkeys(reports, history))
-    figures = {"validation accuracy", "validation loss", "f1 by class", "recall by class"}
+    figures = {
+        f"{part} {name}" for part in ("validation", "training") for name in ("accuracy", "loss")
+    }
+    figures |= {f"{measure} by class" for measure in ("f1", "precision", "recall")}
     for seen in browse(path).values():
         assert_sound(seen, figures, 0)
 

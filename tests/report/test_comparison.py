@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from vitreous.errors import UserError
-from vitreous.report.comparison import comparison_table, write_comparison
+from vitreous.report.comparison import comparison_table, training_loss, write_comparison
 
 Maker = Callable[..., dict[str, Any]]
 
@@ -30,11 +30,41 @@ def test_rows(make_report: Maker) -> None:
     classes = [row for row in rows if row["kind"] == "class"]
     assert [row["name"] for row in classes] == ["class 0", "class 1", "class 2"]
     for index, row in enumerate(classes):
-        for measure in ("f1", "recall", "support"):
+        for measure in ("f1", "precision", "recall", "support"):
             assert row[measure] == {
                 run: report["classes"][index][measure] for run, report in reports.items()
             }
-        assert row["f1_difference"].keys() == row["recall_difference"].keys() == {"b", "c"}
+        for measure in ("f1", "precision", "recall"):
+            assert row[f"{measure}_difference"].keys() == {"b", "c"}
+
+
+def test_training_loss_is_of_the_last_epoch(make_report: Maker) -> None:
+    lines = [{"step": step, "epoch": step / 4, "loss": float(10 - step)} for step in range(1, 9)]
+    lines.insert(4, {"step": 4, "epoch": 1.0, "validation_loss": 99.0})
+    assert training_loss(lines) == (5 + 4 + 3 + 2) / 4
+    assert training_loss(lines[:2]) == 8.5
+    assert training_loss([]) is None
+    reports = {"a": make_report(3), "b": make_report(3, seed=1), "c": make_report(3, seed=2)}
+    rows = comparison_table(reports, {"a": lines, "b": lines[:2]})
+    row = next(row for row in rows if row["name"] == "training_loss")
+    assert row["value"] == {"a": 3.5, "b": 8.5}
+    assert row["difference"] == {"b": 5.0}
+    first_unknown = comparison_table(reports, {"b": lines})
+    row = next(row for row in first_unknown if row["name"] == "training_loss")
+    assert (row["value"], row["difference"]) == ({"b": 3.5}, {})
+
+
+def test_the_page_has_precision_and_training_loss(tmp_path: Path, make_report: Maker) -> None:
+    path = tmp_path / "compare.html"
+    reports = {"a": make_report(3), "b": make_report(3, seed=1)}
+    lines = [{"step": step, "epoch": step / 4, "loss": 1.25} for step in range(1, 9)]
+    write_comparison(path, reports, {"a": lines})
+    text = path.read_text("utf-8")
+    assert "Precision a</button>" in text
+    precision = reports["b"]["classes"][1]["precision"]
+    assert f'<td data-value="{precision!r}">{precision:.3f}</td>' in text
+    assert '<td data-value="1.25">1.250</td>' in text
+    assert "Training loss" in text
 
 
 def test_classes_are_matched_by_name(make_report: Maker) -> None:
@@ -75,4 +105,4 @@ def test_page_of_many_classes_draws_those_that_changed(tmp_path: Path, make_repo
     assert "The 15 largest gains and the 15 largest losses are drawn." in text
     assert "class 79</th>" in text
     assert 'id="curves"' not in text, "no history, no curves"
-    assert text.count("<svg") == 2
+    assert text.count("<svg") == 3

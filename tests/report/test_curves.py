@@ -98,13 +98,21 @@ def test_draws_what_is_known(lines: History, expected: list[str]) -> None:
 def test_compare_curves_keep_a_colour_for_each_run(history: History) -> None:
     short = [line for line in history if line["epoch"] <= 3]
     figures = compare_curves({"first": history, "unmeasured": [], "third": short})
-    assert list(figures) == ["validation accuracy", "validation loss"]
-    for figure in figures.values():
+    assert list(figures) == [
+        f"{part} {measure}"
+        for measure in ("accuracy", "loss")
+        for part in ("validation", "training")
+    ]
+    styles = [style["color"] for style in islice(run_styles(), 3)]
+    for name, figure in figures.items():
         assert labels(figure) == ["first", "third"]
         colours = [line.get_color() for line in figure.axes[0].lines]
-        styles = [style["color"] for style in islice(run_styles(), 3)]
-        assert colours == [styles[0], styles[0], styles[2], styles[2]]
-    assert compare_curves({"one": [], "two": [{"epoch": 1.0, "loss": 1.0}]}) == {}
+        dots = 1 if name.startswith("training") else 2  # no best epoch of what is trained on
+        assert colours == [styles[0]] * dots + [styles[2]] * dots
+    assert list(compare_curves({"one": [], "two": [{"epoch": 1.0, "loss": 1.0}]})) == [
+        "training loss"
+    ]
+    assert compare_curves({"one": [], "two": [{"epoch": 1.0}]}) == {}
 
 
 def test_many_runs_never_look_the_same() -> None:

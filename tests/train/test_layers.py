@@ -66,8 +66,8 @@ def test_each_layer_has_its_share_of_the_rate(make_config, name):
 @pytest.mark.parametrize(
     "objective",
     [
-        MaskedPatch(MaskedPatchConfig(), RULE, 2),
-        MaskedAutoencoder(MAEConfig(), RULE, 2),
+        MaskedPatch(MaskedPatchConfig(), RULE, (2, 2)),
+        MaskedAutoencoder(MAEConfig(), RULE, (2, 2)),
     ],
 )
 def test_what_a_learner_adds_has_the_whole_rate(make_config, objective):

@@ -10,6 +10,13 @@ from vitreous.data.batch import normalise
 from vitreous.data.open import open_dataset
 from vitreous.errors import UserError
 
+NEWEST = {
+    "patch_norms": True,
+    "qkv_bias": False,
+    "activation": "gelu",
+    "norm_eps": 1e-5,
+    "heads": 2,
+}
 TRAINED = ["vit_mnist_gpu.pt", "vit_mnist_gpu.safetensors"]
 
 
@@ -43,14 +50,14 @@ def test_gets_9721_of_10000_right(shared_data: Path, name: str) -> None:
 
 
 def test_the_order_of_a_patchs_pixels_is_row_column_channel(make, write) -> None:
-    model = make(patch_norms=True, qkv_bias=False, activation="gelu", norm_eps=1e-5)
+    model = make(**NEWEST)
 
     def check(tensors):
         kernel = tensors["to_patch_embedding.2.weight"]
         assert torch.equal(kernel[:, (1 * 4 + 2) * 3 + 1], model.patch.weight[:, 1, 1, 2])
         return tensors
 
-    again = vitreous.load(write(model, "lucidrains", "current", check))
+    again = vitreous.load(write(model, "lucidrains", "current", check), heads=2)
     for name, tensor in model.state_dict().items():
         assert torch.equal(again.state_dict()[name], tensor)
 
@@ -66,16 +73,20 @@ def test_heads_as_wide_as_is_usual_there(golden: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "complaint"),
     [
-        ({"heads": 1, "dim_head": 32}, "dim_head 32, its tensors say 64"),
-        ({"pool": "mean"}, "mean over patches and class token"),
-        ({"channels": 5}, "48 numbers"),
-        ({"activation": "mish"}, "activation 'mish'"),
-        ({"patch_size": 8}, "patch_size"),
+        ({"heads": 2, "dim_head": 64}, "dim_head 64, its tensors say 32"),
+        ({"heads": 2, "pool": "max"}, "choose cls or mean"),
+        ({"heads": 2, "channels": 5}, "48 numbers"),
+        ({"heads": 2, "activation": "mish"}, "activation 'mish'"),
+        ({"heads": 2, "patch_size": 8}, "patch_size"),
+        ({"heads": 2, "patch_size": [5, 2]}, "patch_size 5x2 and its patches have 48"),
+        ({"heads": 2, "dim": 65}, "dim 65, its tensors say 64"),
+        ({"heads": 2, "num_classes": 4}, "num_classes 4, its tensors say 5"),
+        ({"heads": 2, "frames": 4}, "frames: it is no model of images"),
+        ({}, "one of 64 would have no output projection: give heads="),
     ],
 )
 def test_a_config_that_cannot_be(make, write, config, complaint: str) -> None:
-    model = make(patch_norms=True, qkv_bias=False, activation="gelu", norm_eps=1e-5)
-    file = write(model, "lucidrains", "current")
+    file = write(make(**NEWEST), "lucidrains", "current")
     file.with_suffix(".config.json").write_text(json.dumps(config))
     with pytest.raises(UserError, match=complaint):
         vitreous.load(file)

@@ -113,3 +113,22 @@ def test_deit_three_as_facebook_saved_it(make, write, tmp_path: Path) -> None:
     again = vitreous.load(bare, architecture="deit3_small_patch16_224")
     with torch.inference_mode():
         torch.testing.assert_close(again(images), model(images))
+
+
+def test_transformers_wrapper_of_a_timm_model(make, write, tmp_path: Path) -> None:
+    tensors = load_file(write(make(**GELU), "timm"))
+    save_file({f"timm_model.{name}": t for name, t in tensors.items()}, tmp_path / "x.safetensors")
+    said = {
+        "model_type": "timm_wrapper",
+        "architecture": "vit_tiny_patch16_224",
+        "model_args": {"num_heads": 1},
+        "id2label": {str(label): name for label, name in enumerate("abcde")},
+        "problem_type": "multi_label_classification",
+    }
+    (tmp_path / "x.config.json").write_text(json.dumps(said))
+    passport = vitreous.load(tmp_path / "x.safetensors").passport
+    assert passport.class_names == tuple("abcde")
+    assert passport.multi_label
+    (tmp_path / "x.config.json").write_text(json.dumps(said | {"architecture": "beit_base"}))
+    with pytest.raises(UserError, match="architecture beit_base, which is a BEiT"):
+        vitreous.load(tmp_path / "x.safetensors")

@@ -72,7 +72,7 @@ def test_what_the_tensors_say(
     assert (config.num_classes, config.channels, config.root) == (5, 3, "pooled")
     assert (rule.mean[0], rule.crop_fraction, rule.interpolation) == (0.485, 0.875, "bilinear")
     assert again.passport.origin["family"] == "torchvision"
-    assumed = " ".join(again.passport.origin["assumed"])
+    assumed = " ".join(again.passport.assumptions)
     for words in ("stride on the 3x3", "weights V1", "images of 224 pixels"):
         assert words in assumed
     assert "num_batches_tracked" not in caplog.text
@@ -92,7 +92,8 @@ def test_a_published_file_is_known_by_its_name(
     named = path.rename(path.with_name(f"resnet{18 if side == 256 else 50}-{file}.pth"))
     passport = agree(named, model).passport
     assert passport.preprocessing.crop_fraction == pytest.approx(224 / side)
-    assert passport.origin["assumed"] == ["images of 224 pixels; any size works"]
+    assert passport.assumptions[0] == "assumed images of 224 pixels; any size works"
+    assert "class names" in " ".join(passport.assumptions[1:])
 
 
 @pytest.mark.parametrize("place", ["fc.0.", "fc.1.", "fc.linear."])
@@ -124,13 +125,16 @@ def test_a_config_of_timms_is_believed(write: Callable[..., Path]) -> None:
     rule = passport.preprocessing
     assert (rule.size, rule.mean, rule.crop_fraction) == ((64, 64), (0.1, 0.2, 0.3), 0.95)
     assert (passport.class_names, rule.interpolation) == (tuple("abcde"), "bicubic")
-    assert passport.origin["assumed"] == []
+    assert passport.assumptions == ()
 
 
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ('{"architecture": "resnetblur18"}', "architecture resnetblur18: not read here"),
+        (
+            '{"architecture": "resnetblur18"}',
+            "architecture resnetblur18, which is a ResNet whose strides are blurred",
+        ),
         ('{"architecture": "resnet18", "num_classes": 6}', "num_classes 6, its tensors say 5"),
         (
             '{"architecture": "resnet18", "model_args": {"act_layer": "silu"}}',
@@ -198,7 +202,7 @@ def test_a_head_of_two_layers_is_refused(write: Callable[..., Path]) -> None:
     tensors = tensors_of(made())
     for part in ("weight", "bias"):
         tensors[f"fc.0.{part}"] = tensors[f"fc.2.{part}"] = tensors.pop(f"fc.{part}")
-    with pytest.raises(UserError, match=r"its head has 2 layers \(fc.0, fc.2\)"):
+    with pytest.raises(UserError, match=r"its head has 2 layers with weights \(fc.0, fc.2\)"):
         vitreous.load(write(tensors))
 
 

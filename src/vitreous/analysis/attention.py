@@ -64,13 +64,19 @@ def read_by_head(
         flow: Row q holds how much token q takes from each token: attention, a rollout, relevance.
         grid: (h, w).
         prefix: Tokens before the patches.
-        pooling: `mean` and `map`: the mean of the patches' rows; else the class token's row.
+        pooling: `mean` and `map`: the mean of the patches' rows; `mean_all`: of these and the class
+            token's; else the class token's row.
 
     Returns:
         The row's values at the patches, in the map's own unit.
     """
-    of_patches = pooling in ("mean", "map")
-    row = flow[..., prefix:, :].mean(-2) if of_patches else flow[..., 0, :]
+    match pooling:
+        case "mean" | "map":
+            row = flow[..., prefix:, :].mean(-2)
+        case "mean_all":
+            row = torch.cat([flow[..., :1, :], flow[..., prefix:, :]], -2).mean(-2)
+        case _:
+            row = flow[..., 0, :]
     return row[..., prefix:].unflatten(-1, grid)
 
 

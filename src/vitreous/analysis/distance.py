@@ -7,22 +7,25 @@ from torch import Tensor
 from vitreous.analysis.attention import among_patches
 from vitreous.model.recording import Recording
 
+Patch = int | tuple[int, int]
+"""Side of a square patch, pixels, or (height, width) of any other."""
 
-def patch_distances(grid: tuple[int, int], patch: int) -> Float[Tensor, "N N"]:
+
+def patch_distances(grid: tuple[int, int], patch: Patch) -> Float[Tensor, "N N"]:
     """Pixels between the centres of any two patches, in a straight line.
 
     Args:
         grid: (h, w).
-        patch: Side of a patch, pixels.
+        patch: Side of a patch, pixels, or (height, width).
     """
     h, w = grid
     rows, columns = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
     places = torch.stack([rows.flatten(), columns.flatten()], dim=1).double()  # (N, 2)
-    apart = places[:, None] - places
-    return (patch * apart.norm(dim=2)).float()
+    apart = (places[:, None] - places) * torch.tensor(patch)
+    return apart.norm(dim=2).float()
 
 
-def attention_distance(recording: Recording, layer: int, patch: int) -> Float[Tensor, "B k"]:
+def attention_distance(recording: Recording, layer: int, patch: Patch) -> Float[Tensor, "B k"]:
     """Mean attention distance of each head of one layer.
 
     mean over q of sum over k of a[q, k] |x_q - x_k|
@@ -37,7 +40,8 @@ def attention_distance(recording: Recording, layer: int, patch: int) -> Float[Te
     Args:
         recording: Of a forward pass that kept the attention of `layer`.
         layer: Counted from 0.
-        patch: Side of a patch, pixels; a hybrid's `patch` counts pixels of the image too.
+        patch: Side of a patch, pixels, or (height, width); a hybrid's `patch` counts pixels of the
+            image too.
 
     Returns:
         Pixels.
@@ -50,11 +54,11 @@ def attention_distance(recording: Recording, layer: int, patch: int) -> Float[Te
     return (weights * apart).sum(-1).mean(-1)
 
 
-def uniform_distance(grid: tuple[int, int], patch: int) -> float:
+def uniform_distance(grid: tuple[int, int], patch: Patch) -> float:
     """The mean distance, in pixels, of a head that attends to every patch alike: the yardstick.
 
     Args:
         grid: (h, w).
-        patch: Side of a patch, pixels.
+        patch: Side of a patch, pixels, or (height, width).
     """
     return float(patch_distances(grid, patch).double().mean())

@@ -16,21 +16,21 @@ class Components:
         explained: Share of the filters' variance along each, in [0, 1].
     """
 
-    images: Float[np.ndarray, "n C P P"]
+    images: Float[np.ndarray, "n C P P2"]
     explained: Float[np.ndarray, " n"]
 
 
-def filter_components(kernel: Float[Tensor, "D C P P"], limit: int = 28) -> Components:
+def filter_components(kernel: Float[Tensor, "D C P P2"], limit: int = 28) -> Components:
     """Principal components of the D filters of an embedding.
 
-    Each filter is a point in C*P*P dimensions; the components are the eigenvectors of their
+    Each filter is a point in C*P*P2 dimensions; the components are the eigenvectors of their
     covariance. Their signs are arbitrary and fixed by scikit-learn's rule.
 
     Source: the paper's Figure 7, left: the first 28 components of ViT-L/32's RGB filters.
 
     Args:
         kernel: Of `PatchEmbedding.weight`, or of a hybrid's or ResNet's first convolution.
-        limit: At most so many components; there are never more than min(D, C*P*P).
+        limit: At most so many components; there are never more than min(D, C*P*P2).
 
     Returns:
         The components and the share of the variance that each explains.

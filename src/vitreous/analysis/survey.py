@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from vitreous.analysis.distance import attention_distance
+from vitreous.analysis.distance import Patch, attention_distance
 from vitreous.analysis.entropy import attention_entropy
 from vitreous.analysis.spread import Spread
 from vitreous.analysis.tokens import artifact_tokens, effective_rank, patch_tokens, token_norms
@@ -26,7 +26,7 @@ class Survey:
     """Means and spreads over images of what each layer does.
 
     Attributes:
-        patch: Side of a patch, pixels.
+        patch: Side of a patch, pixels, or (height, width).
         grid: (h, w) of the images.
         tokens: S, in the sequence.
         distance: Mean attention distance (k,) by layer, pixels; see `attention_distance`.
@@ -36,7 +36,7 @@ class Survey:
         artifacts: Share of patches that are artifacts by layer; see `artifact_tokens`.
     """
 
-    def __init__(self, patch: int) -> None:
+    def __init__(self, patch: Patch) -> None:
         self.patch = patch
         self.grid = (0, 0)
         self.tokens = 0

@@ -1,5 +1,6 @@
 """What the machine could do: its matrix products at the model's shapes, and its memory."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,18 +34,18 @@ def product_shapes(config: ViTConfig, batch: int) -> list[tuple[int, int, int]]:
     All tokens go through all blocks, as `multiply_adds` counts; products of attention, which have
     no weights, are not among them.
     """
-    height, width = config.grid
-    patches = batch * height * width
+    patches = batch * math.prod(config.grid)
     tokens = patches + batch * config.prefix
     inner = config.heads * config.head_dim
     gate = 2 if config.activation == "swiglu" else 1
     block = [
         (tokens, config.width, 3 * inner),
-        (tokens, inner, config.width),
+        *[(tokens, inner, config.width)] * config.output_projection,
         (tokens, config.width, gate * config.mlp_width),
         (tokens, config.mlp_width, config.width),
     ]
-    pixels = (config.patch // config.stem_stride) ** 2 * config.stem_channels
+    height, width = (side // config.stem_stride for side in config.patch_size)
+    pixels = height * width * config.stem_channels
     embedding = (patches, pixels, config.width)
     return [embedding, *block * config.depth, (batch, config.pooled_width, config.num_classes)]
 

@@ -34,12 +34,12 @@ def run(arguments: Namespace) -> int:
         raise UserError(f"--out {page} exists: choose another")
     names = _names(arguments.runs)
     reports = {name: _report(Path(run)) for name, run in names.items()}
-    rows = comparison_table(reports)
+    histories = {name: read_history(Path(run) / "metrics.jsonl") for name, run in names.items()}
+    rows = comparison_table(reports, histories)
     taken = write_json(arguments.json, rows)
     if not taken:
-        print_table(*_columns(rows, list(names)))
+        _print(rows, list(names))
     if page is not None:
-        histories = {name: read_history(Path(run) / "metrics.jsonl") for name, run in names.items()}
         write_comparison(page, reports, histories)
         print(f"the page is {page}", file=sys.stderr if taken else sys.stdout)
     return 0
@@ -68,17 +68,34 @@ def _report(run: Path) -> dict[str, Any]:
     return report
 
 
-def _columns(rows: list[dict[str, Any]], names: list[str]) -> tuple[list[str], list[list[str]]]:
-    """F1 of each class, then the overall numbers; differences from the first run in brackets."""
+def _print(rows: list[dict[str, Any]], names: list[str]) -> None:
+    """Precision, recall and F1 of each class, then overall; differences from the first in brackets.
+
+    One table each, which has a column a run: several measures of several runs fit no terminal.
+    """
     by_class = [row for row in rows if row["kind"] == "class"]
-    overall = [row for row in rows if row["kind"] == "overall"]
-    table = [[row["name"], *_cells(names, row["f1"], row["f1_difference"])] for row in by_class]
-    table += [[row["name"], *_cells(names, row["value"], row["difference"])] for row in overall]
-    return ["F1 of a class", *names], table
+    for measure, title in (("precision", "precision"), ("recall", "recall"), ("f1", "F1")):
+        print_table(
+            [f"{title} of a class", *names],
+            [
+                [row["name"], *_cells(names, row[measure], row[f"{measure}_difference"])]
+                for row in by_class
+            ],
+        )
+        print()
+    print_table(
+        ["overall", *names],
+        [
+            [row["name"].replace("_", " "), *_cells(names, row["value"], row["difference"])]
+            for row in rows
+            if row["kind"] == "overall"
+        ],
+    )
 
 
 def _cells(names: list[str], values: dict[str, float], differences: dict[str, float]) -> list[str]:
     return [
-        f"{values[name]:.3f}" + (f" ({differences[name]:+.3f})" if name in differences else "")
+        (f"{values[name]:.3f}" if name in values else "-")
+        + (f" ({differences[name]:+.3f})" if name in differences else "")
         for name in names
     ]

@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     from vitreous.report.findings import Findings
     from vitreous.weights.passport import Passport
 
+_READS = {
+    "token": "the class token",
+    "mean_all": "the class token and the patches",
+    "token_mean": "the class token and the patches",
+    "distilled": "the class and distillation tokens",
+}
 _REMEDIED = "remedied.safetensors"
 
 
@@ -148,12 +154,12 @@ def _begin(
     }
     if isinstance(model, VisionTransformer):
         config = model.config
-        h, w = config.grid_of(seen)
+        (h, w), (height, width) = config.grid_of(seen), config.patch_size
         findings.numbers |= {"grid": [h, w], "patch": config.patch}
         findings.facts |= {
             "Encoder": f"{config.depth} layers of {config.heads} heads",
-            "Patches": f"{h} × {w} of {config.patch} × {config.patch} pixels",
-            "The head reads": "the class token" if config.pooling == "token" else "the patches",
+            "Patches": f"{h} × {w} of {height} × {width} pixels",
+            "The head reads": _READS.get(config.pooling, "the patches"),
         }
         if config.registers:
             findings.facts["Registers"] = f"{config.registers}, in no map"

@@ -8,6 +8,7 @@ one image of the size that is shown; times two for floating-point operations. No
 fetch an address yourself and give the file to any verb.
 """
 
+import re
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,10 @@ from vitreous.errors import UserError
 
 if TYPE_CHECKING:
     from vitreous.model.config import ModelConfig
+
+
+NOISY_STUDENT = "Noisy Student (EfficientNet-L2)"
+"""A comparator of the paper's Table 2 that is no model of this package."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -32,6 +37,12 @@ def run(arguments: Namespace) -> int:
     from vitreous.model.variants import list_models, variant_config
 
     size = {} if arguments.image_size is None else {"image_size": arguments.image_size}
+    if arguments.name is not None and is_noisy_student(arguments.name):
+        published = _paper_rows("Noisy")
+        if not write_json(arguments.json, {"name": NOISY_STUDENT, "paper_rows": published}):
+            print(f"{NOISY_STUDENT}: a published comparator of Table 2; no model of it is here")
+            _print_rows(published)
+        return 0
     if arguments.name is not None:
         facts = _facts(variant_config(arguments.name, **size))
         if not write_json(arguments.json, facts):
@@ -50,7 +61,8 @@ def run(arguments: Namespace) -> int:
         print_table(headings, [_row(facts) for facts in rows])
         print(
             "\ntop-1: ImageNet, the paper's best after fine-tuning; vitreous models NAME says of "
-            "which data, and where weights are to be had"
+            "which data, and where weights are to be had; vitreous models 'Noisy Student' has what "
+            "is published of that comparator"
         )
     return 0
 
@@ -67,9 +79,43 @@ def _facts(config: "ModelConfig") -> dict[str, Any]:
         "multiply_adds": multiply_adds(config),
         "image_size": list(config.image_size),
         "paper_top1": PAPER_TOP1.get(config.name, {}),
+        "paper_rows": _paper_rows(config.name),
         "architecture": asdict(config),
         "checkpoints": [asdict(checkpoint) for checkpoint in published(config.name)],
     }
+
+
+def is_noisy_student(name: str) -> bool:
+    """Tell whether a name means the EfficientNet-L2 of Table 2, which has no model here."""
+    letters = re.sub(r"[^a-z0-9]", "", name.lower())
+    model = r"(tf)?eff(icient)?netl2"
+    return bool(re.fullmatch(rf"noisystudent({model})?|{model}(ns|noisystudent)?", letters))
+
+
+def _paper_rows(model: str) -> list[dict[str, Any]]:
+    """What Tables 2 and 6 print of a model, row by row; Table 5 stands in `paper_top1`."""
+    from vitreous.experiments.published_transfer import grid2, grid6, model_of
+
+    return [
+        {
+            "table": table,
+            "row": row,
+            "values": {
+                grid.lines[one["column"]]: one for one in grid.entries() if one["row"] == row
+            },
+        }
+        for table, grid in (("Table 2", grid2()), ("Table 6", grid6()))
+        for row in grid.rows
+        if model_of(row) == model
+    ]
+
+
+def _print_rows(rows: list[dict[str, Any]]) -> None:
+    for one in rows:
+        told = ", ".join(f"{label} {value['printed']}" for label, value in one["values"].items())
+        print(f"{one['table']}, {one['row']}: {told}")
+    if any("*" in value["printed"] for one in rows for value in one["values"].values()):
+        print("* 88.5 is of Touvron et al. 2020 (FixEfficientNet)")
 
 
 def _row(facts: dict[str, Any]) -> list[str]:
@@ -99,6 +145,7 @@ def _print_one(facts: dict[str, Any]) -> None:
     )
     for data, top1 in facts["paper_top1"].items():
         print(f"the paper, pre-trained on {data}, fine-tuned at 384: {top1:.2f} % of ImageNet")
+    _print_rows(facts["paper_rows"])
     if not facts["checkpoints"]:
         print("no published weights are written down for it")
     for checkpoint in facts["checkpoints"]:

@@ -35,6 +35,7 @@ def print_rehearsal(plan: Rehearsal) -> None:
         ("time", f"about {_words(plan.seconds)} on this machine ({config.device}, "
          f"{config.precision}), by {plan.measured_steps} steps at "
          f"{plan.images_per_second:.1f} images/s; validations come on top"),
+        ("accuracy", str(plan.expected)),
     ]  # fmt: skip
     width = max(len(name) for name, _ in rows)
     for name, words in rows:

@@ -4,14 +4,17 @@
   vitreous reproduce table8 --data data/
   vitreous reproduce figure3 --data data/ --seeds 5 --out runs/reproduced
   vitreous reproduce table8 --scale paper
+  vitreous reproduce table2 --weights checkpoints/ --data data/
   vitreous reproduce five_flowers --data data/ --weights ViT-B_16.npz --scale lab
 
-The scale pocket is for two CPU cores, lab for one GPU; paper prints what a cluster would run, and
-trains nothing. --data is the folder that holds the data sets; the message names those that are
-missing. --weights is a checkpoint or a folder of them, for experiments that take trained models;
-the others refuse it. Finished trials are kept: a stopped experiment goes on with the same command,
-and what another one has trained already is not trained again. Commands that share a cache share the
-work, and --jobs runs several trials at once.
+The scale pocket is for two CPU cores, lab for one GPU; paper prints what a cluster would run, or
+the whole published table, and trains nothing. --data is the folder that holds the data sets; the
+message names those that are missing. --weights is a checkpoint or a folder of them, for experiments
+that take trained models; the others refuse it. Tables 2, 5, 6 and 9 measure these checkpoints and
+print them in the paper's grid; without --weights they print what is published. Finished trials are
+kept: a stopped experiment goes on with the same command, and what another one has trained already
+is not trained again. Commands that share a cache share the work, and --jobs runs several trials at
+once.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -78,11 +81,21 @@ def run(arguments: Namespace) -> int:
         raise UserError(
             f"--scale paper counts and loads nothing: leave out --weights {arguments.weights}"
         )
+    if experiment.grid is not None and (arguments.scale == "paper" or arguments.weights is None):
+        from vitreous.cli.reproduce_grid import show_published
+
+        if arguments.scale != "paper":
+            _check_scale(arguments.scale)
+        return show_published(experiment, arguments.json, count=arguments.scale == "paper")
     if arguments.scale == "paper":
         return _plan(experiment, arguments.json)
-    if arguments.scale not in ("pocket", "lab"):
-        raise UserError(f"--scale {arguments.scale}: choose pocket, lab or paper")
-    return _run(experiment, arguments.scale, arguments)
+    return _run(experiment, _check_scale(arguments.scale), arguments)
+
+
+def _check_scale(name: str) -> "ScaleName":
+    if name not in ("pocket", "lab"):
+        raise UserError(f"--scale {name}: choose pocket, lab or paper")
+    return name  # type: ignore[return-value]
 
 
 def _run(experiment: "Experiment", scale: "ScaleName", arguments: Namespace) -> int:
@@ -122,17 +135,21 @@ def _run(experiment: "Experiment", scale: "ScaleName", arguments: Namespace) -> 
 
 
 def _print(done: "Reproduction") -> None:
-    from vitreous.cli.class_table import print_class_tables
-
     experiment, scale = done.experiment, done.setting.scale
     print(f"{experiment.title} ({experiment.source})")
     if experiment.published_as:
         print(f"published: {experiment.published_as}")
     print(f"here:      {experiment.scale(scale).what}\n")
-    if experiment.class_tables is None:
-        _print_list(done)
-    else:
+    if experiment.grid is not None:
+        from vitreous.cli.reproduce_grid import print_grid
+
+        print_grid(done)
+    elif experiment.class_tables is not None:
+        from vitreous.cli.class_table import print_class_tables
+
         print_class_tables(experiment, done.results)
+    else:
+        _print_list(done)
     print()
     for finding in done.findings:
         print(f"{finding.verdict.upper()}: {finding.claim}: {finding.why}")
@@ -148,7 +165,8 @@ def _print_list(done: "Reproduction") -> None:
     rows = []
     for place in dict.fromkeys([*done.results.cells, *experiment.published]):
         value = experiment.published.get(place)
-        printed = [*place, "" if value is None else experiment.format(place[1], value)]
+        published = "" if value is None else experiment.format_published(place[1], value)
+        printed = [*place, published]
         if place in done.results:
             cell = done.results[place]
             here = told(experiment, place, done.results)
@@ -241,7 +259,7 @@ def _list(json_file: str | None) -> int:
             "title": experiment.title,
             "source": experiment.source,
             "minutes": {name: scale.minutes for name, scale in experiment.scales.items()},
-            "paper": experiment.paper is not None,
+            "paper": experiment.paper is not None or experiment.grid is not None,
         }
         for experiment in experiments
     ]
@@ -256,7 +274,7 @@ def _list(json_file: str | None) -> int:
                         _time(60 * one.scales[scale].minutes) if scale in one.scales else "-"
                         for scale in ("pocket", "lab")
                     ),
-                    "counted" if one.paper else "-",
+                    "counted" if one.paper else "printed" if one.grid else "-",
                 ]
                 for one in experiments
             ],

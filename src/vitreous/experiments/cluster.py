@@ -100,6 +100,15 @@ def paper_run(
     return PaperRun(label=label or config.name, data=subset, images=images, config=run)
 
 
+def operations(run: PaperRun) -> float:
+    """Floating-point operations of a run of the paper, forward and backward."""
+    config = run.config.with_length(run.images)
+    assert config.steps is not None
+    stretches = phases(config.schedule, config.model.image_size, config.steps)
+    spent = Spent(config.model, stretches, config.batch_size, tuning=config.tuning)
+    return spent.flops(config.steps)
+
+
 def count(runs: Sequence[PaperRun]) -> list[ClusterLine]:
     """Parameters, steps, operations and a memory plan of each; nothing is allocated."""
     return [_count(run) for run in runs]
@@ -110,9 +119,7 @@ def _count(run: PaperRun) -> ClusterLine:
 
     config: TrainConfig = run.config.with_length(run.images)
     assert config.steps is not None
-    stretches = phases(config.schedule, config.model.image_size, config.steps)
-    spent = Spent(config.model, stretches, config.batch_size, tuning=config.tuning)
-    flops = spent.flops(config.steps)
+    flops = operations(run)
     engine = Engine(torch.device("cuda"), "bfloat16", "as on a cluster")
     plan = find_plan(config, engine, run.gpus, _MEMORY)
     return ClusterLine(

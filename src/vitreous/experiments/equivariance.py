@@ -240,7 +240,7 @@ def _trials(setting: Setting) -> Sequence[Trial]:
 def _step(model: Classifier) -> int:
     config = model.config
     if isinstance(config, ViTConfig):
-        return config.patch
+        return config.patch_size[1]  # images are shifted along the width
     assert isinstance(config, ResidualConfig)
     return (4 if config.root == "pooled" else 1) * 2 ** (len(config.units) - 1)
 

@@ -9,6 +9,7 @@ from vitreous.errors import UserError
 from vitreous.experiments.class_table import ClassTable
 from vitreous.experiments.collection import Collection
 from vitreous.experiments.finding import Finding
+from vitreous.experiments.paper_grid import PaperGrid
 from vitreous.experiments.results import Place, Results
 from vitreous.experiments.trial import Trial
 
@@ -89,6 +90,10 @@ class Experiment:
         published: By row and column, in the units of the results; none where the paper prints
             no numbers.
         form: Format of a value, by column; the empty column stands for all others.
+        published_form: Format of a published value, where the paper prints more digits.
+        grid: The published table as the paper prints it, of experiments that measure the user's
+            checkpoints for its rows.
+        counted: Published rows whose cost `--scale paper` counts anew beside the grid.
         scales: Those that it can be run at.
         trials: The plan, seed by seed, so that a part of it is a whole table of fewer seeds.
         findings: What the results say of the paper's claims; pure.
@@ -108,6 +113,9 @@ class Experiment:
     published_as: str = ""
     published: Mapping[Place, float] = field(default_factory=dict)
     form: Mapping[str, str] = field(default_factory=lambda: {"": ".1%"})
+    published_form: str = ""
+    grid: PaperGrid | None = None
+    counted: Callable[[], Mapping[str, PaperRun]] | None = None
     scales: Mapping[ScaleName, Scale]
     trials: Callable[[Setting], Sequence[Trial]]
     findings: Callable[[Results], Sequence[Finding]]
@@ -142,10 +150,18 @@ class Experiment:
         if name not in self.scales:
             raise UserError(
                 f"{self.name} has no --scale {name}: choose "
-                f"{', '.join([*self.scales, *(['paper'] if self.paper else [])])}"
+                f"{', '.join([*self.scales, *(['paper'] if self.paper or self.grid else [])])}"
             )
         return self.scales[name]  # type: ignore[index]
 
     def format(self, column: str, value: float) -> str:
         """A value as it stands in the table."""
         return format(value, self.form.get(column, self.form.get("", ".4g")))
+
+    def format_published(self, column: str, value: float) -> str:
+        """A published value with as many digits as the paper has."""
+        return (
+            format(value, self.published_form)
+            if self.published_form
+            else self.format(column, value)
+        )

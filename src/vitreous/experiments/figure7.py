@@ -17,6 +17,7 @@ from vitreous.model.classifier import Classifier
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from vitreous.analysis.distance import Patch
     from vitreous.analysis.survey import Survey
 
 IMAGES = 128
@@ -49,14 +50,14 @@ def distances(found: "Survey") -> Float[np.ndarray, "L k"]:
 
 
 def as_shares(
-    far: Float[np.ndarray, "L k"], grid: tuple[int, int], patch: int
+    far: Float[np.ndarray, "L k"], grid: tuple[int, int], patch: "Patch"
 ) -> Float[np.ndarray, "L k"]:
     """Distances by that of a head to which all patches are alike; of one patch alone, ones.
 
     Args:
         far: Of `distances`.
         grid: (h, w).
-        patch: Side of a patch, pixels.
+        patch: Side of a patch, pixels, or (height, width).
     """
     from vitreous.analysis.distance import uniform_distance
 

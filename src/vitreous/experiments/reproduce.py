@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,26 @@ class Reproduction:
     flops: float
     files: dict[str, Path]
 
+    @cached_property
+    def twins(self) -> dict[str, str]:
+        """The published row beside which each measured checkpoint stands in the grid."""
+        if self.experiment.grid is None:
+            return {}
+        from vitreous.experiments.twin import twins
+
+        return twins(self.experiment.published, self.results)
+
+    @cached_property
+    def costs(self) -> dict[str, dict[str, Any]]:
+        """What the training of each checkpoint cost, of those in the grid whose run tells it."""
+        if self.experiment.grid is None or self.setting.weights is None:
+            return {}
+        from vitreous.experiments.checkpoints import checkpoints
+        from vitreous.experiments.pretraining_cost import spent_on
+
+        spent = {row: spent_on(path) for row, path in checkpoints(self.setting.weights).items()}
+        return {row: cost.to_dict() for row, cost in spent.items() if cost is not None}
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         experiment = self.experiment
@@ -77,6 +98,7 @@ class Reproduction:
             "verdict": overall(self.findings),
             "findings": [asdict(finding) for finding in self.findings],
             "rows": rows,
+            **self._grid_dict(),
             "trials": self.trials,
             "seconds": self.seconds,
             "flops": self.flops,
@@ -84,6 +106,25 @@ class Reproduction:
             "machine": _machine(),
             "version": __version__,
         }
+
+    def _grid_dict(self) -> dict[str, Any]:
+        grid = self.experiment.grid
+        if grid is None:
+            return {}
+        return {"published_table": grid.entries(), "twins": self.twins, "costs": self.costs}
+
+
+def published_dict(experiment: Experiment) -> dict[str, Any]:
+    """The published table of an experiment that has a grid, for JSON."""
+    assert experiment.grid is not None
+    return {
+        "name": experiment.name,
+        "title": experiment.title,
+        "source": experiment.source,
+        "published_as": experiment.published_as,
+        "published_table": experiment.grid.entries(),
+        "notes": list(experiment.grid.notes),
+    }
 
 
 def reproduce(

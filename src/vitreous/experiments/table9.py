@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 from vitreous.errors import UserError
 from vitreous.evaluate.vtab import missing, summarise
-from vitreous.evaluate.vtab_tasks import PUBLISHED, TASKS
+from vitreous.evaluate.vtab_tasks import MEANS, PUBLISHED, TASKS
 from vitreous.experiments.checkpoints import checkpoints
 from vitreous.experiments.experiment import Experiment, Scale, Setting
 from vitreous.experiments.finding import Finding
+from vitreous.experiments.paper_grid import Block, PaperGrid
 from vitreous.experiments.results import Results
 from vitreous.experiments.trial import Trial
 from vitreous.experiments.vtab import present_tasks, task_trials
@@ -74,16 +75,28 @@ def _draw(results: Results) -> "Figure":
     )
 
 
+_GRID = PaperGrid(
+    blocks=(Block(headings={row: row.split(" ") for row in PUBLISHED}),),
+    lines={**{task.name: task.name for task in TASKS}, "mean": "mean"},
+    printed={
+        **{
+            (row, task.name): f"{task.published[place]:.1f}"
+            for place, row in enumerate(PUBLISHED)
+            for task in TASKS
+        },
+        **{(row, "mean"): mean for row, mean in zip(PUBLISHED, MEANS, strict=True)},
+    },
+    digits=1,
+    mean="mean",
+)
+
 EXPERIMENT = Experiment(
     name="table9",
     title="VTAB-1k, task by task, with your weights and sets",
     source="Table 9, Figure 2",
     published_as="top-1 after fine-tuning, ViT-H/14 and ViT-L/16",
-    published={
-        (model, task.name): task.published[place] / 100
-        for place, model in enumerate(PUBLISHED)
-        for task in TASKS
-    },
+    published=_GRID.shares(),
+    grid=_GRID,
     scales={
         "pocket": Scale(
             what="linear probe on frozen features of each checkpoint of --weights, chosen on 200 "

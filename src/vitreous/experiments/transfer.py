@@ -1,11 +1,10 @@
 """Transfer of the user's checkpoints to the user's data sets, for Tables 2, 5 and 6."""
 
 import hashlib
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -18,11 +17,13 @@ from vitreous.errors import UserError
 from vitreous.evaluate.real import check_truth, real_accuracy
 from vitreous.experiments.checkpoints import check_loads, checkpoints, digest_of
 from vitreous.experiments.collection import KNOWN, sampled_fingerprint
-from vitreous.experiments.experiment import Experiment, Scale, Setting
+from vitreous.experiments.experiment import Experiment, PaperRun, Scale, Setting
 from vitreous.experiments.finding import Finding
-from vitreous.experiments.published_transfer import VTAB, Table, model_of
+from vitreous.experiments.paper_grid import PaperGrid
+from vitreous.experiments.published_transfer import VTAB, Table
 from vitreous.experiments.results import Outcome, Results
 from vitreous.experiments.trial import Trial
+from vitreous.experiments.twin import architecture, nearest_row, rows_of
 from vitreous.experiments.vtab import mean_trials
 from vitreous.model.classifier import Classifier
 
@@ -103,7 +104,7 @@ class TransferTrial(Trial):
         if self.real is not None:
             names = [part.names[place] for place in index.tolist()]
             values["ReaL"] = real_accuracy(predicted, names, self.real)["accuracy"]
-        facts = {"architecture": model.config.name, "finetuned": self.recipe or False}
+        facts = {"architecture": architecture(model.config), "finetuned": self.recipe or False}
         return Outcome(values, facts=facts)
 
     def _probe(self, model: Classifier) -> Answers:
@@ -152,15 +153,23 @@ class TransferTrial(Trial):
         return answers.logits.argmax(1), answers.index
 
 
-def transfer_experiment(name: str, title: str, source: str, published: Table) -> Experiment:
+def transfer_experiment(
+    name: str,
+    title: str,
+    source: str,
+    grid: PaperGrid,
+    counted: Callable[[], Mapping[str, PaperRun]] | None = None,
+) -> Experiment:
     """The experiment of one of the tables.
 
     Args:
         name: What the command calls it.
         title: A line that says what it asks.
         source: Where in the paper it stands.
-        published: By row and column, shares.
+        grid: The table as it is published.
+        counted: Rows whose cost `--scale paper` counts anew.
     """
+    published = grid.shares()
     return Experiment(
         name=name,
         title=title,
@@ -168,6 +177,8 @@ def transfer_experiment(name: str, title: str, source: str, published: Table) ->
         published_as="top-1 after fine-tuning by Table 4",
         published=published,
         form={"": ".2%"},
+        grid=grid,
+        counted=counted,
         scales={
             "pocket": Scale(
                 what="linear probe on frozen features, at most 5,000 training and 2,000 test "
@@ -286,18 +297,14 @@ def _of(published: Table, results: Results, row: str) -> Finding:
     cells = results.row(row)
     measured = {column: cell.mean for column, cell in cells.items()}
     facts = [one for cell in cells.values() for one in cell.facts]
-    architecture = facts[0]["architecture"]
-    claim = f"{row} ({architecture}) transfers as the paper's"
-    gaps = {
-        name: {column: abs(value - measured[column]) for column, value in values.items()}
-        for name, values in _rows(published, architecture, measured).items()
-    }
-    if not gaps:
+    model = facts[0]["architecture"]
+    claim = f"{row} ({model}) transfers as the paper's"
+    nearest = nearest_row(published, model, measured)
+    if nearest is None:
         return Finding(claim, "not shown", "the table has no row of that architecture")
-    nearest = min(gaps, key=lambda name: fmean(gaps[name].values()))
+    beside = rows_of(published, model, measured)[nearest]
     told = "; ".join(
-        f"{column} {measured[column]:.2%} beside {published[nearest, column]:.2%}"
-        for column in gaps[nearest]
+        f"{column} {measured[column]:.2%} beside {value:.2%}" for column, value in beside.items()
     )
     why = f"nearest in all is {nearest}: {told}"
     lacking = [column for name, column in published if name == nearest and column not in measured]
@@ -306,16 +313,9 @@ def _of(published: Table, results: Results, row: str) -> Finding:
         why += "; a linear probe here, fine-tuning there (--scale lab)"
     if lacking:
         why += f"; not measured: {', '.join(lacking)}"
-    holds = not probed and not lacking and max(gaps[nearest].values()) < _SAME
+    holds = (
+        not probed
+        and not lacking
+        and all(abs(value - measured[column]) < _SAME for column, value in beside.items())
+    )
     return Finding(claim, "holds" if holds else "not shown", why)
-
-
-def _rows(
-    published: Table, architecture: str, columns: Container[str]
-) -> dict[str, dict[str, float]]:
-    """Published values of an architecture in some columns, by row and column."""
-    found: dict[str, dict[str, float]] = {}
-    for (row, column), value in published.items():
-        if column in columns and model_of(row) == architecture:
-            found.setdefault(row, {})[column] = value
-    return found

@@ -16,6 +16,7 @@ from vitreous.experiments.collection import sampled_fingerprint
 from vitreous.experiments.experiment import Setting
 from vitreous.experiments.results import Outcome
 from vitreous.experiments.trial import Trial
+from vitreous.experiments.twin import architecture
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,6 +56,8 @@ class TaskTrial(Trial):
 
     def run(self, folder: Path, finished: Callable[[Trial], Path]) -> Outcome:
         """Fine-tune on the 1,000 in the trial's folder; or features once, and a probe."""
+        from vitreous.weights.load import load, read_passport
+
         if self.finetuned:
             from rich.console import Console
 
@@ -66,12 +69,12 @@ class TaskTrial(Trial):
             del row["run"]
         else:
             from vitreous.parallel.device import choose_engine
-            from vitreous.weights.load import load
 
             row = score_linear(
                 load(self.model), self.task, self.dataset, choose_engine("auto", "float32")
             )
-        return Outcome({self.task.name: row["accuracy"]}, facts=row)
+        facts = row | {"architecture": architecture(read_passport(self.model).architecture)}
+        return Outcome({self.task.name: row["accuracy"]}, facts=facts)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -99,11 +102,14 @@ class MeanTrial(Trial):
 
     def run(self, folder: Path, finished: Callable[[Trial], Path]) -> Outcome:
         """Read, and average."""
-        from vitreous.weights.load import load
+        from vitreous.weights.load import read_passport
 
         first = self.tasks[0]
         mean = fmean(read_outcome(finished(trial)).values[trial.task.name] for trial in self.tasks)
-        facts = {"architecture": load(first.model).config.name, "finetuned": first.finetuned}
+        facts = {
+            "architecture": architecture(read_passport(first.model).architecture),
+            "finetuned": first.finetuned,
+        }
         return Outcome({self.column: mean}, facts=facts)
 
 

@@ -21,6 +21,7 @@ from vitreous.weights.passport import Passport, passport_of
 _READS = {
     "token": "the class token",
     "mean": "the mean of the patches",
+    "mean_all": "the mean of the class token and the patches",
     "map": "a probe's view of the patches",
     "token_mean": "the class token and the mean of the patches",
     "distilled": "the class and distillation tokens",
@@ -65,7 +66,7 @@ class Subject:
         self.patch = (rule.size[0] // self.grid[0], rule.size[1] // self.grid[1])
         if self.transformer is not None:
             self.grid = self.transformer.config.grid_of(rule.size)
-            self.patch = (self.transformer.config.patch, self.transformer.config.patch)
+            self.patch = self.transformer.config.patch_size
 
     @property
     def transformer(self) -> VisionTransformer | None:

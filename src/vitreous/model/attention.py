@@ -16,7 +16,8 @@ class Attention(nn.Module):
     """Multi-head self-attention with one packed projection for queries, keys and values.
 
     softmax(q k^T / sqrt(d)) v in each of k heads (equations 5-8). Rows of the packed kernel are
-    queries, keys, values; within each, head after head. A relative position adds to the logits, and
+    queries, keys, values; within each, head after head. Without an output projection the heads,
+    side by side, are the output. A relative position adds to the logits, and
     to what is read where it has values.
     """
 
@@ -27,16 +28,19 @@ class Attention(nn.Module):
         self.inner = config.heads * config.head_dim
         self.dropout = config.attention_dropout
         self.qkv = Dense(config.width, 3 * self.inner, bias=config.qkv_bias)
-        self.projection = Dense(self.inner, config.width)
+        self.projection: nn.Module = nn.Identity()
+        if config.output_projection:
+            self.projection = Dense(self.inner, config.width)
         self.position = position
 
     def reset_parameters(self) -> None:
         """Xavier uniform for each of the four kernels, zero biases, as the official code."""
         for kernel in self.qkv.weight.split(self.inner):
             nn.init.xavier_uniform_(kernel)
-        nn.init.xavier_uniform_(self.projection.weight)
+        if isinstance(self.projection, nn.Linear):
+            nn.init.xavier_uniform_(self.projection.weight)
         for linear in (self.qkv, self.projection):
-            if linear.bias is not None:
+            if isinstance(linear, nn.Linear) and linear.bias is not None:
                 nn.init.zeros_(linear.bias)
 
     def forward(self, x: Float[Tensor, "B S D"], read: int | None = None) -> Float[Tensor, "B R D"]:

@@ -1,107 +1,30 @@
-"""What fully describes a model: one frozen record, checked at birth."""
+"""What fully describes a Vision Transformer: one frozen record, checked at birth."""
 
-from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, Self, get_args
+import math
+from dataclasses import dataclass, replace
+from typing import Literal, Self, get_args
 
 from vitreous.errors import UserError
+from vitreous.model.model_config import ModelConfig, Pooling, counts
+
+__all__ = [
+    "Activation",
+    "Dialect",
+    "FinalNorm",
+    "ModelConfig",
+    "Pooling",
+    "Position",
+    "PositionAt",
+    "ViTConfig",
+]
 
 Activation = Literal["gelu", "gelu_tanh", "quick_gelu", "relu", "swiglu"]
-Pooling = Literal["token", "mean", "map", "token_mean", "distilled"]
 FinalNorm = Literal["tokens", "pooled"]
 Position = Literal[
     "learned", "none", "learned_2d", "sine_cosine", "sine_cosine_1d", "relative", "relative_values"
 ]
 PositionAt = Literal["stem", "layers", "layers_shared"]
 Dialect = Literal["google", "timm", "torchvision", "huggingface", "dinov2"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelConfig(ABC):
-    """What the configs of all models share.
-
-    Attributes:
-        kind: Which architecture; the tag of its JSON.
-        name: What people call it; not read by the model.
-        image_size: (H, W) the model was made for, pixels; one number is a square.
-        channels: C, of an image.
-        num_classes: K; 0 leaves the head out, and the model returns its features.
-    """
-
-    kind: str = ""
-    name: str = ""
-    image_size: tuple[int, int] = (224, 224)
-    channels: int = 3
-    num_classes: int = 1000
-
-    def __post_init__(self) -> None:
-        (default,) = (field.default for field in fields(self) if field.name == "kind")
-        if self.kind != default:
-            raise UserError(f"model.kind is {self.kind!r}: a {type(self).__name__}'s is {default}")
-        self._count("channels", least=1)
-        if not _counts(self.num_classes, least=0):
-            raise UserError(f"model.num_classes is {self.num_classes!r}: give 0 (no head) or more")
-        side = self.image_size
-        size = (side, side) if isinstance(side, int) else tuple(side)
-        if len(size) != 2 or not all(_counts(side, least=1) for side in size):
-            raise UserError(f"model.image_size is {side!r}: give (H, W) or one side, pixels")
-        object.__setattr__(self, "image_size", size)
-
-    @property
-    @abstractmethod
-    def side_step(self) -> int:
-        """Pixels that a side of an image must be a multiple of."""
-
-    @property
-    @abstractmethod
-    def pooling(self) -> Pooling:
-        """What the head reads: one token, or the mean over the grid."""
-
-    @property
-    @abstractmethod
-    def attention_layers(self) -> int:
-        """Layers whose attention a recording can keep."""
-
-    @abstractmethod
-    def grid_of(self, image_size: tuple[int, int]) -> tuple[int, int]:
-        """(h, w) of the features of an image of (H, W) pixels.
-
-        Raises:
-            UserError: The model cannot take that size.
-        """
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """(h, w) at `image_size`."""
-        return self.grid_of(self.image_size)
-
-    def with_classes(self, num_classes: int) -> Self:
-        """The same architecture with a new head."""
-        return replace(self, num_classes=num_classes)
-
-    def check_channels(self, channels: int) -> None:
-        """Refuse images of another number of channels than the model was made for."""
-        if channels != self.channels:
-            raise UserError(f"images have {channels} channels, the model takes {self.channels}")
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Read back what `dataclasses.asdict` wrote; an unknown field is refused by name."""
-        known = {field.name for field in fields(cls)}
-        unknown = sorted(set(values) - known)
-        if unknown:
-            raise UserError(
-                f"unknown model field {unknown[0]!r}: known are {', '.join(sorted(known))}"
-            )
-        return cls(**values)
-
-    def _count(self, *names: str, least: int) -> None:
-        for name in names:
-            if not _counts(getattr(self, name), least):
-                raise UserError(
-                    f"model.{name} is {getattr(self, name)!r}: give a whole number, at least "
-                    f"{least}"
-                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +35,7 @@ class ViTConfig(ModelConfig):
         kind: Which architecture; the tag of its JSON.
         name: What people call it; not read by the model.
         image_size: (H, W) the position embedding was made for, pixels; one number is a square.
-        patch: P, side of a square patch, pixels.
+        patch: P, side of a square patch, pixels; or (height, width) of one that is no square.
         channels: C, of an image.
         width: D, of a token.
         depth: L, number of encoder blocks.
@@ -136,9 +59,11 @@ class ViTConfig(ModelConfig):
         prefix_positions: Whether the class token and the registers have positions too.
         register_positions: Whether the registers do, where the class token does.
         pooling: What the head reads: the class token (equation 4), the mean of the patches
-            (appendix D.3), what a learned probe takes from the patches (`map`), the class token
-            and the mean side by side (`token_mean`, as DINOv2's heads), or the class token and
-            the first register by a head each, whose logits are averaged (`distilled`, DeiT's).
+            (appendix D.3), the mean of the class token and the patches together (`mean_all`,
+            vit-pytorch's before release 1.16), what a learned probe takes from the patches
+            (`map`), the class token and the mean side by side (`token_mean`, as DINOv2's heads),
+            or the class token and the first register by a head each, whose logits are averaged
+            (`distilled`, DeiT's).
         pre_logits: Width of the tanh layer before the head, where there is one.
         final_norm: Whether the last layer norm is of every token, or of the pooled vector
             (timm's fc_norm).
@@ -150,11 +75,14 @@ class ViTConfig(ModelConfig):
         layer_scale: First value of a learned scale per channel on each residual branch (arXiv
             2103.17239), where there is one.
         qkv_bias: Whether queries, keys and values have biases.
+        output_projection: Whether a linear layer follows the heads of every attention; vit-pytorch
+            leaves it out where one head is as wide as the model.
         head_bias: Whether the head has a bias; CLIP's projection has none.
         activation: Of the MLP. The official code uses the tanh approximation of GELU. `swiglu`
             gates F numbers by F others.
         norm_eps: Added to the variance in every layer norm.
         dropout: Rate after each dense layer but qkv, and after the position embedding.
+        embedding_dropout: Rate after the position embedding, where it is not `dropout`.
         attention_dropout: Rate on the attention weights; the paper's is 0.
         patch_dropout: Share of the patches of each image that training leaves out, others each
             time (arXiv 2208.07220).
@@ -171,7 +99,7 @@ class ViTConfig(ModelConfig):
 
     kind: str = "vit"
     name: str = "ViT"
-    patch: int = 16
+    patch: int | tuple[int, int] = 16
     width: int = 768
     depth: int = 12
     mlp_width: int = 3072
@@ -193,10 +121,12 @@ class ViTConfig(ModelConfig):
     embedding_norm: bool = False
     layer_scale: float | None = None
     qkv_bias: bool = True
+    output_projection: bool = True
     head_bias: bool = True
     activation: Activation = "gelu_tanh"
     norm_eps: float = 1e-6
     dropout: float = 0.0
+    embedding_dropout: float | None = None
     attention_dropout: float = 0.0
     patch_dropout: float = 0.0
     stochastic_depth: float = 0.0
@@ -208,10 +138,11 @@ class ViTConfig(ModelConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._count("patch", "width", "depth", "mlp_width", "heads", least=1)
+        self._count("width", "depth", "mlp_width", "heads", least=1)
+        self._check_patch()
         for field in ("head_width", "pre_logits", "position_reach"):
             value = getattr(self, field)
-            if value is not None and not _counts(value, least=1):
+            if value is not None and not counts(value, least=1):
                 raise UserError(
                     f"model.{field} is {value!r}: give a whole number, at least 1, or none"
                 )
@@ -222,7 +153,8 @@ class ViTConfig(ModelConfig):
             raise UserError(f"model.norm_eps is {self.norm_eps}: give a number over 0")
         if self.stem is not None:
             object.__setattr__(self, "stem", tuple(self.stem))
-            if self.patch % self.stem_stride or self.stem_width % 32 or 0 in self.stem:
+            rest = 1 if isinstance(self.patch, tuple) else self.patch % self.stem_stride
+            if rest or self.stem_width % 32 or 0 in self.stem:
                 raise UserError(
                     f"model.stem {self.stem} has a stride of {self.stem_stride} and GroupNorms of "
                     f"32: give a model.patch that is a multiple, not {self.patch}, a "
@@ -230,7 +162,7 @@ class ViTConfig(ModelConfig):
                 )
             if self.drop_remainder:
                 raise UserError("model.drop_remainder is for models without a model.stem")
-        if not _counts(self.registers, least=0):
+        if not counts(self.registers, least=0):
             raise UserError(f"model.registers is {self.registers!r}: give 0 or more")
         moved = tuple((layer, neuron) for layer, neuron in self.register_neurons)
         object.__setattr__(self, "register_neurons", moved)
@@ -241,9 +173,10 @@ class ViTConfig(ModelConfig):
                 f"model.register_neurons {moved}: give pairs of a layer under {self.depth} and a "
                 f"neuron under {self.mlp_width}, and at least one of model.registers"
             )
-        for field in ("dropout", "attention_dropout", "patch_dropout", "stochastic_depth"):
-            if not 0 <= getattr(self, field) < 1:
-                raise UserError(f"model.{field} is {getattr(self, field)}: give a rate in [0, 1)")
+        for field in _RATES:
+            rate = getattr(self, field)
+            if rate is not None and not 0 <= rate < 1:
+                raise UserError(f"model.{field} is {rate}: give a rate in [0, 1)")
         for field, options in _OPTIONS.items():
             if getattr(self, field) not in options:
                 raise UserError(
@@ -256,9 +189,24 @@ class ViTConfig(ModelConfig):
             )
         if self.head_width is not None and self.head_width * self.heads == self.width:
             object.__setattr__(self, "head_width", None)  # follows when width or heads change
+        if not self.output_projection and self.heads * self.head_dim != self.width:
+            raise UserError(
+                f"model.output_projection false leaves {self.heads} heads of {self.head_dim} as "
+                f"they are, and model.width is {self.width}: give heads that fill it, or true"
+            )
         self._check_pooling()
         self._check_position()
         self.grid_of(self.image_size)
+
+    def _check_patch(self) -> None:
+        patch = self.patch
+        sides = tuple(patch) if isinstance(patch, tuple | list) else (patch, patch)
+        if len(sides) != 2 or not all(counts(side, least=1) for side in sides):
+            raise UserError(
+                f"model.patch is {patch!r}: give a whole number, at least 1, or (height, width)"
+            )
+        height, width = sides
+        object.__setattr__(self, "patch", height if height == width else sides)
 
     def _check_pooling(self) -> None:
         if self.pooling not in ("mean", "map") and not self.class_token:
@@ -302,8 +250,13 @@ class ViTConfig(ModelConfig):
 
     @property
     def side_step(self) -> int:
-        """Pixels that a side of an image must be a multiple of: P."""
-        return self.patch
+        """Pixels of which any multiple can be a side of an image: P."""
+        return math.lcm(*self.patch_size)
+
+    @property
+    def patch_size(self) -> tuple[int, int]:
+        """(height, width) of a patch, pixels."""
+        return (self.patch, self.patch) if isinstance(self.patch, int) else self.patch
 
     @property
     def attention_layers(self) -> int:
@@ -357,20 +310,17 @@ class ViTConfig(ModelConfig):
         Raises:
             UserError: A side is not a multiple of the patch side; names the sides that would be.
         """
-        for axis, side in zip(("height", "width"), image_size, strict=True):
-            if side < self.patch or (side % self.patch and not self.drop_remainder):
-                below = side // self.patch * self.patch
-                near = f"{below} or {below + self.patch}" if below else f"{self.patch}"
+        sides = zip(("height", "width"), image_size, self.patch_size, strict=True)
+        for axis, side, step in sides:
+            if side < step or (side % step and not self.drop_remainder):
+                below = side // step * step
+                near = f"{below} or {below + step}" if below else f"{step}"
                 raise UserError(
-                    f"image {axis} {side} is no multiple of the patch side {self.patch}: "
-                    f"{near} would work"
+                    f"image {axis} {side} is no multiple of the patch side {step}: {near} would "
+                    "work"
                 )
-        height, width = image_size
-        return height // self.patch, width // self.patch
-
-
-def _counts(value: object, least: int) -> bool:
-    return isinstance(value, int) and value >= least
+        height, width = self.patch_size
+        return image_size[0] // height, image_size[1] // width
 
 
 # Equal parts of the width that a position scheme needs, and what they are for.
@@ -387,9 +337,11 @@ _SWITCHES = (
     "patch_bias",
     "embedding_norm",
     "qkv_bias",
+    "output_projection",
     "head_bias",
     "drop_remainder",
 )
+_RATES = ("dropout", "embedding_dropout", "attention_dropout", "patch_dropout", "stochastic_depth")
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "pooling": get_args(Pooling),
     "position": get_args(Position),

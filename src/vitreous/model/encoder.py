@@ -97,6 +97,9 @@ class Block(nn.Module):
         self.mlp = MLP(config, register_neurons)
         self.scale_mlp = _layer_scale(config)
         self.dropout = nn.Dropout(config.dropout)
+        self.attention_dropout: nn.Module = self.dropout
+        if not config.output_projection:
+            self.attention_dropout = nn.Identity()  # dropout follows dense layers
         self.drop_rate = drop_rate
 
     def forward(
@@ -122,11 +125,11 @@ class Block(nn.Module):
         def attend(x: Tensor) -> Tensor:
             y = self.norm_attention(x)
             if recording is None or not of_attention:
-                return self.dropout(self.scale_attention(self.attention(y, read)))
+                return self.attention_dropout(self.scale_attention(self.attention(y, read)))
             out, inside = self.attention.forward_recorded(y, of_attention)
             for kind, tensor in inside.items():
                 recording.keep(kind, layer, tensor)
-            return self.dropout(self.scale_attention(out[:, :read]))
+            return self.attention_dropout(self.scale_attention(out[:, :read]))
 
         def transform(x: Tensor) -> Tensor:
             y = self.norm_mlp(x)

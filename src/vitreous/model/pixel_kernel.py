@@ -6,31 +6,40 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def resize_kernel(kernel: Float[Tensor, "D C P P"], side: int) -> Float[Tensor, "D C P2 P2"]:
+def resize_kernel(
+    kernel: Float[Tensor, "D C P P2"], patch: tuple[int, int]
+) -> Float[Tensor, "D C P3 P4"]:
     """The pseudo-inverse resize of FlexiViT: the kernel that resized patches ask for.
 
     With B the matrix that resizes a patch, the new kernel is pinv(B^T) w. Enlarged, it gives every
     enlarged patch exactly the embedding of the patch itself, <Bx, pinv(B^T) w> = <x, w>; made
     smaller, the nearest to it in least squares over patches of white noise. Resizing is separable,
-    and so is its pseudo-inverse: B is small, one matrix for rows and columns. In float64.
+    and so is its pseudo-inverse: B is two small matrices, for rows and for columns. In float64.
 
     Source: Beyer et al. 2022, arXiv 2212.08013, section 3.4; big_vision/models/proj/flexi/vit.py,
     whose resize is bilinear without antialiasing.
 
     Args:
-        kernel: Of square patches, any floating dtype.
-        side: P2, of the new patches.
+        kernel: Any floating dtype.
+        patch: (height, width) of the new patches, pixels.
 
     Returns:
-        In the kernel's dtype; the very same tensor where the side is equal.
+        In the kernel's dtype; the very same tensor where the sides are equal.
     """
-    old = kernel.shape[-1]
-    if side == old:
+    if tuple(kernel.shape[2:]) == patch:
         return kernel
-    basis = torch.eye(old, dtype=torch.float64, device=kernel.device)[None]  # (1, P, P)
-    resize = F.interpolate(basis, side, mode="linear", align_corners=False)[0].T  # (P2, P)
-    inverse = torch.linalg.pinv(resize.T)  # (P2, P)
-    return (inverse @ kernel.double() @ inverse.T).to(kernel.dtype)
+    rows, columns = (
+        _inverse_resize(old, new, kernel.device)
+        for old, new in zip(kernel.shape[2:], patch, strict=True)
+    )
+    return (rows @ kernel.double() @ columns.T).to(kernel.dtype)
+
+
+def _inverse_resize(old: int, new: int, device: torch.device) -> Float[Tensor, "new old"]:
+    """Pseudo-inverse of the transposed matrix that resizes one side of a patch."""
+    basis = torch.eye(old, dtype=torch.float64, device=device)[None]
+    resize = F.interpolate(basis, new, mode="linear", align_corners=False)[0].T  # (new, old)
+    return torch.linalg.pinv(resize.T)
 
 
 def change_channels(kernel: Float[Tensor, "D C P P2"], channels: int) -> Float[Tensor, "D C2 P P2"]:

@@ -43,6 +43,19 @@ class MeanPool(nn.Module):
         return x[:, self.prefix :].mean(1)
 
 
+class WholeMeanPool(MeanPool):
+    """The mean of the class token and the patches together; registers are left out.
+
+    Source: vit-pytorch before release 1.16, vit_pytorch/vit.py, `pool = 'mean'`.
+    """
+
+    def forward(self, x: Float[Tensor, "B S D"]) -> Float[Tensor, "B D"]:
+        """Average one vector an image over N + 1 tokens."""
+        if self.prefix > 1:
+            x = torch.cat([x[:, :1], x[:, self.prefix :]], dim=1)
+        return x.mean(1)
+
+
 class TokenAndMeanPool(MeanPool):
     """The class token and, behind it, the mean of the patches, as DINOv2's linear heads read."""
 
@@ -94,6 +107,8 @@ def build_pool(config: ViTConfig) -> Pool:
             return DistilledPool()
         case "mean":
             return MeanPool(config.prefix)
+        case "mean_all":
+            return WholeMeanPool(config.prefix)
         case "token_mean":
             return TokenAndMeanPool(config.prefix)
         case "map":

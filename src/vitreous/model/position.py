@@ -40,7 +40,7 @@ class TablePosition(nn.Module):
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
         self.grid = config.grid
-        self.patch = config.patch
+        self.patch = config.patch_size
         self.prefix = config.prefix
         self.rows = config.prefix_rows
         self.dialect = config.resample
@@ -75,10 +75,13 @@ class TablePosition(nn.Module):
         if grid == self.grid:
             return self.table
         if self.fixed:
-            (h, w), (height, width) = grid, (side * self.patch for side in self.grid)
+            seen, made = (
+                "x".join(str(n * side) for n, side in zip(sides, self.patch, strict=True))
+                for sides in (grid, self.grid)
+            )
             raise UserError(
-                f"images are {h * self.patch}x{w * self.patch} pixels and model.fixed_size allows "
-                f"{height}x{width} only: resize them, or adapt(model, image_size=...)"
+                f"images are {seen} pixels and model.fixed_size allows {made} only: resize them, "
+                "or adapt(model, image_size=...)"
             )
         state = self._state()
         if state is None:

@@ -42,7 +42,8 @@ class VisionTransformer(Classifier):
             self.registers = nn.Parameter(torch.empty(config.registers, config.width))
         self.position = build_position(config)
         self.later_positions = build_later_positions(config)
-        self.dropout = nn.Dropout(config.dropout)
+        dropout = config.embedding_dropout
+        self.dropout = nn.Dropout(config.dropout if dropout is None else dropout)
         self.embedding_norm: nn.Module = nn.Identity()
         if config.embedding_norm:
             self.embedding_norm = nn.LayerNorm(config.width, config.norm_eps)
@@ -212,9 +213,8 @@ class VisionTransformer(Classifier):
         own, tensors = self.config, super().tensors_for(config)
         if own.patch_norms and (own.patch, own.channels) != (config.patch, config.channels):
             raise UserError("the layer norm over this model's patches keeps its patch and channels")
-        tensors["patch.weight"] = resize_kernel(
-            tensors["patch.weight"], config.patch // config.stem_stride
-        )
+        height, width = (side // config.stem_stride for side in config.patch_size)
+        tensors["patch.weight"] = resize_kernel(tensors["patch.weight"], (height, width))
         return tensors | resample_positions(tensors, own, config)
 
     @property

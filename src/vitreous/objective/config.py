@@ -114,7 +114,7 @@ class MaskedPatchConfig(MaskingConfig):
                 f"objective.target {self.target} has 8 classes a channel, to the power of "
                 f"{model.channels} channels: give pixels"
             )
-        if self.target == "colours" and model.patch < 4:
+        if self.target == "colours" and min(model.patch_size) < 4:
             raise UserError(
                 f"objective.target colours cuts a patch into 4 x 4 and model.patch is "
                 f"{model.patch}: give colour or pixels"

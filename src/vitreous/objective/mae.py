@@ -83,17 +83,17 @@ class MaskedAutoencoder(MaskedPatch):
     Args:
         config: Share, decoder and target.
         rule: Normalisation.
-        side: P, pixels.
+        patch: (height, width) of a patch, pixels.
     """
 
-    def __init__(self, config: MAEConfig, rule: Preprocessing, side: int) -> None:
+    def __init__(self, config: MAEConfig, rule: Preprocessing, patch: tuple[int, int]) -> None:
         self.mae = config
         every = MaskedPatchConfig(share=config.share, masked=1.0, swapped=0.0, target="pixels")
-        super().__init__(every, rule, side)
+        super().__init__(every, rule, patch)
 
     def build_target(self) -> PatchTarget:
         """Pixels, of scaled patches where the config says so."""
-        return PixelTarget(self.rule, self.side, scaled=self.mae.scaled)
+        return PixelTarget(self.rule, self.patch, scaled=self.mae.scaled)
 
     def learner(self, model: Classifier) -> MaskedLearner:
         """The model with a mask, a decoder and a linear layer."""

@@ -1,5 +1,6 @@
 """Masked patch prediction: self-supervision as the paper tried it (appendix B.1.2)."""
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -102,22 +103,24 @@ class MaskedPatch:
     Args:
         config: Shares and the target.
         rule: Normalisation.
-        side: P, pixels.
+        patch: (height, width) of a patch, pixels.
     """
 
-    def __init__(self, config: MaskedPatchConfig, rule: Preprocessing, side: int) -> None:
-        self.config, self.rule, self.side = config, rule, side
+    def __init__(
+        self, config: MaskedPatchConfig, rule: Preprocessing, patch: tuple[int, int]
+    ) -> None:
+        self.config, self.rule, self.patch = config, rule, patch
         self.target = self.build_target()
 
     def build_target(self) -> PatchTarget:
         """The one that the config names."""
         match self.config.target:
             case "colour":
-                return ColourTarget(self.rule, self.side, cells=1)
+                return ColourTarget(self.rule, self.patch, cells=1)
             case "colours":
-                return ColourTarget(self.rule, self.side, cells=4)
+                return ColourTarget(self.rule, self.patch, cells=4)
             case "pixels":
-                return PixelTarget(self.rule, self.side, scaled=False)
+                return PixelTarget(self.rule, self.patch, scaled=False)
 
     def learner(self, model: Classifier) -> MaskedLearner:
         """The model with a mask and a linear layer."""
@@ -146,15 +149,15 @@ class MaskedPatch:
         """Images beside what the model saw of them and what it says of the rest."""
         told = model(task.images, task.hidden, task.source)
         H, W = task.images.shape[2:]
-        grid = H // self.side, W // self.side
-        whole = cut_patches(task.images, self.side)
+        grid = H // self.patch[0], W // self.patch[1]
+        whole = cut_patches(task.images, self.patch)
         patches = self.target.patches(told, pick(whole, task.hidden))
         index = task.hidden[..., None].expand_as(patches)
-        kinds = whole, fill(whole, _grey(self.rule, self.side).to(whole), task.source)
+        kinds = whole, fill(whole, _grey(self.rule, self.patch).to(whole), task.source)
         shown = (*kinds, whole.scatter(1, index, patches))
-        return Reconstruction(*(show(one, self.rule, grid, self.side) for one in shown))
+        return Reconstruction(*(show(one, self.rule, grid, self.patch) for one in shown))
 
 
-def _grey(rule: Preprocessing, side: int) -> Float[Tensor, " F"]:
+def _grey(rule: Preprocessing, patch: tuple[int, int]) -> Float[Tensor, " F"]:
     mean, std = torch.tensor(rule.mean), torch.tensor(rule.std)
-    return ((0.5 - mean) / std).repeat_interleave(side**2)
+    return ((0.5 - mean) / std).repeat_interleave(math.prod(patch))

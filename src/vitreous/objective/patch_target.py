@@ -1,5 +1,6 @@
 """What is to be told of a patch that cannot be seen: its colours, or its pixels."""
 
+import math
 from typing import Protocol
 
 import torch
@@ -44,19 +45,19 @@ class ColourTarget:
 
     Args:
         rule: Normalisation.
-        side: P, pixels.
+        patch: (height, width) of a patch, pixels.
         cells: Along a side of the patch.
     """
 
-    def __init__(self, rule: Preprocessing, side: int, cells: int) -> None:
-        self.rule, self.side, self.cells = rule, side, cells
+    def __init__(self, rule: Preprocessing, patch: tuple[int, int], cells: int) -> None:
+        self.rule, self.patch, self.cells = rule, patch, cells
         self.classes = _LEVELS**rule.channels
         self.outputs = cells**2 * self.classes
 
     def of(self, images: Float[Tensor, "B C H W"]) -> Int64[Tensor, "B N T"]:
         """One class a cell, row by row; the first channel counts least."""
         pixels = denormalise(images, self.rule).clamp(0, 1)
-        patches = cut_patches(pixels, self.side).unflatten(2, (-1, self.side, self.side))
+        patches = cut_patches(pixels, self.patch).unflatten(2, (-1, *self.patch))
         means = F.adaptive_avg_pool2d(patches.flatten(0, 1), self.cells)  # (B*N, C, c, c)
         levels = (means * _LEVELS).long().clamp(max=_LEVELS - 1)
         worth = _LEVELS ** torch.arange(levels.shape[1], device=levels.device)
@@ -80,7 +81,7 @@ class ColourTarget:
         worth = _LEVELS ** torch.arange(self.rule.channels, device=codes.device)
         levels = codes[:, :, None] // worth.view(-1, 1) % _LEVELS  # (B, M, C, T)
         colours = (levels.flatten(0, 1).unflatten(2, (self.cells, -1)) + 0.5) / _LEVELS
-        patches = F.interpolate(colours, size=(self.side, self.side), mode="nearest")
+        patches = F.interpolate(colours, size=self.patch, mode="nearest")
         shown = normalise(patches * 255, self.rule)
         return shown.flatten(1).unflatten(0, told.shape[:2])
 
@@ -93,17 +94,17 @@ class PixelTarget:
 
     Args:
         rule: Normalisation.
-        side: P, pixels.
+        patch: (height, width) of a patch, pixels.
         scaled: Whether each patch is brought to its own mean and deviation.
     """
 
-    def __init__(self, rule: Preprocessing, side: int, *, scaled: bool) -> None:
-        self.side, self.scaled = side, scaled
-        self.outputs = rule.channels * side**2
+    def __init__(self, rule: Preprocessing, patch: tuple[int, int], *, scaled: bool) -> None:
+        self.patch, self.scaled = patch, scaled
+        self.outputs = rule.channels * math.prod(patch)
 
     def of(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B N F"]:
         """Normalised pixels."""
-        patches = cut_patches(images, self.side)
+        patches = cut_patches(images, self.patch)
         if not self.scaled:
             return patches
         mean, deviation = _scale(patches)
@@ -130,7 +131,10 @@ def _scale(patches: Float[Tensor, "B M F"]) -> tuple[Float[Tensor, "B M 1"], ...
 
 
 def show(
-    patches: Float[Tensor, "B N F"], rule: Preprocessing, grid: tuple[int, int], side: int
+    patches: Float[Tensor, "B N F"],
+    rule: Preprocessing,
+    grid: tuple[int, int],
+    patch: tuple[int, int],
 ) -> Float[Tensor, "B C H W"]:
     """Normalised patches as images of pixels in [0, 1]."""
-    return denormalise(join_patches(patches, grid, side), rule).clamp(0, 1)
+    return denormalise(join_patches(patches, grid, patch), rule).clamp(0, 1)

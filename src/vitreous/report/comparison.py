@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from vitreous.errors import UserError
-from vitreous.report.curves import History, compare_curves, run_styles
+from vitreous.report.curves import History, compare_curves, curve, run_styles
 from vitreous.report.document import (
     Html,
     Section,
@@ -28,24 +28,28 @@ from vitreous.report.style import shorten
 Reports = Mapping[str, Mapping[str, Any]]
 
 _OVERALL = ("accuracy", "macro_f1", "top5", "loss", "ece")
-_PER_CLASS = ("f1", "recall")
+_PER_CLASS = ("f1", "precision", "recall")
 # Classes in the figure: all of them, or those that changed most.
 _MOST_DRAWN = 30
 
 
-def comparison_table(reports: Reports) -> list[dict[str, Any]]:
+def comparison_table(
+    reports: Reports, histories: Mapping[str, History] | None = None
+) -> list[dict[str, Any]]:
     """Set runs side by side, overall and class by class.
 
     Args:
         reports: The dictionary of `classification_report` of each run, by the run's name. The
             first run is the one that the others are compared with.
+        histories: The lines of each run's `metrics.jsonl`; without one a run has no training loss.
 
     Returns:
         First the overall rows, `{kind: "overall", name, value: {run: x}, difference: {run: x}}`
-        for accuracy, macro F1, top 5, loss and ECE; then a row for each class in the first run's
-        order, `{kind: "class", name, support: {run: n}, f1: {run: x}, recall: {run: x},
-        f1_difference: {run: x}, recall_difference: {run: x}}`. A difference is the run's value
-        less the first run's, and stands for every run but the first.
+        for accuracy, macro F1, top 5, loss, training loss (see `training_loss`) and ECE; then a
+        row for each class in the first run's order, `{kind: "class", name, support: {run: n}}` and
+        for each measure of F1, precision and recall `{f1: {run: x}, f1_difference: {run: x}}`. A
+        difference is the run's value less the first run's, and stands for every run but the first.
+        Of runs without a training loss, value and difference are left out.
 
     Raises:
         UserError: There are fewer than two runs, or two of them know different classes.
@@ -59,14 +63,21 @@ def comparison_table(reports: Reports) -> list[dict[str, Any]]:
     for other in others:
         _refuse_other_classes(first, by_name[first], other, by_name[other])
     rows: list[dict[str, Any]] = []
-    for measure in _OVERALL:
-        value = {run: report[measure] for run, report in reports.items()}
+    measured = {
+        measure: {run: report[measure] for run, report in reports.items()} for measure in _OVERALL
+    }
+    last = {run: training_loss((histories or {}).get(run, ())) for run in reports}
+    measured["training_loss"] = {run: loss for run, loss in last.items() if loss is not None}
+    for measure in (*_OVERALL[:4], "training_loss", *_OVERALL[4:]):
+        value = measured[measure]
+        if not value:
+            continue
         rows.append(
             {
                 "kind": "overall",
                 "name": measure,
                 "value": value,
-                "difference": _differences(value),
+                "difference": _differences(value, first),
             }
         )
     for name in by_name[first]:
@@ -74,14 +85,25 @@ def comparison_table(reports: Reports) -> list[dict[str, Any]]:
         for measure in ("support", *_PER_CLASS):
             row[measure] = {run: by_name[run][name][measure] for run in reports}
         for measure in _PER_CLASS:
-            row[f"{measure}_difference"] = _differences(row[measure])
+            row[f"{measure}_difference"] = _differences(row[measure], first)
         rows.append(row)
     return rows
 
 
-def _differences(value: Mapping[str, float]) -> dict[str, float]:
-    first, *others = value
-    return {run: value[run] - value[first] for run in others}
+def training_loss(history: History) -> float | None:
+    """The mean loss of the training batches of a run's last epoch; None where no log has it.
+
+    The batches are augmented, smoothed or mixed as the run's recipe says: two recipes have losses
+    of different kinds.
+    """
+    epochs, losses = curve(history, "loss")
+    return float(losses[epochs > epochs[-1] - 1].mean()) if len(losses) else None
+
+
+def _differences(value: Mapping[str, float], first: str) -> dict[str, float]:
+    if first not in value:
+        return {}
+    return {run: x - value[first] for run, x in value.items() if run != first}
 
 
 def _refuse_other_classes(
@@ -119,7 +141,7 @@ def write_comparison(
         UserError: As `comparison_table`, or the file cannot be written; no part of it is left
             behind.
     """
-    rows = comparison_table(reports)
+    rows = comparison_table(reports, histories)
     class_rows = [row for row in rows if row["kind"] == "class"]
     title = " and ".join(reports) if len(reports) == 2 else f"{len(reports)} runs"
     header = (
@@ -127,11 +149,15 @@ def write_comparison(
         f"<h1>{escape(title)}</h1>\n"
         f'<p class="reading">{escape(read_intervals(reports))}</p>\n</header>'
     )
-    parts = (_overview(reports), _curves(reports, histories), _classes(reports, class_rows))
+    parts = (
+        _overview(reports, histories),
+        _curves(reports, histories),
+        _classes(reports, class_rows),
+    )
     write_document(path, f"{title} · vitreous", [header, *(part.text for part in parts)])
 
 
-def _overview(reports: Reports) -> Section:
+def _overview(reports: Reports, histories: Mapping[str, History]) -> Section:
     cells = []
     for (run, report), style in zip(reports.items(), run_styles(), strict=False):
         low, high = report["accuracy_interval"]
@@ -146,18 +172,33 @@ def _overview(reports: Reports) -> Section:
                 f"{accuracy_interval(report)}</td>",
                 number_cell(report["macro_f1"], f"{report['macro_f1']:.3f}"),
                 number_cell(report["loss"], f"{report['loss']:.3f}"),
+                _loss(training_loss(histories.get(run, ()))),
                 number_cell(report["ece"], percent(report["ece"])),
                 _parameters(report),
                 number_cell(report["num_images"], f"{report['num_images']:,}"),
             )
         )
-    headings = ("Run", "Accuracy", "Macro F1", "Loss", "ECE", "Parameters", "Images")
+    headings = (
+        "Run",
+        "Accuracy",
+        "Macro F1",
+        "Loss",
+        "Training loss",
+        "ECE",
+        "Parameters",
+        "Images",
+    )
     return section(
         "runs",
         "Runs",
-        "Accuracy with its 95\u202f% interval, on a line from 0 to 100\u202f%.",
+        "Accuracy with its 95\u202f% interval, on a line from 0 to 100\u202f%. Training loss is "
+        "the mean over the last epoch's batches, as they were augmented.",
         table(headings, cells, "Measures of each run"),
     )
+
+
+def _loss(loss: float | None) -> Html:
+    return number_cell(-1, "–") if loss is None else number_cell(loss, f"{loss:.3f}")
 
 
 def _parameters(report: Mapping[str, Any]) -> Html:
@@ -171,7 +212,7 @@ def _curves(reports: Reports, histories: Mapping[str, History]) -> Section:
     return section(
         "curves",
         "Curves",
-        "A dot marks each run's best epoch.",
+        "A dot marks each run's best epoch. Training batches are augmented, and smoothed here.",
         group("pair", figures),
     )
 
@@ -193,20 +234,26 @@ def _classes(reports: Reports, rows: list[dict[str, Any]]) -> Section:
     headings = ["Class", f"F1 {short[first]}"]
     for run in others:
         headings += [f"F1 {short[run]}", "Change"]
-    headings += [f"Recall {short[run]}" for run in reports]
+    headings += [
+        f"{measure} {short[run]}" for measure in ("Precision", "Recall") for run in reports
+    ]
     headings.append("Images")
     cells = []
     for row in rows:
         line = [name_cell(row["name"]), bar_cell(row["f1"][first])]
         for run in others:
             line += [bar_cell(row["f1"][run]), change_cell(row["f1_difference"][run])]
-        line += [number_cell(row["recall"][run], f"{row['recall'][run]:.3f}") for run in reports]
+        line += [
+            number_cell(row[measure][run], f"{row[measure][run]:.3f}")
+            for measure in ("precision", "recall")
+            for run in reports
+        ]
         line.append(number_cell(row["support"][first], f"{row['support'][first]:,}"))
         cells.append(line)
     return section(
         "classes",
         "Classes",
         lead,
-        group("pair", drawings),
+        group("pair led", drawings),
         table(headings, cells, "Measures of each class in each run"),
     )

@@ -119,29 +119,39 @@ def training_curves(history: History) -> dict[str, Figure]:
 
 @rc_context(STYLE)
 def compare_curves(histories: Mapping[str, History]) -> dict[str, Figure]:
-    """Draw the validation curves of several runs over each other.
+    """Draw the validation and training curves of several runs over each other.
 
     Args:
         histories: Each run's lines of `metrics.jsonl`, by the run's name.
 
     Returns:
-        `validation accuracy` and `validation loss`, as far as a run measured them. A run keeps
-        its colour in both, and in every other figure that takes the same names in this order.
+        `validation accuracy`, `training accuracy`, `validation loss` and `training loss`, as far as
+        a run measured them. A run keeps its colour in all, and in every other figure that takes the
+        same names in this order. Curves of training batches are smoothed and have no dot at the
+        best epoch: each point is of other images.
     """
     figures = {}
-    for measure, best in (("accuracy", max), ("loss", min)):
-        curves = {name: curve(lines, f"validation_{measure}") for name, lines in histories.items()}
+    for title, measure, best in (
+        ("validation accuracy", "validation_accuracy", max),
+        ("training accuracy", "accuracy", None),
+        ("validation loss", "validation_loss", min),
+        ("training loss", "loss", None),
+    ):
+        curves = {name: curve(lines, measure) for name, lines in histories.items()}
         if not any(len(values) for _, values in curves.values()):
             continue
-        figure, axes = _panel(f"Validation {measure}", height=3.3)
+        figure, axes = _panel(title.capitalize(), height=3.3)
         for (name, (epochs, values)), style in zip(curves.items(), run_styles(), strict=False):
-            if len(values):
-                axes.plot(epochs, values, label=shorten(name, 26), **style)
+            if not len(values):
+                continue
+            shown = smooth(values) if best is None else values
+            axes.plot(epochs, shown, label=shorten(name, 26), **style)
+            if best is not None:
                 _mark_best(axes, epochs, values, best, style["color"])
-        if measure == "accuracy":
+        if measure.endswith("accuracy"):
             _as_percent(axes)
         figure.legend(loc="outside lower left", ncols=2)
-        figures[f"validation {measure}"] = figure
+        figures[title] = figure
     return figures
 
 

@@ -28,7 +28,7 @@ _TILE_PIXELS = 16  # small maps are enlarged to about so many, so that the gap b
 
 
 @rc_context(STYLE)
-def filters(components: Float[np.ndarray, "n C P P"]) -> Figure:
+def filters(components: Float[np.ndarray, "n C P P2"]) -> Figure:
     """Draw principal components of an embedding's filters in rows of seven (Figure 7, left).
 
     Args:
@@ -48,7 +48,7 @@ def filters(components: Float[np.ndarray, "n C P P"]) -> Figure:
     return figure
 
 
-def draw_filters(axes: Axes, components: Float[np.ndarray, "n C P P"]) -> None:
+def draw_filters(axes: Axes, components: Float[np.ndarray, "n C P P2"]) -> None:
     """Draw `filters` into given axes."""
     count, channels = components.shape[:2]
     images = components if channels == 3 else components.mean(1, keepdims=True).repeat(3, axis=1)

@@ -60,7 +60,8 @@ def add_layers(findings: Findings, survey: Survey) -> None:
     }
     over = f", mean of {survey.count:,} images; a line is one standard deviation" if many else ""
     band = "; the band is one standard deviation" if many else ""
-    height, width = (survey.patch * side for side in survey.grid)
+    sides = (survey.patch, survey.patch) if isinstance(survey.patch, int) else survey.patch
+    height, width = (n * side for n, side in zip(survey.grid, sides, strict=True))
     drawings = [
         findings.draw(
             "attention_distance",

@@ -188,9 +188,10 @@ def attention(views: Sequence[AttentionView], pooling: str = "token") -> Section
     """Show images beside themselves, lit by the attention of what the head reads."""
     title = "Where the class token looks"
     reader = "the class token pays to each patch"
-    if pooling == "mean":
+    if pooling in ("mean", "mean_all"):
         title = "Where the model looks"
-        reader = "each patch is paid by all patches, whose mean the head reads"
+        readers = "all patches" if pooling == "mean" else "the class token and all patches"
+        reader = f"each patch is paid by {readers}, whose mean the head reads"
     cards = []
     for view in views:
         image = enlarge(view.image)

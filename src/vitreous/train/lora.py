@@ -55,7 +55,8 @@ def attach(model: Classifier, rank: int, scale: float, targets: Iterable[str]) -
     for module in model.modules():
         if isinstance(module, Attention):
             kernels = {"qkv": module.qkv, "projection": module.projection}
-            layers += [layer for name, layer in kernels.items() if name in targets]
+            chosen = [layer for name, layer in kernels.items() if name in targets]
+            layers += [layer for layer in chosen if isinstance(layer, nn.Linear)]
         elif isinstance(module, MLP) and "mlp" in targets:
             layers += [module.expand, module.contract]
     if not layers:

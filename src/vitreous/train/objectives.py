@@ -8,6 +8,7 @@ import torch
 from vitreous.data.sample import Dataset
 from vitreous.errors import UserError
 from vitreous.evaluate.labels import match_classes, named_by_data
+from vitreous.model.config import ViTConfig
 from vitreous.objective.classify import Classification
 from vitreous.objective.config import (
     OBJECTIVES,
@@ -36,10 +37,12 @@ def build_objective(config: TrainConfig, dataset: Dataset, engine: Engine) -> Ob
         engine: Gives the device of a teacher.
     """
     rule, chosen = config.preprocessing, config.objective
-    if isinstance(chosen, MaskedPatchConfig):
-        return MaskedPatch(chosen, rule, config.model.side_step)
-    if isinstance(chosen, MAEConfig):
-        return MaskedAutoencoder(chosen, rule, config.model.side_step)
+    if isinstance(chosen, MaskedPatchConfig | MAEConfig):
+        assert isinstance(config.model, ViTConfig)
+        patch = config.model.patch_size
+        if isinstance(chosen, MAEConfig):
+            return MaskedAutoencoder(chosen, rule, patch)
+        return MaskedPatch(chosen, rule, patch)
     labels = choose_objective(config, dataset)
     if isinstance(chosen, DistillationConfig):
         if not isinstance(labels, Classification):

@@ -89,8 +89,10 @@ def _parse(name: str, text: str, kind: Any) -> Any:
         if origin in (Union, types.UnionType):
             if text.lower() == "none":
                 return None
-            (kind,) = (argument for argument in arguments if argument is not type(None))
-            return _parse(name, text, kind)
+            one, *others = (argument for argument in arguments if argument is not type(None))
+            # A pair, where several kinds will do, is typed as HEIGHTxWIDTH.
+            several = "x" in text or "," in text
+            return _parse(name, text, others[0] if others and several else one)
         if origin is Literal:
             if text not in arguments:
                 raise ValueError(f"choose {' or '.join(arguments)}")

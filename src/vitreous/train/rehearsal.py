@@ -14,6 +14,7 @@ from vitreous.train.objectives import build_objective
 from vitreous.train.placement import place
 from vitreous.train.plan import Memory, step_memory
 from vitreous.train.prepare import initial_model, prepare
+from vitreous.train.recipes.measured import Expectation, expect
 from vitreous.train.run_folder import RunFolder
 from vitreous.train.schedule import learning_rate_factor
 
@@ -37,6 +38,7 @@ class Rehearsal:
         images_per_second: The median of them.
         flops: Of the whole run.
         seconds: Of the whole run, validations left out.
+        expected: The accuracy that a measured run of the recipe reached.
     """
 
     config: TrainConfig
@@ -48,6 +50,7 @@ class Rehearsal:
     images_per_second: float
     flops: float
     seconds: float
+    expected: Expectation
 
     def rates(self, columns: int) -> list[float]:
         """The learning rate at so many points of the run."""
@@ -74,6 +77,9 @@ def rehearse(config: TrainConfig, dataset: Dataset, console: Console) -> Rehears
         UserError: As a run would.
     """
     engine = choose_engine(config.device, config.precision)
+    images = sum(
+        len(part.labels) for name, part in dataset.parts.items() if name in ("train", "validation")
+    )
     config, dataset = prepare(config, dataset, engine)
     assert config.steps is not None
     assert config.micro_batch is not None
@@ -108,4 +114,5 @@ def rehearse(config: TrainConfig, dataset: Dataset, console: Console) -> Rehears
         images_per_second=piece.batch_size / typical,
         flops=flops,
         seconds=flops * per_operation,
+        expected=expect(config, images, dataset.num_classes),
     )

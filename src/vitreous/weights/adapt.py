@@ -25,7 +25,7 @@ def adapt(
     keep_head: bool = False,
     image_size: int | tuple[int, int] | None = None,
     resample: Dialect | None = None,
-    patch: int | None = None,
+    patch: int | tuple[int, int] | None = None,
     channels: int | None = None,
     share: bool = False,
 ) -> Classifier:
@@ -47,8 +47,9 @@ def adapt(
             given.
         resample: The rule of resampling (see `resample_grid`), now and in the new model; the one
             of the model's own family where not given.
-        patch: P, pixels: the patch kernel is resized by the pseudo-inverse (see `resize_kernel`).
-            The image size stays unless given, so that the grid is resampled.
+        patch: P, pixels, or (height, width): the patch kernel is resized by the pseudo-inverse
+            (see `resize_kernel`). The image size stays unless given, so that the grid is
+            resampled.
         channels: C: see `change_channels`. Mean and deviation in the passport follow, averaged
             or repeated. The standardised kernels of a ResNet stem follow by the same rule, which
             is a start to train from and not the same function.
@@ -100,7 +101,7 @@ def _config(
     old: ModelConfig,
     image_size: int | tuple[int, int] | None,
     resample: Dialect | None,
-    patch: int | None,
+    patch: int | tuple[int, int] | None,
     channels: int | None,
 ) -> ModelConfig:
     """The architecture to come, but for its head; named anew where the patch side says so."""
@@ -111,7 +112,8 @@ def _config(
             raise UserError(f"{old.name} has no {name}: leave it out")
     if patch is not None:
         size, _, side = old.name.rpartition("/")
-        changes["name"] = f"{size}/{patch}" if side == f"{getattr(old, 'patch', '')}" else old.name
+        if side == f"{getattr(old, 'patch', '')}":
+            changes["name"] = f"{size}/{patch}" if isinstance(patch, int) else size
     return replace(old, **changes)
 
 

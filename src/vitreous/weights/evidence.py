@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, cast, get_args
@@ -18,7 +18,7 @@ from vitreous.weights.rule import LAYER
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
-NORMALISATIONS = {
+NORMALISATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     "imagenet": (IMAGENET_MEAN, IMAGENET_STD),
     "clip": (CLIP_MEAN, CLIP_STD),
@@ -29,6 +29,10 @@ NORMALISATIONS = {
 # Heads of sizes that have no name here, by width, depth and MLP width: SoViT-400m (arXiv
 # 2305.13035), OpenCLIP's bigG (laion/CLIP-ViT-bigG-14), SigLIP 2's g-opt (arXiv 2502.14786).
 _HEADS = {(1152, 27, 4304): 16, (1664, 48, 8192): 16, (1536, 40, 6144): 16}
+
+
+Patch = int | tuple[int, int]
+"""Side of a square patch, pixels, or (height, width) of any other."""
 
 
 @dataclass
@@ -46,7 +50,7 @@ class Evidence:
     assumed: list[str] = field(default_factory=list)
 
     def assume(self, option: str, usual: str, because: str) -> str:
-        """What nothing in the file says: the caller's word, or else the usual one, which is noted.
+        """Answer what the file leaves open: by the caller's word, or the usual one, which is noted.
 
         Args:
             option: The field of `Hints` that answers, and its name in words.
@@ -103,7 +107,7 @@ class Evidence:
         """What nearly every layout says alike: the name, patch, channels, width, depth, MLP, heads.
 
         Args:
-            patch: Name of the patch kernel, (D, C, P, P).
+            patch: Name of the patch kernel, (D, C, P, P2).
             norm: Pattern of a tensor that each layer has once.
             expand: Pattern of the first kernel of the MLP, (F, D).
             said: The config.
@@ -117,7 +121,8 @@ class Evidence:
         Raises:
             UserError: A tensor is missing or of another kind, or the config says otherwise.
         """
-        width, channels, side, _ = self.shape(patch, 4)
+        width, channels, *sides = self.shape(patch, 4)
+        side = square(sides)
         depth = self.depth(norm)
         mlp_width = self.shape(expand.replace(LAYER, "0"), 2)[0] // (2 if gated else 1)
         found = {"patch": side, "channels": channels, "width": width, "depth": depth}
@@ -125,20 +130,20 @@ class Evidence:
         for field_name, value in found.items():
             word = words.get(field_name, "")
             if word == "patch_size" and word in said:
-                self.agree(word, (side, side), pair(said[word]))
+                self.agree(word, pair(side), pair(said[word]))
             else:
                 self.agree(word, value, said.get(word))
         heads = self.heads(width, said.get(words.get("heads", "")), (width, depth, mlp_width))
         name = variant_name(width, depth, mlp_width, heads, side)
         return found | {"heads": heads, "name": name}
 
-    def grid(self, patches: int, patch: int, said: Any = None) -> dict[str, Any]:
+    def grid(self, patches: int, patch: Patch, said: Any = None) -> dict[str, Any]:
         """`image_size` as a field of `ViTConfig`, and `drop_remainder` where patches leave a rest.
 
         See `image_size`.
         """
         size = self.image_size(patches, patch, said)
-        whole = size[0] // patch * patch, size[1] // patch * patch
+        whole = tuple(a // side * side for a, side in zip(size, pair(patch), strict=True))
         return {"image_size": size, "drop_remainder": size != whole}
 
     def heads(self, inner: int, said: int | None, sizes: tuple[int, int, int]) -> int:
@@ -174,21 +179,22 @@ class Evidence:
             )
         return heads
 
-    def image_size(self, patches: int, patch: int, said: Any = None) -> tuple[int, int]:
-        """(H, W), pixels: the config's, a square, or else the caller's."""
+    def image_size(self, patches: int, patch: Patch, said: Any = None) -> tuple[int, int]:
+        """(H, W), pixels: the config's, that of a square grid, or else the caller's."""
+        height, width = pair(patch)
         if said is not None:
             size = pair(said)
-            if (size[0] // patch) * (size[1] // patch) != patches:
+            if (size[0] // height) * (size[1] // width) != patches:
                 raise UserError(
                     f"{self.checkpoint.file}: its config says images of {size[0]}x{size[1]}, its "
-                    f"position table has {patches} patches of {patch}x{patch}"
+                    f"position table has {patches} patches of {height}x{width}"
                 )
             return size
         side = math.isqrt(max(patches, 0))
         if patches > 0 and side * side == patches:
-            return side * patch, side * patch
+            return side * height, side * width
         size = self.hints.image_size or (0, 0)
-        if patches > 0 and (size[0] // patch) * (size[1] // patch) == patches:
+        if patches > 0 and (size[0] // height) * (size[1] // width) == patches:
             return size
         raise UserError(
             f"{self.checkpoint.file}: a position table of {patches} patches is no square grid: "
@@ -278,15 +284,23 @@ def pair(value: Any) -> tuple[int, int]:
     return int(height), int(width)
 
 
+def square(sides: Sequence[int]) -> Patch:
+    """One side where both are equal, else the pair."""
+    height, width = sides
+    return height if height == width else (height, width)
+
+
 def variant_name(
     width: int,
     depth: int,
     mlp_width: int,
     heads: int,
-    patch: int,
+    patch: Patch,
     stem: tuple[int, ...] | None = None,
 ) -> str:
     """The paper's name of these sizes, or just ViT."""
+    if isinstance(patch, tuple):
+        return "ViT"
     sizes = {row: size for size, row in SIZES.items()}
     stems = {spec: (f"{name}+", number) for (name, number), spec in STEMS.items()}
     prefix, number = ("", patch) if stem is None else stems.get((stem, patch), (None, 0))

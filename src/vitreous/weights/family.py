@@ -95,6 +95,8 @@ class Family:
         preprocessor_json: What to write in a `preprocessor_config.json`.
         suffix: Of its files.
         head: Name of the module that gives the logits, where people put another in its place.
+        superseded: True for a layout that the family's newest code does not read; see
+            `family_to_write`.
     """
 
     name: str
@@ -112,6 +114,7 @@ class Family:
     preprocessor_json: Callable[[Passport], dict[str, Any]] = lambda passport: {}
     suffix: Literal[".npz", ".safetensors"] = ".safetensors"
     head: str = ""
+    superseded: bool = False
 
     def recognises(self, checkpoint: Checkpoint) -> bool:
         """Whether this is a checkpoint of this layout."""
@@ -157,6 +160,7 @@ _PLAIN: dict[str, Any] = {
     "embedding_norm": False,
     "layer_scale": None,
     "qkv_bias": True,
+    "output_projection": True,
     "head_bias": True,
     "activation": ("gelu", "gelu_tanh", "quick_gelu", "relu"),
 }
@@ -169,9 +173,11 @@ def first_objection(config: ModelConfig, **said: Any) -> str | None:
         config: To be written.
         **said: Fields for which the layout has a place, and what it can say there: a value, a
             tuple of values, or `ANY`. The others of a Vision Transformer must be as in the plain
-            model of the paper, and heads as wide as they together fill the width.
+            model of the paper, patches square, and heads as wide as they together fill the width.
     """
     if isinstance(config, ViTConfig):
+        if said.get("patch") is not ANY and isinstance(config.patch, tuple):
+            return f"patch {config.patch}"
         if said.get("head_width") is not ANY and config.head_width is not None:
             return f"head_width {config.head_width} x {config.heads} heads at width {config.width}"
         said = _PLAIN | said

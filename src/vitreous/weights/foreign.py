@@ -84,7 +84,7 @@ def _understood(
 def _check_hints(reading: Reading, hints: Hints, checkpoint: Checkpoint) -> None:
     """Refuse a word of the caller's that the file, or its family, contradicts."""
     rule = reading.preprocessing
-    pairs = {pair: word for word, pair in NORMALISATIONS.items()}
+    pairs: dict[object, str] = {pair: word for word, pair in NORMALISATIONS.items()}
     found = {
         "heads": getattr(reading.config, "heads", None),
         "activation": getattr(reading.config, "activation", None),
@@ -93,6 +93,8 @@ def _check_hints(reading: Reading, hints: Hints, checkpoint: Checkpoint) -> None
     }
     if hints.pooling == "pooler" and getattr(reading.config, "pre_logits", None) is not None:
         found["pooling"] = "pooler"  # the token, behind Hugging Face's own layer
+    if hints.pooling == "mean" and reading.config.pooling == "mean_all":
+        found["pooling"] = "mean"  # over all tokens, as vit-pytorch's older releases mean it
     for option, value in found.items():
         said = getattr(hints, option)
         if said is not None and said != value:

@@ -30,7 +30,7 @@ def load(
     keep_head: bool = False,
     image_size: int | tuple[int, int] | None = None,
     resample: Dialect | None = None,
-    patch: int | None = None,
+    patch: int | tuple[int, int] | None = None,
     channels: int | None = None,
     heads: int | None = None,
     activation: str | None = None,
@@ -56,7 +56,8 @@ def load(
         image_size: A new image size, (H, W) or one side; positions are resampled. Where the
             file has a grid that is not square and does not say its sides, this says them.
         resample: The rule of resampling; the family's own where not given.
-        patch: A new patch side; the patch kernel is resized by its pseudo-inverse.
+        patch: A new patch side, or (height, width); the patch kernel is resized by its
+            pseudo-inverse.
         channels: A new number of channels.
         heads: Attention heads, where nothing in the file says them. This option and those that
             follow answer what tensors cannot show and no config beside them says; one that
@@ -64,7 +65,8 @@ def load(
             passport's `assumptions`, and is logged.
         activation: `gelu`, `gelu_tanh`, `quick_gelu` or `relu`.
         pooling: What the head reads: `token`, `mean` or `map`; of a model of Hugging Face's with a
-            pooler and a classifier also `pooler`.
+            pooler and a classifier also `pooler`. Before release 1.16 of vit-pytorch, a model that
+            reads the class token and one that averages all tokens (`mean`) have the same tensors.
         normalisation: `half`, `imagenet`, `clip` or `none`: mean and deviation of the images.
         architecture: The name that a config would give: timm's, such as `deit3_small_patch16_224`,
             or Hugging Face's `model_type`.

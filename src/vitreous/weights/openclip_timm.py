@@ -56,7 +56,7 @@ def _understand(checkpoint: Checkpoint, hints: Hints) -> Reading:
 
 
 def _as_timm(checkpoint: Checkpoint) -> dict[str, Any]:
-    """What OpenCLIP's config says, as timm's would."""
+    """Return what OpenCLIP's config says, in the form of timm's."""
     whole = checkpoint.config
     tower = (whole.get("model_cfg") or {}).get("vision_cfg") or {}
     said: dict[str, Any] = {"model_args": {}}

@@ -160,7 +160,7 @@ def _unwrapped(content: Any, file: Path, wrapper: str | None) -> Pickled:
 
 
 def _state_dicts(content: Mapping[Any, Any]) -> Iterator[tuple[str, Mapping[Any, Any]]]:
-    """What lies under a key and may be weights: a mapping that has tensors, at some depth."""
+    """Yield every mapping under a key that holds tensors at some depth, and so may be weights."""
     for key, value in content.items():
         if not isinstance(key, str) or not isinstance(value, Mapping) or _NEVER.match(key):
             continue
@@ -221,7 +221,7 @@ def _tensors(content: Mapping[Any, Any], file: Path) -> dict[str, Tensor]:
 
 
 def _training_config(content: Any) -> dict[str, Any]:
-    """What timm's train.py keeps beside the weights, as its `config.json` would say it."""
+    """Return what timm's train.py keeps beside the weights, in the form of its `config.json`."""
     if not isinstance(content, Mapping) or "state_dict" not in content:
         return {}
     name, arguments = content.get("arch"), content.get("args")

@@ -135,7 +135,7 @@ def open_checkpoint(path: Path, wrapper: str | None = None) -> Checkpoint:
 
 
 def _second_models(file: Path) -> Iterator[str]:
-    """What accelerate and diffusers write beside the first model: a second one, often its EMA."""
+    """Name the second model that accelerate writes beside the first, often its EMA."""
     for other in (f"{file.stem}_1{file.suffix}", f"{file.stem}_ema{file.suffix}"):
         if file.with_name(other).is_file():
             yield f"took the weights in {file.name}; others stand beside it in {other}"
@@ -194,7 +194,7 @@ def weights_file(path: Path) -> Path:
 
 
 def _missing_fix(path: Path, present: list[str]) -> str:
-    """What to do about a folder without weights: of a run, of another library, or of nothing."""
+    """Say what to do about a folder without weights: of a run, or of another library."""
     for name in present:
         if (found := _foreign(name)) is not None:
             what, fix = found
@@ -208,7 +208,7 @@ def _missing_fix(path: Path, present: list[str]) -> str:
 
 
 def _foreign(name: str) -> tuple[str, str] | None:
-    """Whose file this is and how to make it ours, where it is another library's or program's."""
+    """Return whose file this is and how to make it ours, where it is another library's."""
     return next((what for ending, what in _FOREIGN.items() if name.endswith(ending)), None)
 
 

@@ -15,7 +15,7 @@ from vitreous.weights.lucidrains import LUCIDRAINS
 from vitreous.weights.openai import OPENAI
 from vitreous.weights.openclip_timm import OPENCLIP_TIMM
 from vitreous.weights.read import Checkpoint
-from vitreous.weights.timm import TIMM
+from vitreous.weights.timm import TIMM, TIMM_2020
 from vitreous.weights.timm_bit import TIMM_BIT
 from vitreous.weights.torchvision import TORCHVISION
 from vitreous.weights.torchvision_resnet import TORCHVISION_RESNET
@@ -23,6 +23,7 @@ from vitreous.weights.torchvision_resnet import TORCHVISION_RESNET
 FAMILIES: tuple[Family, ...] = (
     *GOOGLE,
     GOOGLE_BIT,
+    TIMM_2020,  # before those that a wrapper tells from it
     *FACEBOOK,
     TIMM,
     TIMM_BIT,
@@ -37,6 +38,8 @@ FAMILIES: tuple[Family, ...] = (
     TORCHVISION_RESNET,
 )
 """Every layout; the first that fits is the one to read, and of a family the one to write."""
+
+_OF_TODAY = tuple(family for family in FAMILIES if not family.superseded)
 
 
 def recognise(checkpoint: Checkpoint, wrapper: str | None = None) -> tuple[Family, Checkpoint]:
@@ -61,9 +64,9 @@ def recognise(checkpoint: Checkpoint, wrapper: str | None = None) -> tuple[Famil
     names = sorted(checkpoint.shapes)
     if not names:
         raise UserError(f"{checkpoint.file} holds no tensors")
-    nearest = max(FAMILIES, key=lambda family: family.likeness(names))
+    nearest = max(_OF_TODAY, key=lambda family: family.likeness(names))
     likeness = nearest.likeness(names)
-    hint = f"nothing like any of {', '.join(dict.fromkeys(f.name for f in FAMILIES))}"
+    hint = f"nothing like any of {', '.join(dict.fromkeys(f.name for f in _OF_TODAY))}"
     if likeness:
         lacking = next((name for name in nearest.signature if name not in checkpoint.shapes), "")
         hint = f"nearest is {nearest.name} ({likeness:.0%} of the names), but {lacking} is missing"
@@ -95,18 +98,26 @@ def refuse_unread_config(checkpoint: Checkpoint) -> None:
 
 
 def family_to_write(name: str, config: ModelConfig, origin: dict[str, object]) -> Family:
-    """The layout to write: that of the file that the weights came from, or the first that can.
+    """Choose the layout to write: that of the weights' own file, or the first that can say it.
+
+    A superseded layout is for weights that came from its family, where no other layout can say the
+    architecture.
 
     Raises:
         UserError: No such family, or none of its layouts can say this architecture.
     """
-    layouts = [family for family in FAMILIES if family.name == name]
+    layouts = [
+        family
+        for family in FAMILIES
+        if family.name == name and not (family.superseded and origin.get("family") != name)
+    ]
     if not layouts:
-        known = dict.fromkeys(family.name for family in FAMILIES)
+        known = dict.fromkeys(family.name for family in _OF_TODAY)
         raise UserError(f"unknown family {name!r}: choose vitreous, {', '.join(known)}")
     layouts.sort(
         key=lambda layout: (
-            (layout.name, layout.layout) != (origin.get("family"), origin.get("layout"))
+            layout.superseded,
+            (layout.name, layout.layout) != (origin.get("family"), origin.get("layout")),
         )
     )
     of_this_kind = [layout for layout in layouts if isinstance(config, layout.architecture)]

@@ -2,20 +2,24 @@
 
 Prefix tokens stand as [class token, registers]. Where the position table has rows for them, it is
 added after they are put in front; where it has the patches' alone (`no_embed_class`), before. With
-the norm after the pool (`fc_norm`) there is no other final norm. A published config names the
-model and little else, so activation and epsilon are told from the name (`timm_names`).
+the norm after the pool (`fc_norm`) there is no other final norm. Releases of 2020 to 2022 may have
+a tanh layer before the head (`pre_logits.fc`, as in `jx_vit_base_patch16_224_in21k`); later ones
+leave it out on loading without a word. A published config names the model and little else, so
+activation and epsilon are told from the name (`timm_names`).
 
 Source: timm 1.0, models/vision_transformer.py, models/deit.py, layers/attention_pool.py.
 """
 
 import math
+from functools import partial
 from typing import Any
 
 from vitreous.data.preprocessing import Preprocessing
 from vitreous.errors import UserError
 from vitreous.model.config import Activation, Dialect, FinalNorm, Pooling, ViTConfig
-from vitreous.weights.evidence import CLIP_MEAN, CLIP_STD, Evidence, pair
+from vitreous.weights.evidence import CLIP_MEAN, CLIP_STD, Evidence, Patch, pair
 from vitreous.weights.family import ANY, Family, Hints, Reading, first_objection
+from vitreous.weights.huggingface_config import read_class_names, read_multi_label
 from vitreous.weights.passport import Passport
 from vitreous.weights.read import Checkpoint
 from vitreous.weights.rule import LAYER, Rule, each_layer, leading
@@ -69,6 +73,8 @@ def timm_rules(config: ViTConfig) -> list[Rule]:
         modules |= {"head": "head.token", "head_dist": "head.distillation"}
     elif config.num_classes:
         modules["head"] = "head"
+    if config.pre_logits is not None:
+        modules["pre_logits.fc"] = "pre_logits.0"
     without_bias = {"patch"} if not config.patch_bias else set()
     without_bias |= {f"{_OURS}.attention.qkv"} if not config.qkv_bias else set()
     rules = [
@@ -133,6 +139,7 @@ def timm_config(evidence: Evidence, resample: Dialect = "timm") -> ViTConfig:
     )
     final_norm: FinalNorm = "pooled" if evidence.has("fc_norm.weight") else "tokens"
     embedding_norm = evidence.has("norm_pre.weight")
+    has_pre_logits = evidence.has("pre_logits.fc.weight")
     return ViTConfig(
         **sizes,
         **evidence.grid(rows - prefix * prefix_positions, sizes["patch"], size),
@@ -141,6 +148,7 @@ def timm_config(evidence: Evidence, resample: Dialect = "timm") -> ViTConfig:
         registers=registers,
         prefix_positions=prefix_positions,
         pooling=_pooling(evidence, model, class_token, final_norm),
+        pre_logits=evidence.shape("pre_logits.fc.weight", 2)[0] if has_pre_logits else None,
         final_norm=final_norm,
         patch_bias=evidence.has("patch_embed.proj.bias"),
         embedding_norm=embedding_norm,
@@ -208,10 +216,13 @@ def _understand(checkpoint: Checkpoint, hints: Hints) -> Reading:
     rule = timm_preprocessing(evidence, config, said)
     trained = said.get("pretrained_cfg", {})
     names = tuple(map(str, said.get("label_names") or trained.get("label_names") or ()))
+    if not names and said.get("model_type") == "timm_wrapper":  # a model in transformers' folder
+        names = read_class_names(evidence, said, config.num_classes)
     return Reading(
         config=config,
         preprocessing=rule,
         class_names=names if len(names) == config.num_classes else (),
+        multi_label="problem_type" in said and read_multi_label(evidence, said, config.num_classes),
         assumed=tuple(evidence.assumed),
     )
 
@@ -219,7 +230,7 @@ def _understand(checkpoint: Checkpoint, hints: Hints) -> Reading:
 def timm_preprocessing(
     evidence: Evidence, config: ViTConfig, said: dict[str, Any]
 ) -> Preprocessing:
-    """What a config of timm's says of the images, and in what it says nothing its name's usual.
+    """Read the preprocessing from a config of timm's; what it leaves out is its name's usual.
 
     Args:
         evidence: Of the checkpoint.
@@ -249,14 +260,14 @@ def timm_preprocessing(
 
 
 def _prefix_has_positions(
-    model: dict[str, Any], size: Any, rows: int, prefix: int, patch: int
+    model: dict[str, Any], size: Any, rows: int, prefix: int, patch: Patch
 ) -> bool:
     """Said, or told by which count of rows makes the grid; a table for all is timm's default."""
     if "no_embed_class" in model:
         return not model["no_embed_class"]
     if size is not None:
-        height, width = pair(size)
-        patches = (height // patch) * (width // patch)
+        sides = zip(pair(size), pair(patch), strict=True)
+        patches = math.prod(side // step for side, step in sides)
         if patches in (rows, rows - prefix):
             return patches == rows - prefix
     return not _is_square(rows) or _is_square(rows - prefix)
@@ -266,18 +277,22 @@ def _is_square(number: int) -> bool:
     return number > 0 and int(number**0.5 + 0.5) ** 2 == number
 
 
-def _objection(config: ViTConfig) -> str | None:
+def _objection(layout: str, config: ViTConfig) -> str | None:
+    if (config.pre_logits is not None) != (layout == "2020 to 2022"):
+        return f"pre_logits {config.pre_logits}"
     if config.registers and not config.register_positions and config.prefix_positions:
         return "register_positions False"
     if config.pooling == "distilled" and config.registers != 1:
         return f"registers {config.registers}"
     return first_objection(
         config,
+        patch=ANY,
         class_token=ANY,
         registers=ANY,
         prefix_positions=ANY,
         register_positions=ANY,
         pooling=(*_POOLINGS.values(), "distilled"),
+        pre_logits=ANY,
         final_norm=ANY,
         patch_bias=not config.embedding_norm,
         embedding_norm=ANY,
@@ -338,19 +353,29 @@ def _config_json(passport: Passport) -> dict[str, Any]:
     }
 
 
-TIMM = Family(
-    name="timm",
-    signature=(
-        "patch_embed.proj.weight",
-        "pos_embed",
-        "blocks.0.norm1.weight",
-        "blocks.0.attn.qkv.weight",
-        "blocks.0.mlp.fc1.weight",
-    ),
-    settle=settle,
-    understand=_understand,
-    rules=timm_rules,
-    objection=_objection,
-    config_json=_config_json,
-    head="head",
+_SIGNATURE = (
+    "patch_embed.proj.weight",
+    "pos_embed",
+    "blocks.0.norm1.weight",
+    "blocks.0.attn.qkv.weight",
+    "blocks.0.mlp.fc1.weight",
 )
+
+
+def _family(layout: str, *more: str) -> Family:
+    return Family(
+        name="timm",
+        layout=layout,
+        signature=(*_SIGNATURE, *more),
+        settle=settle,
+        understand=_understand,
+        rules=timm_rules,
+        objection=partial(_objection, layout),
+        config_json=_config_json,
+        head="head",
+        superseded=bool(layout),
+    )
+
+
+TIMM = _family("")
+TIMM_2020 = _family("2020 to 2022", "pre_logits.fc.weight")

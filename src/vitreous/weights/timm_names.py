@@ -16,7 +16,8 @@ from vitreous.model.config import Activation
 from vitreous.weights.evidence import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD
 
 _READ = (
-    "plain ViT, FlexiViT, DeiT and DeiT III, the towers of CLIP and SigLIP, DINOv2 and BiT are read"
+    "plain ViT, FlexiViT, DeiT and DeiT III, the towers of CLIP and SigLIP, DINOv2, BiT and the "
+    "plain ResNet are read"
 )
 # Tokens of names whose models differ in sizes and weights alone, or in what tensors show.
 _SIZES = r"tiny|small|base|large|huge|giant|gigantic|medium|mediumd|betwixt|little|wee|xsmall"
@@ -30,6 +31,7 @@ _PLAIN = re.compile(
     r"|eva_large_patch14_\d+"
     r"|test_vit2?"
     r"|resnetv2_\d+x\d+_bitm?(?:_\w+)?"
+    r"|(?:tv_|ssl_|swsl_|gluon_)?resnet\d+(?:_v1b)?"
 )
 # The first that is found in a name says why a model of it is not read.
 _OTHERS = {
@@ -55,6 +57,12 @@ _OTHERS = {
     r"_r(26|50|_s16)|resnet\d+d|_mci": "a hybrid of timm's",
     r"test_vit3": "a ViT that pools its registers too",
     r"test_vit4": "a ViT with RMS norms",
+    r"resnetblur|resnetaa": "a ResNet whose strides are blurred",
+    r"seresnet|ecaresnet|resnetrs|skresnet": "a ResNet with attention over its channels",
+    r"resnext": "a ResNeXt, whose convolutions are in groups",
+    r"wide_resnet": "a Wide ResNet",
+    r"resnet\d+(c|s|t)(_|$)|resnet_": "a ResNet with another stem",
+    r"resnet\d+_gn|resnest": "a relative of the ResNet",
     r"cait": "a CaiT, which has talking heads and class attention",
     r"mixer": "an MLP-Mixer",
 }
@@ -62,7 +70,7 @@ _OTHERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class TimmDefaults:
-    """What a name of timm's says of a model, beside its tensors.
+    """The facts that a name of timm's says of a model, beside its tensors.
 
     Attributes:
         activation: Of the MLP.
@@ -137,6 +145,8 @@ _MORE = re.compile(r"flexivit.*|test_vit.*|.*(_plus_|reg\d_gap|_gap_2[45]).*")
 def _preprocessing(bare: str) -> dict[str, Any]:
     half = (0.5, 0.5, 0.5)
     said: dict[str, Any] = {"mean": half, "std": half, "crop_fraction": 0.9}
+    if "siglip" in bare:
+        return said
     if _CLIP.fullmatch(bare):
         said |= {"mean": CLIP_MEAN, "std": CLIP_STD}
     elif _IMAGENET.fullmatch(bare):

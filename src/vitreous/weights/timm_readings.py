@@ -69,6 +69,11 @@ def settle(checkpoint: Checkpoint, hints: Hints) -> Checkpoint:
             "a CLIP with attention pooling",
             "vit_base_patch16_clip_224",
         )
+    if has("norm_pre.weight") and not has("norm.weight") and not has("fc_norm.weight"):
+        raise UserError(
+            f"{checkpoint.file} has a norm in front and none at the end, as Perception Encoders "
+            "(vit_pe_spatial, vit_pe_lang), which have rotary positions and are not read here"
+        )
     if has("norm_pre.weight"):
         require_clip_activation(checkpoint, hints)
     plain_tokens = not has("cls_token") and not has("reg_token")

@@ -30,8 +30,6 @@ _FIRST = "layer1.0."
 _COUNTER = "num_batches_tracked"
 _UNIT_PARTS = re.compile(r"layer\d+\.\d+\.(conv[123]|bn[123]|downsample\.[01])\.\w+")
 _WHOLE_PARTS = re.compile(r"(conv1|bn1|fc)\.\w+")
-# The architectures of timm's config whose network is the plain one.
-_PLAIN = re.compile(r"(?:tv_|ssl_|swsl_|gluon_)?resnet\d+(?:_v1b)?")
 # The side before the crop, by the name of a file that torchvision publishes.
 _RESIZED = {file: resized for file, _, _, resized, _ in TORCHVISION_RESNETS}
 _HARMLESS_ARGUMENTS = {"num_classes", "in_chans", "pretrained", "drop_rate", "drop_path_rate"}
@@ -59,23 +57,10 @@ def _normed(conv: str, norm: str, ours: str) -> Iterator[Rule]:
         yield Rule(f"{norm}.{part}", f"{ours}.norm.{part}")
 
 
-def _usual_names(checkpoint: Checkpoint) -> Checkpoint:
-    """Leave out counters of batches, and call the one layer of a head in a Sequential `fc`."""
-    old = {name: name for name in checkpoint.shapes if not name.endswith(_COUNTER)}
-    if len(layers := _head_layers(checkpoint)) == 1 and "fc.weight" not in old:
-        (layer,) = layers
-        old = {re.sub(rf"^{re.escape(layer)}\.", "fc.", name): name for name in old}
-    return replace(
-        checkpoint,
-        shapes={name: checkpoint.shapes[full] for name, full in old.items()},
-        read=lambda name: checkpoint.read(old[name]),
-    )
-
-
-def _head_layers(checkpoint: Checkpoint) -> list[str]:
-    """The layers of a head that is more than one module, such as a Sequential's `fc.1`."""
-    found = (re.fullmatch(r"(fc\..+)\.weight", name) for name in checkpoint.shapes)
-    return [match[1] for match in found if match]
+def _without_counters(checkpoint: Checkpoint) -> Checkpoint:
+    """Leave out BatchNorm's counters of batches, which no output depends on."""
+    kept = {n: shape for n, shape in checkpoint.shapes.items() if not n.endswith(_COUNTER)}
+    return replace(checkpoint, shapes=kept)
 
 
 def _understand(checkpoint: Checkpoint, hints: Hints) -> Reading:
@@ -110,15 +95,13 @@ def _understand(checkpoint: Checkpoint, hints: Hints) -> Reading:
         root=_root(evidence, side),
     )
     _refuse_other_widths(evidence, config)
-    if "crop_pct" not in trained and published is None:
-        evidence.assumed.append(
-            "256 pixels, of which the middle 224 are seen, bilinear, as torchvision's weights V1 "
-            "(its V2: 232 pixels)"
-        )
     rule = evidence.preprocessing(
         config,
         tuple(trained.get("mean", IMAGENET_MEAN)),
         tuple(trained.get("std", IMAGENET_STD)),
+        because=""
+        if "mean" in trained or published
+        else "as torchvision's weights V1, which see the middle 224 of 256 pixels (V2: of 232)",
         fit="squash" if trained.get("crop_mode") == "squash" else "crop",
         crop_fraction=trained.get("crop_pct", 224 / (published or 256)),
         interpolation="bicubic" if trained.get("interpolation") == "bicubic" else "bilinear",
@@ -141,12 +124,7 @@ def _refuse_relatives(evidence: Evidence) -> None:
     names = evidence.checkpoint.shapes
     foreign = [n for n in names if not _UNIT_PARTS.fullmatch(n) and not _WHOLE_PARTS.fullmatch(n)]
     words = ""
-    if len(layers := _head_layers(evidence.checkpoint)) > 1:
-        words = (
-            f"its head has {len(layers)} layers ({', '.join(layers)}), and only one linear layer "
-            "can be read: delete the tensors named fc. to read the features"
-        )
-    elif any(name.startswith("attnpool.") for name in names):
+    if any(name.startswith("attnpool.") for name in names):
         words = "a ResNet of CLIP, with attention in the place of the mean, is not read here"
     elif any(name.startswith("conv1.0.") for name in names):
         words = "a stem of several convolutions (ResNet-C, ResNet-D, ResNeSt) is not read here"
@@ -179,8 +157,6 @@ def _check_said(evidence: Evidence, said: dict[str, Any], *, known: bool) -> Non
             "a plain ResNet as torchvision has it: stride on the 3x3 convolutions (Caffe's have it "
             "on the 1x1), ReLU, neither dilated nor blurred; those have the same tensors"
         )
-    elif architecture is not None and not _PLAIN.fullmatch(str(architecture).partition(".")[0]):
-        raise UserError(f"{file}: its config says architecture {architecture}: not read here")
     changed = sorted(set(said.get("model_args") or {}) - _HARMLESS_ARGUMENTS)
     if said.get("global_pool", "avg") not in ("avg", ""):
         changed.append("global_pool")
@@ -260,9 +236,10 @@ TORCHVISION_RESNET = Family(
     layout="resnet",
     architecture=ResNetConfig,
     signature=("bn1.weight", f"{_FIRST}conv1.weight", f"{_FIRST}bn1.weight"),
-    repair=_usual_names,
+    repair=_without_counters,
     understand=_understand,
     rules=_rules,
     objection=_objection,
     config_json=_config_json,
+    head="fc",
 )

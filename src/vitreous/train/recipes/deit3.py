@@ -36,7 +36,7 @@ def deit3(facts: Facts) -> TrainConfig:
     if not isinstance(model, ViTConfig):
         raise UserError(f"recipe deit3 is for Transformers and {model.name} is none: use scratch")
     depth_rate, side = _BY_WIDTH.get(model.width, (0.05, 224))
-    side -= side % model.patch
+    side -= side % model.side_step
     model = replace(
         model,
         image_size=(side, side),

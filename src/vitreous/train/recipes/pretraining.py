@@ -144,7 +144,7 @@ def warmup_share(steps: int) -> float:
 
 def with_pre_logits(model: ModelConfig) -> ModelConfig:
     """The head of pretraining: a tanh layer as wide as the model before it (issue 124)."""
-    if isinstance(model, ViTConfig) and model.pooling in ("token", "mean"):
+    if isinstance(model, ViTConfig) and model.pooling in ("token", "mean", "mean_all"):
         return replace(model, pre_logits=model.width)
     return model
 

@@ -18,7 +18,8 @@ from vitreous.data.looks import look
 from vitreous.data.sample import PART_NAMES, Dataset
 from vitreous.data.sources.encoded import EncodedPart, class_counts
 from vitreous.data.sources.folder import FileStore, files_below
-from vitreous.data.sources.tree import IMAGE_SUFFIXES, PART_FOLDERS
+from vitreous.data.sources.folder_words import PART_FOLDERS
+from vitreous.data.sources.tree import IMAGE_SUFFIXES
 from vitreous.errors import BadImageError
 
 # Of the largest class to the smallest, above which training should know.

@@ -21,8 +21,8 @@ from vitreous.data.sources.arrow_columns import (
     rows_dataset,
 )
 from vitreous.data.sources.encoded import check_bytes
+from vitreous.data.sources.folder_words import part_of_words
 from vitreous.data.sources.names import PackedNames
-from vitreous.data.sources.tree import part_of_words
 from vitreous.errors import UserError
 
 if TYPE_CHECKING:

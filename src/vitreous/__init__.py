@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from vitreous.errors import UserError
     from vitreous.evaluate.predict import Prediction, predict
     from vitreous.export.optimized import optimize
     from vitreous.model.bit_config import BiTConfig
@@ -30,6 +31,7 @@ _HOMES = {
     "BiTConfig": "vitreous.model.bit_config",
     "Prediction": "vitreous.evaluate.predict",
     "Recording": "vitreous.model.recording",
+    "UserError": "vitreous.errors",
     "ViTConfig": "vitreous.model.config",
     "adapt": "vitreous.weights.adapt",
     "create_model": "vitreous.model.build",
@@ -46,6 +48,7 @@ __all__ = [
     "BiTConfig",
     "Prediction",
     "Recording",
+    "UserError",
     "ViTConfig",
     "__version__",
     "adapt",

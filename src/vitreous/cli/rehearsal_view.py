@@ -36,6 +36,9 @@ def print_rehearsal(plan: Rehearsal) -> None:
          f"{config.precision}), by {plan.measured_steps} steps at "
          f"{plan.images_per_second:.1f} images/s; validations come on top"),
     ]  # fmt: skip
+    for line in config.read_as:
+        print(line)
+    print()
     width = max(len(name) for name, _ in rows)
     for name, words in rows:
         print(f"{name:{width}}  {words}")

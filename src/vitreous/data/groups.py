@@ -1,8 +1,8 @@
-"""Groups of images that belong together, of one patient or scene; a split keeps each in one part."""
+"""Groups of images of one patient or scene; a split keeps each group in one part."""
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +11,12 @@ from jaxtyping import Float64, Int64
 from vitreous.data.reading import ReadingOptions, searched
 from vitreous.data.sample import Dataset, Labels
 from vitreous.errors import UserError
+
+_SPEAKING = re.compile(
+    r"(?<![a-z])(patient|subject|person|case|study|lesion|video|scene|sequence|clip|slide)"
+    r"[ _-]?\d+",
+    re.IGNORECASE,
+)
 
 
 def with_named_groups(dataset: Dataset, options: ReadingOptions) -> Dataset:
@@ -104,6 +110,22 @@ def _counts(
     else:
         np.add.at(counts, (group_of, labels), 1.0)
     return counts
+
+
+def groups_in_names(names: Sequence[str]) -> tuple[str, int] | None:
+    """A pattern by which names speak of groups of several images, and how many; or None."""
+    found = Counter(
+        (match[1].lower(), match[0].lower())
+        for name in names
+        if (match := _SPEAKING.search(name)) is not None
+    )
+    if not found or 2 * found.total() < len(names):
+        return None
+    word = found.most_common(1)[0][0][0]
+    count = len({group for own, group in found if own == word})
+    if count < 2 or 2 * count > found.total():
+        return None
+    return rf"(?i){word}[ _-]?\d+", count
 
 
 def count_groups(groups: Mapping[str, str]) -> tuple[int, int]:

@@ -56,7 +56,8 @@ def _refuse_options(typed: str, options: ReadingOptions) -> None:
         )
 
 
-_OF_ALL = ("group_from_name",)
+# Options with a meaning for all data, or none that could mislead.
+_OF_ALL = ("group_from_name", "labels_per_image")
 
 BY_SUFFIX: Mapping[str, Opener] = {
     ".tar": open_archive,

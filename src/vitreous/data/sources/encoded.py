@@ -238,10 +238,11 @@ def check_trained(address: str, class_names: Sequence[str], labels: Mapping[str,
 
 def same_letters(name: str, other: str) -> bool:
     """Whether two names differ at most in case, blanks, marks and Unicode form."""
-    return _letters(name) == _letters(other)
+    return letters_of(name) == letters_of(other)
 
 
-def _letters(name: str) -> str:
+def letters_of(name: str) -> str:
+    """A name without case, blanks and marks, in one Unicode form."""
     text = unicodedata.normalize("NFKC", name).casefold()
     return re.sub(r"[\W_]+", "", text) or text
 

@@ -20,6 +20,15 @@ from vitreous.data.sources.folder_words import (
     part_of_folder,
 )
 
+IGNORED = {
+    "masks": "look like masks or annotations",
+    "copies": "are copies of the folders around them",
+    "unlabelled": "have no labels",
+    "beside": "are in folders beside the parts",
+    "elsewhere": "are in other folders than those asked for",
+}
+"""Why images of a folder are left out -> in words."""
+
 _DUMMY = frozenset(("unknown", "dummy", "none", "class", "0", "x", "unsorted"))
 
 
@@ -79,7 +88,7 @@ class Layout:
 
     Attributes:
         placed: Path of a folder -> part and class of the images in it; class None is none.
-        ignored: Why images are left out -> the folders' paths.
+        ignored: Why images are left out (`IGNORED`) -> the folders' paths.
         sources: Part -> the folders that are it.
         classes: Where class names come from, in words.
         doubt: Why the labels cannot be used; empty where they can.
@@ -163,17 +172,18 @@ def _annotates(child: Folder, parent: Folder) -> bool:
         return True
     if any(child.name.lower() in one.name.lower() for one in beside):
         return False  # `mask` beside `no_mask` is a class
-    own = {masked_stem(stem) or stem for stem in child.stems()}
+    bases = {stem: masked_stem(stem) for stem in child.stems()}
+    own = {base or stem for stem, base in bases.items()}
     others = {name.rpartition(".")[0] for name in parent.names}.union(*(o.stems() for o in beside))
-    telling = [stem for stem in own if not stem.isdecimal()]
-    return len(own & others) * 2 > len(own) and len(telling) * 2 > len(own)
+    telling = [stem for stem, base in bases.items() if base or not stem.isdecimal()]
+    return len(own & others) * 2 > len(own) and len(telling) * 2 > len(bases)
 
 
 def _without_annotations(node: Folder, found: Layout) -> list[Folder]:
     rest = []
     for child in node.children.values():
         if _annotates(child, node):
-            found.ignore("look like masks or annotations", child)
+            found.ignore("masks", child)
         else:
             rest.append(child)
     return rest
@@ -205,13 +215,13 @@ def _parts(
         )
     for child in others:
         if child in idle or (child in strange and not child.children):
-            found.ignore("have no labels", child)
+            found.ignore("unlabelled", child)
         elif child not in strange:
-            found.ignore("are a copy of the folders around", child)
+            found.ignore("copies", child)
         elif forced:
-            found.ignore("are in folders beside the parts", child)
+            found.ignore("beside", child)
         else:
-            found.ignore("are in folders beside the parts", child)
+            found.ignore("beside", child)
             found.ask(
                 f"{child.name}/ lies beside the part folder {next(iter(of))}/: name it train, val "
                 "or test, move it elsewhere, or leave it out with --layout parts"
@@ -262,7 +272,7 @@ def _place_parts(node: Folder, parts: dict[str, list[Folder]], found: Layout) ->
                 _place_classes(inside, _without_annotations(inside, found), part, found)
     _leave_dummies(inner, found)
     for part, folder in flat:
-        found.ignore(f"have no labels, of the {part} part", folder)
+        found.ignore("unlabelled", folder)
         if found.sources[part] == folder.path:
             del found.sources[part]
     found.classes = "names of the folders in the parts"
@@ -296,7 +306,7 @@ def _leave_dummies(inner: Mapping[str, Folder], found: Layout) -> None:
             gone = [path for path, (of, _) in found.placed.items() if of == part]
             for path in gone:
                 del found.placed[path]
-            found.ignored.setdefault(f"have no labels, of the {part} part", []).extend(gone)
+            found.ignored.setdefault("unlabelled", []).extend(gone)
             found.sources.pop(part, None)
 
 
@@ -325,7 +335,7 @@ def _kept(node: Folder, rest: list[Folder], found: Layout, *, forced: bool) -> l
         return rest
     copies = [child for child in rest if _is_copy(child, node)]
     for child in copies:
-        found.ignore("are a copy of the folders around", child)
+        found.ignore("copies", child)
     return [child for child in rest if child not in copies]
 
 
@@ -385,7 +395,7 @@ def _place_whole(folder: Folder, part: str, name: str | None, found: Layout) -> 
     found.placed[folder.path] = (part, name)
     for child in folder.children.values():
         if _annotates(child, folder):
-            found.ignore("look like masks or annotations", child)
+            found.ignore("masks", child)
         else:
             _place_whole(child, part, name, found)
 
@@ -397,7 +407,7 @@ def _by_path(root: Folder, found: Layout, *, leaf: bool) -> None:
         found.placed[folder.path] = (part, name if leaf else None)
         for child in folder.children.values():
             if _annotates(child, folder):
-                found.ignore("look like masks or annotations", child)
+                found.ignore("masks", child)
                 continue
             own = part_of_folder(child.name)
             if own is not None:

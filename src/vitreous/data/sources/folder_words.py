@@ -74,7 +74,8 @@ def part_of_folder(name: str) -> str | None:
     if (exact := PART_FOLDERS.get(name.lower())) is not None:
         return exact
     words = words_of(name)
-    if _says_annotations(words) or set(words) & _UNLABELLED:
+    # `seg_train` is a part of photographs; `train_masks` is none.
+    if _says_annotations(set(words) - {"seg"}) or set(words) & _UNLABELLED:
         return None
     found = {part for word in words if (part := _part_of_word(word)) is not None}
     return found.pop() if len(found) == 1 else None
@@ -97,15 +98,17 @@ def part_of_words(name: str) -> str:
 
 def is_annotations(name: str) -> bool:
     """Whether a folder is called as masks, boxes and other annotations are."""
-    words = set(words_of(name))
-    return _says_annotations(words_of(name)) and all(
+    words = words_of(name)
+    if not _says_annotations(words) or part_of_folder(name) is not None:
+        return False
+    return all(
         word in _ANNOTATIONS or word in _BESIDE_ANNOTATIONS or word.isdecimal() for word in words
     )
 
 
 def _says_annotations(words: Iterable[str]) -> bool:
-    words = list(words)
-    return bool(set(words) & _ANNOTATIONS) or words[:2] == ["ground", "truth"]
+    own = set(words)
+    return bool(own & _ANNOTATIONS) or {"ground", "truth"} <= own
 
 
 def is_images(name: str) -> bool:

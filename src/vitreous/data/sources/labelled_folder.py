@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from posixpath import basename, splitext
 
-from vitreous.data.reading import Reading, ReadingOptions
+from vitreous.data.reading import ReadingOptions
 from vitreous.data.sample import Dataset
 from vitreous.data.sources.exports import read_json
 from vitreous.data.sources.folder import list_folder, tree_dataset
@@ -47,7 +47,7 @@ def open_labelled_folder(
         if not places and holds_images:
             raise UserError(f"{address}: no table in it: give --layout classes, or the table")
         if places:
-            return _open_tables(root, places, address, options)
+            return _open_tables(root, places, files, address, options)
     tree = class_tree(files, address, options)
     sidecars = [place for place in places if basename(place).lower() in _SIDECARS]
     if not tree.reading.doubt:
@@ -59,7 +59,7 @@ def open_labelled_folder(
         return tree_dataset(root, tree, address)
     found = _labels(root, sidecars, options) or _labels(root, places, options)
     if found:
-        return _open_tables(root, found, address, options)
+        return _open_tables(root, found, files, address, options)
     if places:
         words = f"{tree.reading.doubt}; {', '.join(places[:3])} there has no column of labels"
         tree = replace(tree, reading=replace(tree.reading, doubt=words))
@@ -100,7 +100,7 @@ def _read(path: Path, address: str) -> Table:
 
 
 def _open_tables(
-    root: Path, places: Sequence[str], address: str, options: ReadingOptions
+    root: Path, places: Sequence[str], files: Sequence[str], address: str, options: ReadingOptions
 ) -> Dataset:
     """Read one table, or one a part."""
     top = min(place.count("/") for place in places)
@@ -109,9 +109,13 @@ def _open_tables(
         place = chosen[0]
         folder = place.rpartition("/")[0]
         dataset = table_dataset(
-            _read(root / place, f"{address}: {place}"), root / folder, address, options
+            _read(root / place, f"{address}: {place}"),
+            root / folder,
+            address,
+            options,
+            _part(place),
         )
-        return _said(dataset, [place])
+        return _said(dataset, [place], files)
     parts = {place: _part(place) for place in chosen}
     named = [part for part in parts.values() if part is not None]
     if len(set(named)) < len(chosen):
@@ -123,7 +127,7 @@ def _open_tables(
         (_read(root / place, f"{address}: {place}"), _folder(place), str(parts[place]))
         for place in chosen
     ]
-    return _said(table_dataset(join(tables, address), root, address, options), chosen)
+    return _said(table_dataset(join(tables, address), root, address, options), chosen, files)
 
 
 def _part(place: str) -> str | None:
@@ -138,7 +142,12 @@ def _folder(place: str) -> str:
     return f"{folder}/" if folder else ""
 
 
-def _said(dataset: Dataset, places: Sequence[str]) -> Dataset:
-    reading: Reading = dataset.reading
+def _said(dataset: Dataset, places: Sequence[str], files: Sequence[str]) -> Dataset:
+    """The data set, with the tables that it was read from, and how many images they leave out."""
+    reading, notes = dataset.reading, dict(dataset.notes)
+    used = sum(len(part.labels) for part in dataset.parts.values())
+    there = sum(splitext(name)[1].lower() in IMAGE_SUFFIXES for name in files)
+    if there > used:
+        notes["unnamed"] = f"ignored {there - used} images that no table names"
     classes = f"{reading.classes} of {', '.join(places)}" if reading.classes else ""
-    return replace(dataset, reading=replace(reading, classes=classes))
+    return replace(dataset, reading=replace(reading, classes=classes), notes=notes)

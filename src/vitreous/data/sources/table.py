@@ -42,11 +42,16 @@ def open_table(path: Path, address: str, options: ReadingOptions | None = None) 
             could be the same, or a row has more cells than columns, lacks a value, repeats a path
             or climbs out.
     """
-    return table_dataset(read_table(path, address), path.parent, address, options)
+    part = part_of_folder(path.stem)
+    return table_dataset(read_table(path, address), path.parent, address, options, part)
 
 
 def table_dataset(
-    table: Table, root: Path, address: str, options: ReadingOptions | None = None
+    table: Table,
+    root: Path,
+    address: str,
+    options: ReadingOptions | None = None,
+    part: str | None = None,
 ) -> Dataset:
     """Make a data set of a table that was read.
 
@@ -55,6 +60,8 @@ def table_dataset(
         root: The folder that its paths start from.
         address: What the user typed.
         options: What the user decided.
+        part: What the table's own name speaks of; decides between folders that hold files of the
+            same names.
 
     Raises:
         UserError: As `open_table`.
@@ -70,7 +77,7 @@ def table_dataset(
         table, parts = table.take(kept), [parts[row] for row in kept]
     files = [_paths(table, name) for name in (columns.path, *columns.more)]
     _require_once(table, files[0])
-    hints = parts if source else [_of_place(address)] * len(table)
+    hints = parts if source else [part or ""] * len(table)
     found = find_files(files[0], hints, root.absolute(), address, options)
     _require_once(table, found.names)
     files[0] = found.names
@@ -86,7 +93,7 @@ def table_dataset(
     if found.missing:
         notes["missing"] = f"{found.missing} of {len(table)} images were not found"
     if columns.unused:
-        unused = (f"{name or 'nameless'} {why}" for name, why in columns.unused.items())
+        unused = (f"{name or 'nameless'} ({why})" for name, why in columns.unused.items())
         notes["columns"] = f"not used: {', '.join(unused)}"
     return _dataset(
         table, columns, found, files,
@@ -157,11 +164,11 @@ def _parts(table: Table, columns: Columns) -> tuple[list[str], str]:
         if any(table.parts):
             return [part or "train" for part in table.parts], "the tables' folders"
         return ["train"] * len(table), ""
-    texts = [text.lower() for text in table.texts(columns.part)]
+    texts = table.texts(columns.part)
     values = sorted(set(texts))
     source = f"column {columns.part}"
     if columns.validates is not None:
-        value = columns.validates.lower()
+        value = columns.validates
         if value not in values:
             raise UserError(
                 f"{table.address}: no row has {columns.part}={columns.validates}: it holds "
@@ -180,8 +187,7 @@ def _parts(table: Table, columns: Columns) -> tuple[list[str], str]:
         )
     for row, text in enumerate(texts):
         if part_of_folder(text) is None:
-            spelt = table.texts(columns.part)[row]
-            raise UserError(f"{table.place(row)}: unknown part {spelt!r}: write train, val or test")
+            raise UserError(f"{table.place(row)}: unknown part {text!r}: write train, val or test")
     return [str(part_of_folder(text)) for text in texts], source
 
 
@@ -226,11 +232,6 @@ def _parts_of_paths(names: list[str], options: ReadingOptions) -> list[str] | No
     if None in found or len(found) < 2 or "train" not in found:
         return None
     return [str(of_folder[posixpath.dirname(name)]) for name in names]
-
-
-def _of_place(address: str) -> str:
-    """The part that a table's own name speaks of; empty where it speaks of none."""
-    return part_of_folder(Path(address).stem) or ""
 
 
 def _paths(table: Table, column: str) -> list[str]:

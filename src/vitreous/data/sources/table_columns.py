@@ -21,8 +21,8 @@ _PATHS = (
 ).split()
 _LABELS = (
     "label class target category labels tags classes class_name label_name category_name "
-    "class_label true_label ground_truth species breed diagnosis dx disease emotion variety "
-    "finding_labels attribute_ids level fine_label coarse_label genus family superclass y"
+    "class_label true_label ground_truth choice choices species breed diagnosis dx disease "
+    "emotion variety finding_labels attribute_ids level fine_label coarse_label genus family superclass y"
 ).split()
 _PLURAL = frozenset(
     "labels tags classes categories attributes finding_labels findings attribute_ids keywords "
@@ -49,9 +49,10 @@ _NO_CLASSES = frozenset(
     "index idx no number row fold kfold folds sex gender age age_approx date time datetime "
     "timestamp year month day url link width height w h x y xmin ymin xmax ymax bbox size "
     "filesize hash md5 comment comments note notes source license view side weight confidence "
-    "quality score rle encoded_pixels encodedpixels".split()
+    "quality score annotator annotation_id lead_time rle encoded_pixels encodedpixels".split()
 )
 _MORE_PATHS = re.compile(r"path([2-9]|[1-9]\d+)")
+_DATE = re.compile(r"\d{4}[-/]\d\d?[-/]\d\d?|\d\d?[./]\d\d?[./]\d{4}")
 _BITS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "-1": -1, "-1.0": -1}
 _YES = frozenset(("1", "1.0", "true", "yes", "y", "t"))
 _NO = frozenset(("0", "0.0", "false", "no", "n", "f", ""))
@@ -191,12 +192,12 @@ def _take_parts(
     for name in [name for name in rest if name not in own]:
         word, texts = spelt(name), None
         if word in _FLAG_PARTS or word in _PARTS or "fold" in word.split("_") or word == "kfold":
-            texts = {text.lower() for text in table.texts(name)}
+            texts = set(table.texts(name))
         if texts is None:
             continue
         if asked is not None:
             columns.unused[name] = "is not the split that was asked for"
-        elif word in _FLAG_PARTS and texts <= _YES | _NO:
+        elif word in _FLAG_PARTS and {text.lower() for text in texts} <= _YES | _NO:
             columns.part_flags[name] = _FLAG_PARTS[word]
         elif word in _PARTS and _are_parts(texts):
             if columns.part is None:
@@ -207,7 +208,7 @@ def _take_parts(
             columns.part = columns.part or name  # what it holds is told where rows are read
         else:
             example = min(texts, default="0")
-            columns.unused[name] = f"--split-column {name}={example} would validate on one value"
+            columns.unused[name] = f"--split-column {name}={example} validates on one value"
     return [
         name for name in rest if name not in (columns.part, *columns.part_flags, *columns.unused)
     ]
@@ -334,7 +335,8 @@ def _check_flags(table: Table, rest: list[str], flags: list[str]) -> None:
             if text not in _BITS or (negative and zero):
                 said = "-1 beside 0" if negative and zero else repr(text)
                 raise UserError(
-                    f"{table.place(row)}: {name} is {said}: a column of a class holds 0 or 1"
+                    f"{table.place(row)}: {name} is {said}: a column of a class holds 0 or 1; "
+                    "name those that are classes with --label-column A,B"
                 )
 
 
@@ -356,12 +358,15 @@ def yes(text: str) -> bool:
 
 
 def _could_be_label(name: str, table: Table) -> bool:
-    if not name or spelt(name) in _NO_CLASSES:
+    word = spelt(name)
+    if not name or word in _NO_CLASSES or word.endswith(("_at", "_time", "_date")):
         return False
     cells = table.columns[name]
     if any(isinstance(cell, dict) for cell in cells):
         return False
     texts = table.texts(name)
+    if all(_DATE.match(text) for text in texts):
+        return False
     return len(set(texts)) < len(texts) or any(isinstance(cell, list) for cell in cells)
 
 

@@ -11,13 +11,13 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
 
-from vitreous.data.reading import ReadingOptions
+from vitreous.data.reading import ReadingOptions, option
 from vitreous.data.sources.folder import files_below
 from vitreous.data.sources.folder_words import is_annotations, part_of_folder
 from vitreous.data.sources.tree import IMAGE_SUFFIXES
@@ -102,13 +102,14 @@ def _as_asked(names: list[str], root: Path, address: str, options: ReadingOption
     named = [name if name.endswith(suffix) else name + suffix for name in names]
     if options.image_suffix is None and not any(_is_file(base / name) for name in named[:_SAMPLE]):
         if (found := _search(names, [], base.absolute(), address)) is not None:
-            return found
+            return replace(found, how=f"of --image-root {options.image_root}")
         raise UserError(
             f"{address}: {names[0]} is not in --image-root {options.image_root}: give another, or "
             "--image-suffix .ENDING"
         )
-    how = " and ".join(f"--{word}" for word in options.given if word.startswith("image_"))
-    return Files(base.absolute(), named, how.replace("_", "-"))
+    given = [name for name in options.given if name.startswith("image_")]
+    how = " and ".join(f"{option(name)} {getattr(options, name)}" for name in given)
+    return Files(base.absolute(), named, f"of {how}")
 
 
 def _beside(root: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +18,10 @@ Words = tuple[str, ...]
 
 # Marks that hardly stand in the name of a class, and those that often do.
 _SURE, _UNSURE = ";|", (",", "/", "+", "&", " ")
+# Share of rows with several labels, below which a column is one of single labels.
+_FEW = 0.05
+# Share of pieces that cells have in common, from which they may be labels and not parts of a name.
+_MANY = 0.75
 _NAMES = {" ": "space", ",": "comma", ";": "semicolon", "|": "bar", "/": "slash", "+": "plus"}
 
 
@@ -106,8 +111,13 @@ def _from_cells(table: Table, column: str, plural: bool, options: ReadingOptions
     texts = {cell for cell in cells if isinstance(cell, str) and cell}
     if mark is None:
         mark, doubt = _mark(texts, column, plural)
+        if mark == _SURE and not plural:
+            _require_many(table, column, cells)
         if doubt:
             return CellLabels([], False, how, doubt=doubt)
+    for row, cell in enumerate(cells):
+        if isinstance(cell, str) and cell.startswith("[") and not cell.endswith("]"):
+            raise UserError(f"{table.place(row)}: {column} is a list without an end: {cell[:40]}")
     words = [_words(cell, mark) for cell in cells]
     several = lists or bool(mark) or plural
     if mark and any(mark in text for text in texts):
@@ -123,6 +133,20 @@ def _from_cells(table: Table, column: str, plural: bool, options: ReadingOptions
     if not any(words):
         raise UserError(f"{table.address}: no row has a label: fill the {column} column in")
     return CellLabels(words, several, how)
+
+
+def _require_many(table: Table, column: str, cells: list[str | list[str]]) -> None:
+    """Refuse the few cells of several labels in a column of one each: they are rather mistakes."""
+    marked = [
+        row
+        for row, cell in enumerate(cells)
+        if isinstance(cell, str) and any(mark in cell for mark in _SURE)
+    ]
+    if len(marked) < _FEW * len(cells):
+        raise UserError(
+            f"{table.place(marked[0])}: {column} {cells[marked[0]]!r} is more than one: give one "
+            "label an image, or --label-separator semicolon"
+        )
 
 
 def _listed(cell: Cell) -> str | list[str]:
@@ -168,11 +192,12 @@ def _mark(texts: set[str], column: str, plural: bool) -> tuple[str, str]:
         alone = {text for text in texts if mark not in text}
         known = pieces <= alone
         fewer = len(pieces | alone) < len(texts)
-        if mark in (" ", ",") and plural and (known or fewer):
+        shared = _shared(joined, texts, mark)
+        if plural and ((mark == " " and (known or fewer)) or (mark == "," and shared > 0)):
             return mark, ""
-        if mark == "," and known and not plural:
+        if mark == "," and known:
             return mark, ""
-        if known or (plural and mark in (" ", ",")):
+        if known or (plural and mark in (" ", ",")) or (len(joined) > 1 and shared > _MANY):
             name = _NAMES.get(mark, mark)
             return "", (
                 f"cells of column {column} such as {min(joined)!r} may be names of classes, or "
@@ -181,6 +206,15 @@ def _mark(texts: set[str], column: str, plural: bool) -> tuple[str, str]:
                 "does not"
             )
     return "", ""
+
+
+def _shared(joined: list[str], texts: set[str], mark: str) -> float:
+    """Share of the pieces of cells with a mark that stand in other cells too."""
+    cells = Counter(
+        piece for text in texts for piece in {piece.strip() for piece in text.split(mark)}
+    )
+    pieces = [own for text in joined for piece in text.split(mark) if (own := piece.strip())]
+    return sum(cells[piece] > 1 for piece in pieces) / max(len(pieces), 1)
 
 
 def _whole_numbers(words: list[Words], table: Table, column: str) -> list[Words]:

@@ -14,7 +14,7 @@ from posixpath import normpath, splitext
 from vitreous.data.reading import UNLABELLED, Reading, ReadingOptions, searched
 from vitreous.data.sample import PART_NAMES
 from vitreous.data.sources.encoded import Entry
-from vitreous.data.sources.folder_layout import Folder, Layout, grow, lay_out
+from vitreous.data.sources.folder_layout import IGNORED, Folder, Layout, grow, lay_out
 from vitreous.data.sources.folder_words import SYSTEM_FOLDERS, is_images, masked_stem
 from vitreous.errors import UserError
 
@@ -72,7 +72,9 @@ def class_tree(files: Iterable[str], address: str, options: ReadingOptions | Non
     if others:
         notes["other files"] = f"ignored {_kinds(others)}"
     if masks:
-        notes["masks"] = f"ignored {masks} files that look like masks of the images beside them"
+        notes["mask files"] = (
+            f"ignored {masks} files that look like masks of the images beside them"
+        )
     if options.label_from_name is not None:
         entries = _named(folders, layout, options.label_from_name, address, notes)
         layout.doubt, layout.classes = "", f"--label-from-name {options.label_from_name}"
@@ -81,7 +83,7 @@ def class_tree(files: Iterable[str], address: str, options: ReadingOptions | Non
         _note_ignored(folders, layout, len(entries), notes)
     if layout.doubt and not layout.asks:
         layout.asks = options.layout == "auto" and _in_names(folders) is not None
-        layout.doubt = _no_labels(folders, layout)
+        layout.doubt = _no_labels(folders, layout, len(entries))
     if layout.doubt:
         entries = [entry._replace(class_name=UNLABELLED) for entry in entries]
     entries.sort()
@@ -149,13 +151,13 @@ def _layout(root: Folder, address: str, options: ReadingOptions) -> Layout:
         whole = Layout()
         for folder in root.below():
             if folder.names:
-                whole.ignore("are in other folders than those asked for", folder)
+                whole.ignore("elsewhere", folder)
     else:
         whole = lay_out(root, options.layout)
         for folder, (part, _) in list(whole.placed.items()):
             if part in named:
                 del whole.placed[folder]
-                whole.ignored.setdefault("are of another folder than asked for", []).append(folder)
+                whole.ignored.setdefault("elsewhere", []).append(folder)
     layout = "auto" if options.layout == "parts" else options.layout
     for part, inner in named.items():
         own = lay_out(inner, layout)
@@ -226,13 +228,12 @@ def _note_ignored(
 ) -> None:
     left = 0
     for why, paths in layout.ignored.items():
-        count = sum(
-            len(names) for folder, names in folders.items() if folder.startswith(tuple(paths))
-        )
+        below = tuple(paths)
+        count = sum(len(names) for folder, names in folders.items() if folder.startswith(below))
         if count:
             left += count
             shown = ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")
-            notes[why] = f"ignored {count} images of {shown}: they {why}"
+            notes[why] = f"ignored {count} images of {shown}, which {IGNORED[why]}"
     outside = sum(map(len, folders.values())) - used - left
     if outside > 0:
         notes["outside"] = f"ignored {outside} images outside the class folders"
@@ -243,11 +244,10 @@ def _note_ignored(
         )
 
 
-def _no_labels(folders: Mapping[str, list[str]], layout: Layout) -> str:
+def _no_labels(folders: Mapping[str, list[str]], layout: Layout, count: int) -> str:
     """Why there are no labels, and what to do."""
     if layout.doubt != "no class folders":
         return layout.doubt
-    count = sum(map(len, folders.values()))
     tops = list(layout.sources.values())
     where = "it"
     if tops:

@@ -5,7 +5,13 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from vitreous.data.groups import with_named_groups
-from vitreous.data.reading import ReadingOptions, option
+from vitreous.data.reading import (
+    ALL_OPTIONS,
+    TABLE_OPTIONS,
+    TREE_OPTIONS,
+    ReadingOptions,
+    option,
+)
 from vitreous.data.sample import Dataset
 from vitreous.data.sources.archive import compression, open_archive
 from vitreous.data.sources.arrays import open_arrays
@@ -38,35 +44,39 @@ Opener = Callable[[Path, str, ReadingOptions], Dataset]
 """Opens a path under the name that the user typed, by the user's decisions."""
 
 
-def _plain(opener: Callable[[Path, str], Dataset]) -> Opener:
-    """The opener of a source that can be read in one way only: options have no meaning for it."""
+def _only(opener: Opener, *meaningful: str) -> Opener:
+    """An opener that refuses options without a meaning for its kind of data."""
 
     def open_it(path: Path, typed: str, options: ReadingOptions) -> Dataset:
-        _refuse_options(typed, options)
-        return opener(path, typed)
+        _refuse_options(typed, options, *meaningful)
+        return opener(path, typed, options)
 
     return open_it
 
 
-def _refuse_options(typed: str, options: ReadingOptions) -> None:
-    idle = [name for name in options.given if name not in _OF_ALL]
-    if idle:
-        raise UserError(
-            f"{typed}: {option(idle[0])} has no meaning for data of this kind: leave it out"
-        )
+def _plain(opener: Callable[[Path, str], Dataset]) -> Opener:
+    """The opener of a source that can be read in one way only."""
+    return _only(lambda path, typed, options: opener(path, typed))
 
 
-# Options with a meaning for all data, or none that could mislead.
-_OF_ALL = ("group_from_name", "labels_per_image")
+def _refuse_options(typed: str, options: ReadingOptions, *meaningful: str) -> None:
+    for name in options.given:
+        if name not in (*ALL_OPTIONS, *meaningful):
+            raise UserError(
+                f"{typed}: {option(name)} has no meaning for data of this kind: leave it out"
+            )
+
+
+_TABLE = (*TABLE_OPTIONS, "label_from_name")
 
 BY_SUFFIX: Mapping[str, Opener] = {
-    ".tar": open_archive,
+    ".tar": _only(open_archive, *TREE_OPTIONS),
     ".npz": _plain(open_arrays),
-    ".csv": open_table,
-    ".tsv": open_table,
-    ".jsonl": open_table,
-    ".ndjson": open_table,
-    ".json": open_json,
+    ".csv": _only(open_table, *_TABLE),
+    ".tsv": _only(open_table, *_TABLE),
+    ".jsonl": _only(open_table, *_TABLE),
+    ".ndjson": _only(open_table, *_TABLE),
+    ".json": _only(open_json, *_TABLE),
     ".parquet": _plain(open_parquet),
 }
 """Ending of a file's name -> what opens it."""
@@ -185,7 +195,7 @@ def _by_content(path: Path, typed: str, options: ReadingOptions) -> Dataset:
     with open(path, "rb") as file:
         head = file.read(262)
     if head[257:] == b"ustar" or compression(head):
-        return open_archive(path, typed, options)
+        return BY_SUFFIX[".tar"](path, typed, options)
     if head.startswith(b"PK"):
         raise UserError(f"{typed}: a zip cannot be read in place: unzip it, and give the folder")
     raise UserError(f"{typed}: not a data set of a known kind: give {KINDS}")

@@ -110,6 +110,24 @@ class ReadingOptions:
         return {name: getattr(self, name) for name in self.given}
 
 
+TREE_OPTIONS = ("layout", "train_folder", "validation_folder", "test_folder", "label_from_name")
+"""Options with a meaning for trees of folders."""
+
+TABLE_OPTIONS = (
+    "label_column",
+    "path_column",
+    "split_column",
+    "group_column",
+    "image_root",
+    "image_suffix",
+    "label_separator",
+)
+"""Options with a meaning for tables."""
+
+ALL_OPTIONS = ("group_from_name", "labels_per_image")
+"""Options with a meaning for all data, or none that could mislead."""
+
+
 def option(name: str) -> str:
     """The command line's spelling of a field, such as `--label-column`."""
     return f"--{name.replace('_', '-')}"

@@ -152,8 +152,9 @@ def _pictures(images: Picture | Iterable[Picture]) -> Iterable[Any]:
         if images.dtype.kind in "UO" and images.ndim <= 1:
             return [str(own) if isinstance(own, str) else own for own in np.atleast_1d(images)]
         return list(images) if images.ndim == 4 else [images]
-    one = isinstance(images, str | bytes) or not isinstance(images, Iterable)
-    return [images] if one else images
+    if isinstance(images, str | bytes) or not isinstance(images, Iterable):
+        return [images]
+    return images
 
 
 def _fitted(

@@ -225,7 +225,7 @@ def check_trained(address: str, class_names: Sequence[str], labels: Mapping[str,
     for part, present in seen.items():
         if (unknown := np.flatnonzero(present & ~trained)).size:
             name = class_names[unknown[0]]
-            known = [class_names[place] for place in np.flatnonzero(trained)]
+            known = [class_names[place] for place in np.flatnonzero(trained).tolist()]
             like = next((other for other in known if same_letters(name, other)), None)
             fix = "add that class to train, or take it out"
             if like is not None:

@@ -9,9 +9,10 @@ a class belong to it. A tree that can be read in two ways gets a `doubt` that na
 """
 
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from vitreous.data.sources.folder_tree import Folder
 from vitreous.data.sources.folder_words import (
     is_annotations,
     is_images,
@@ -30,56 +31,6 @@ IGNORED = {
 """Why images of a folder are left out -> in words."""
 
 _DUMMY = frozenset(("unknown", "dummy", "none", "class", "0", "x", "unsorted"))
-
-
-@dataclass
-class Folder:
-    """A folder that has images in it or below.
-
-    Attributes:
-        path: Inside the tree, with a slash at its end; empty for the tree itself.
-        names: File names of the images in the folder itself.
-        children: Folders in it, by name.
-    """
-
-    path: str = ""
-    names: list[str] = field(default_factory=list)
-    children: dict[str, "Folder"] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """The folder's own name."""
-        return self.path.rstrip("/").rpartition("/")[2]
-
-    def below(self) -> Iterator["Folder"]:
-        """The folder itself, and all below it."""
-        yield self
-        for child in self.children.values():
-            yield from child.below()
-
-    def count(self) -> int:
-        """Images in it and below."""
-        return sum(len(folder.names) for folder in self.below())
-
-    def cut(self, path: str) -> "Folder | None":
-        """Take the folder of a path below out of the tree; None where there is none."""
-        for name, child in list(self.children.items()):
-            if child.path == path:
-                return self.children.pop(name)
-            if path.startswith(child.path) and (found := child.cut(path)) is not None:
-                if not any(one.names for one in child.below()):
-                    del self.children[name]
-                return found
-        return None
-
-    def shape(self) -> frozenset[str]:
-        """Paths of the folders below with images of their own, relative to this one."""
-        start = len(self.path)
-        return frozenset(one.path[start:] for one in self.below() if one.names)
-
-    def stems(self) -> set[str]:
-        """File names without endings, of all images in it and below."""
-        return {name.rpartition(".")[0] for folder in self.below() for name in folder.names}
 
 
 @dataclass
@@ -109,19 +60,6 @@ class Layout:
     def ask(self, doubt: str) -> None:
         """Note a choice that only the user can make; the first one is told."""
         self.doubt, self.asks = self.doubt or doubt, True
-
-
-def grow(images: Mapping[str, list[str]]) -> Folder:
-    """The tree of the folders that hold images: path with a slash at its end -> file names."""
-    root = Folder()
-    for path, names in images.items():
-        folder = root
-        for word in path.split("/")[:-1]:
-            if word not in folder.children:
-                folder.children[word] = Folder(f"{folder.path}{word}/")
-            folder = folder.children[word]
-        folder.names = names
-    return root
 
 
 def lay_out(root: Folder, layout: str = "auto") -> Layout:

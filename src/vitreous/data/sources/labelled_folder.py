@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from posixpath import basename, splitext
 
-from vitreous.data.reading import ReadingOptions
+from vitreous.data.reading import TABLE_OPTIONS, ReadingOptions, option
 from vitreous.data.sample import Dataset
 from vitreous.data.sources.exports import read_json
 from vitreous.data.sources.folder import list_folder, tree_dataset
@@ -38,6 +38,9 @@ def open_labelled_folder(
             `open_folder` and `open_table`.
     """
     options = options or ReadingOptions()
+    of_tables = [name for name in TABLE_OPTIONS if name in options.given]
+    if of_tables and options.layout == "auto":
+        options = replace(options, layout="table")
     files = list_folder(root, address)
     places = [] if options.layout in ("classes", "leaf", "parts", "flat") else _tables(files)
     if options.label_from_name is not None and options.layout != "table":
@@ -45,7 +48,8 @@ def open_labelled_folder(
     holds_images = any(splitext(name)[1].lower() in IMAGE_SUFFIXES for name in files)
     if options.layout == "table" or not holds_images:
         if not places and holds_images:
-            raise UserError(f"{address}: no table in it: give --layout classes, or the table")
+            why = option(of_tables[0]) if of_tables else "--layout table"
+            raise UserError(f"{address}: {why} is for tables and there is none in it: leave it out")
         if places:
             return _open_tables(root, places, files, address, options)
     tree = class_tree(files, address, options)
@@ -107,14 +111,8 @@ def _open_tables(
     chosen = [place for place in places if place.count("/") == top]
     if len(chosen) == 1:
         place = chosen[0]
-        folder = place.rpartition("/")[0]
-        dataset = table_dataset(
-            _read(root / place, f"{address}: {place}"),
-            root / folder,
-            address,
-            options,
-            _part(place),
-        )
+        table = _read(root / place, f"{address}: {place}")
+        dataset = table_dataset(table, root / _folder(place), address, options, _part(place))
         return _said(dataset, [place], files)
     parts = {place: _part(place) for place in chosen}
     named = [part for part in parts.values() if part is not None]

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from vitreous.data.reading import UNLABELLED, Reading, ReadingOptions
-from vitreous.data.sample import PART_NAMES, Dataset
+from vitreous.data.sample import PART_NAMES, Dataset, Labels
 from vitreous.data.sources.bands import TIFF_SUFFIXES, count_bands
 from vitreous.data.sources.channels import ARRAY_SUFFIX, stacked_dataset
 from vitreous.data.sources.encoded import listed_dataset
@@ -86,8 +86,9 @@ def table_dataset(
     labels = CellLabels([], False, "", doubt=columns.doubt)
     if not columns.doubt:
         labels = table_labels(table, columns, options)
+    class_names: tuple[str, ...] = (UNLABELLED,)
     if labels.doubt:
-        class_names, codes = (UNLABELLED,), np.zeros(len(table), np.int64)
+        codes: Labels = np.zeros(len(table), np.int64)
     else:
         class_names, codes = labels.coded()
     if found.missing:

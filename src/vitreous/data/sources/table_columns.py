@@ -22,7 +22,8 @@ _PATHS = (
 _LABELS = (
     "label class target category labels tags classes class_name label_name category_name "
     "class_label true_label ground_truth choice choices species breed diagnosis dx disease "
-    "emotion variety finding_labels attribute_ids level fine_label coarse_label genus family superclass y"
+    "emotion variety finding_labels attribute_ids level fine_label coarse_label genus family "
+    "superclass y"
 ).split()
 _PLURAL = frozenset(
     "labels tags classes categories attributes finding_labels findings attribute_ids keywords "

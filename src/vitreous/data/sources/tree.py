@@ -14,7 +14,8 @@ from posixpath import normpath, splitext
 from vitreous.data.reading import UNLABELLED, Reading, ReadingOptions, searched
 from vitreous.data.sample import PART_NAMES
 from vitreous.data.sources.encoded import Entry
-from vitreous.data.sources.folder_layout import IGNORED, Folder, Layout, grow, lay_out
+from vitreous.data.sources.folder_layout import IGNORED, Layout, lay_out
+from vitreous.data.sources.folder_tree import Folder, grow
 from vitreous.data.sources.folder_words import SYSTEM_FOLDERS, is_images, masked_stem
 from vitreous.errors import UserError
 
@@ -154,10 +155,10 @@ def _layout(root: Folder, address: str, options: ReadingOptions) -> Layout:
                 whole.ignore("elsewhere", folder)
     else:
         whole = lay_out(root, options.layout)
-        for folder, (part, _) in list(whole.placed.items()):
+        for path, (part, _) in list(whole.placed.items()):
             if part in named:
-                del whole.placed[folder]
-                whole.ignored.setdefault("elsewhere", []).append(folder)
+                del whole.placed[path]
+                whole.ignored.setdefault("elsewhere", []).append(path)
     layout = "auto" if options.layout == "parts" else options.layout
     for part, inner in named.items():
         own = lay_out(inner, layout)

@@ -29,8 +29,8 @@ from vitreous.errors import BadImageError
 _UNBALANCED = 10
 # Longer side to shorter, above which a crop shows little of an image.
 _LONG = 3
-# Share of the images with a near-duplicate, above which a random split is optimistic.
-_MANY_TWINS = 0.02
+# Share of the images with a near-duplicate, and images, above which a random split is optimistic.
+_MANY_TWINS, _FEW_TWINS = 0.02, 4
 # Shorter side, pixels, under which there is little to see.
 _SMALL = 16
 
@@ -160,7 +160,7 @@ class Inspection:
             for index in (pair.first, pair.second)
             if not self.crosses_parts(pair)
         }
-        if len(twins) > _MANY_TWINS * len(self.gallery.labels):
+        if len(twins) > max(_MANY_TWINS * len(self.gallery.labels), _FEW_TWINS):
             found.append(
                 f"{_images(len(twins))} have a near-duplicate in their part: a random split would "
                 "put some on both sides and be optimistic; --group-column or --group-from-name "

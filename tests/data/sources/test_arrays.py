@@ -106,17 +106,23 @@ TWO = np.array([0, 1])
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"a": X, "b": Y}, r"holds a, b, but no x and y: save it with numpy\.savez"),
+        (
+            {"a": X, "b": Y},
+            r"holds a, b, but no x and y, nor x_train and y_train: save it with numpy\.savez",
+        ),
         ({"x": X}, "holds x, but no x and y"),
-        ({"x": X / 255, "y": Y}, r"x is float64, not uint8 levels 0\.\.255: save x\.astype"),
+        (
+            {"x": X / 255, "y": Y},
+            r"x is float64, not uint8 levels 0\.\.255: save \(x \* 255\)\.round",
+        ),
         ({"x": X.astype(np.int64), "y": Y}, "x is int64"),
         ({"x": X[0], "y": Y}, r"5 images in x but 6 labels in y"),
         ({"x": X[0, 0], "y": Y}, r"x has shape \(4, 3\)"),
         ({"x": X[:, :0], "y": Y}, r"x has shape \(6, 0, 4, 3\)"),
         ({"x": X.transpose(0, 3, 1, 2).repeat(2, 3), "y": Y}, r"save x\.transpose\(0, 2, 3, 1\)"),
         ({"x": X, "y": Y[:4]}, "6 images in x but 4 labels in y"),
-        ({"x": X, "y": Y * 1.0}, r"y is float64 with 1 axes"),
-        ({"x": X, "y": Y[:, None]}, r"y is int64 with 2 axes"),
+        ({"x": X, "y": Y * 0.5}, "y holds numbers with fractions"),
+        ({"x": X, "y": Y[:, None, None]}, r"y is int64 with 3 axes"),
         ({"x": X, "y": Y - 1}, "y holds -1: number the classes from 0"),
         ({"x": X[:0], "y": Y[:0]}, "holds no images"),
         ({"x": X, "y": Y, "class_names": np.array(["a", "b"])}, "class_names has 2 different"),

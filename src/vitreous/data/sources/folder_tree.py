@@ -57,7 +57,7 @@ class Folder:
 def grow(images: Mapping[str, list[str]]) -> Folder:
     """The tree of the folders that hold images: path with a slash at its end -> file names."""
     root = Folder()
-    for path, names in images.items():
+    for path, names in sorted(images.items()):
         folder = root
         for word in path.split("/")[:-1]:
             if word not in folder.children:

@@ -19,7 +19,7 @@ import numpy as np
 
 from vitreous.data.reading import ReadingOptions, option
 from vitreous.data.sources.folder import files_below
-from vitreous.data.sources.folder_words import is_annotations, part_of_folder
+from vitreous.data.sources.folder_words import is_annotations, is_images, part_of_folder
 from vitreous.data.sources.tree import IMAGE_SUFFIXES
 from vitreous.errors import UserError
 
@@ -172,18 +172,27 @@ def _keys(name: str) -> list[str]:
 
 
 def _best(name: str, files: list[str]) -> list[str]:
-    """The files that agree with most of a path's end; masks only where there is nothing else."""
-    if len(files) < 2:
-        return files
+    """The files that agree with most of a path's end; masks only where there is nothing else.
+
+    Where a path names folders, a file in another folder is not meant, unless it lies beside the
+    table or in a folder whose name says nothing.
+    """
     images = [
         file for file in files if not any(map(is_annotations, posixpath.dirname(file).split("/")))
     ]
     files = images or files
     words = name.split("/")[:-1]
     agree = [_agreement(words, file.split("/")[:-1]) for file in files]
-    files = [file for file, own in zip(files, agree, strict=True) if own == max(agree)]
+    most = max(agree, default=0)
+    files = [file for file, own in zip(files, agree, strict=True) if own == most]
+    if words and not most:
+        files = [file for file in files if _says_nothing(posixpath.dirname(file))]
     exact = [file for file in files if posixpath.basename(file) == posixpath.basename(name)]
     return exact or files
+
+
+def _says_nothing(folder: str) -> bool:
+    return not folder or is_images(posixpath.basename(folder))
 
 
 def _agreement(words: list[str], folders: list[str]) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from posixpath import normpath, splitext
 
-from vitreous.data.reading import UNLABELLED, Reading, ReadingOptions, searched
+from vitreous.data.reading import TREE_OPTIONS, UNLABELLED, Reading, ReadingOptions, searched
 from vitreous.data.sample import PART_NAMES
 from vitreous.data.sources.encoded import Entry
 from vitreous.data.sources.folder_layout import IGNORED, Layout, lay_out
@@ -81,7 +81,8 @@ def class_tree(files: Iterable[str], address: str, options: ReadingOptions | Non
         layout.doubt, layout.classes = "", f"--label-from-name {options.label_from_name}"
     else:
         entries = _placed(folders, layout)
-        _note_ignored(folders, layout, len(entries), notes)
+        settled = any(name in options.given for name in TREE_OPTIONS)
+        _note_ignored(folders, layout, len(entries), notes, settled=settled)
     if layout.doubt and not layout.asks:
         layout.asks = options.layout == "auto" and _in_names(folders) is not None
         layout.doubt = _no_labels(folders, layout, len(entries))
@@ -150,9 +151,8 @@ def _layout(root: Folder, address: str, options: ReadingOptions) -> Layout:
         named[part] = inner
     if "train" in named or not root.count():
         whole = Layout()
-        for folder in root.below():
-            if folder.names:
-                whole.ignore("elsewhere", folder)
+        for folder in root.children.values():
+            whole.ignore("elsewhere", folder)
     else:
         whole = lay_out(root, options.layout)
         for path, (part, _) in list(whole.placed.items()):
@@ -220,13 +220,19 @@ def _named(
             f"ignored {len(without)} images whose names --label-from-name does not fit, such as "
             f"{without[0]}"
         )
-    _note_ignored(folders, layout, len(entries) + len(without), notes)
+    _note_ignored(folders, layout, len(entries) + len(without), notes, settled=True)
     return entries
 
 
 def _note_ignored(
-    folders: Mapping[str, list[str]], layout: Layout, used: int, notes: dict[str, str]
+    folders: Mapping[str, list[str]],
+    layout: Layout,
+    used: int,
+    notes: dict[str, str],
+    *,
+    settled: bool,
 ) -> None:
+    """Count what is left out; ask where it is most of the images, unless the user has decided."""
     left = 0
     for why, paths in layout.ignored.items():
         below = tuple(paths)
@@ -238,7 +244,7 @@ def _note_ignored(
     outside = sum(map(len, folders.values())) - used - left
     if outside > 0:
         notes["outside"] = f"ignored {outside} images outside the class folders"
-    if outside > used and not layout.doubt and layout.placed:
+    if outside > used and not layout.doubt and not settled:
         layout.ask(
             f"{outside} images lie outside the class folders, which hold {used}: --layout classes "
             "takes the folders alone, --layout flat all images without labels"

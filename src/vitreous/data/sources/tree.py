@@ -286,7 +286,7 @@ def _in_names(folders: Mapping[str, list[str]]) -> list[str] | None:
         for word, count in words.items()
         if count > 1 and not is_images(word) and word not in _CAMERAS
     ]
-    if len(several) < 2 or sum(words.values()) < without or 3 * len(several) > words.total():
+    if len(several) < 2 or sum(words.values()) < without or 2 * len(several) > words.total():
         return None
     return sorted(several)
 

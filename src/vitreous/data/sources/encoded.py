@@ -102,6 +102,7 @@ def encoded_dataset(
     store: Store,
     notes: Mapping[str, str],
     reading: Reading | None = None,
+    names: PackedNames | None = None,
 ) -> Dataset:
     """Make a data set of a listing; no image is decoded, and at most 32 headers are read.
 
@@ -114,6 +115,7 @@ def encoded_dataset(
         store: Where the files lie.
         notes: What the user should know.
         reading: What was taken for what.
+        names: Those of the entries, where they are packed already.
 
     Raises:
         UserError: None of the images looked at can be read.
@@ -122,7 +124,7 @@ def encoded_dataset(
     label = {name: index for index, name in enumerate(class_names)}
     return listed_dataset(
         address=address,
-        names=PackedNames.pack(entry.name for entry in entries),
+        names=names or PackedNames.pack(entry.name for entry in entries),
         labels=np.array([label[entry.class_name] for entry in entries], np.int64),
         part_of=np.array([PART_NAMES.index(entry.part) for entry in entries]),
         class_names=class_names,

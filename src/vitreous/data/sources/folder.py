@@ -76,8 +76,9 @@ def tree_dataset(root: Path, tree: Tree, address: str) -> Dataset:
     empty = sorted(name for name in os.listdir(root) if name.lower() in PART_FOLDERS)
     if empty := [f"{name}/" for name in empty if name not in used]:
         notes["empty parts"] = f"{', '.join(empty)} without images in class folders"
-    store = FileStore(root.absolute(), PackedNames.pack(entry.name for entry in tree.entries))
-    return encoded_dataset(address, tree.entries, store, notes, tree.reading)
+    names = PackedNames.pack(entry.name for entry in tree.entries)
+    store = FileStore(root.absolute(), names)
+    return encoded_dataset(address, tree.entries, store, notes, tree.reading, names)
 
 
 def files_below(root: Path) -> Iterator[str]:

@@ -176,9 +176,11 @@ def _classes_like_parts(parts: list[str], others: list[Folder]) -> bool:
 
 def _is_copy(child: Folder, node: Folder) -> bool:
     """Whether a folder repeats those beside it, as archives that hold themselves unpack."""
-    beside = [one for one in node.children.values() if one is not child]
-    shapes = {f"{one.name}/{path}" for one in beside for path in one.shape()}
     inner = unwrap(child)
+    beside = [one for one in node.children.values() if one is not child]
+    if len(inner.children) < len(beside) or not inner.children:
+        return False
+    shapes = {f"{one.name}/{path}" for one in beside for path in one.shape()}
     return len(shapes) > 1 and shapes <= inner.shape()
 
 

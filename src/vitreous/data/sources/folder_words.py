@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 PART_FOLDERS = {
     "train": "train",
@@ -53,6 +54,7 @@ _UNLABELLED = frozenset(
     "pred predict prediction predictions unlabeled unlabelled unlabel unsup unsupervised inference "
     "submission unknown unsorted".split()
 )
+_MASK_WORDS = ("mask", "seg", "gt", "ground", "annotation", "label", "trimap", "pseudo")
 _MASK_FILE = re.compile(
     r"^(.+?)[\s_.-]+(?:masks?|seg|segmentation|gt|ground_?truth|annotation|labels?|trimap|pseudo)"
     r"(?:[\s_-]*\d+)?$",
@@ -66,6 +68,7 @@ def words_of(name: str) -> list[str]:
     return re.findall(r"[a-z]+|\d+", spaced.lower())
 
 
+@lru_cache(4096)
 def part_of_folder(name: str) -> str | None:
     """The part that a folder's name speaks of, as `seg_train`, `val2017` and `testSet` do.
 
@@ -96,6 +99,7 @@ def part_of_words(name: str) -> str:
     return next((part for part in parts if part is not None), "train")
 
 
+@lru_cache(4096)
 def is_annotations(name: str) -> bool:
     """Whether a folder is called as masks, boxes and other annotations are."""
     words = words_of(name)
@@ -119,6 +123,12 @@ def is_images(name: str) -> bool:
 def is_unlabelled(name: str) -> bool:
     """Whether a folder is called as images without labels are, such as `seg_pred`."""
     return bool(set(words_of(name)) & _UNLABELLED)
+
+
+def may_hold_masks(names: Iterable[str]) -> bool:
+    """Whether a word for masks stands anywhere in some file names; quick, for many of them."""
+    text = "/".join(names).lower()
+    return any(word in text for word in _MASK_WORDS)
 
 
 def masked_stem(stem: str) -> str | None:

@@ -74,7 +74,7 @@ def _tables(files: Sequence[str]) -> list[str]:
     """Paths of the tables at the top and in folders near it."""
     found = []
     for name in files:
-        if splitext(name)[1].lower() not in _SUFFIXES or name.count("/") > _DEPTH:
+        if not name[-8:].lower().endswith(_SUFFIXES) or name.count("/") > _DEPTH:
             continue
         *folders, base = name.split("/")
         hidden = any(word in SYSTEM_FOLDERS or word.startswith(".") for word in name.split("/"))

@@ -16,7 +16,12 @@ from vitreous.data.sample import PART_NAMES
 from vitreous.data.sources.encoded import Entry
 from vitreous.data.sources.folder_layout import IGNORED, Layout, lay_out
 from vitreous.data.sources.folder_tree import Folder, grow
-from vitreous.data.sources.folder_words import SYSTEM_FOLDERS, is_images, masked_stem
+from vitreous.data.sources.folder_words import (
+    SYSTEM_FOLDERS,
+    is_images,
+    masked_stem,
+    may_hold_masks,
+)
 from vitreous.errors import UserError
 
 IMAGE_SUFFIXES = frozenset(
@@ -108,7 +113,7 @@ def _images(files: Iterable[str]) -> tuple[dict[str, list[str]], Counter[str]]:
             )
         if passed[folder] or name.startswith("."):
             continue
-        suffix = splitext(name)[1].lower()
+        suffix = name[name.rfind(".") :].lower() if "." in name else ""
         if suffix in IMAGE_SUFFIXES:
             folders.setdefault(folder, []).append(name)
         else:
@@ -120,6 +125,8 @@ def _take_masks(folders: Mapping[str, list[str]]) -> int:
     """Take masks out of the folder of their images; how many they were."""
     taken = 0
     for names in folders.values():
+        if not may_hold_masks(names):
+            continue
         candidates = {name: base for name in names if (base := masked_stem(splitext(name)[0]))}
         if not candidates:
             continue

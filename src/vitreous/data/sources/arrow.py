@@ -91,7 +91,7 @@ def open_arrow(folder: Path, address: str) -> Dataset:
                 raise UserError(f"{address}: {split} has other columns than the other splits")
             columns = found
             paths.append(file.absolute())
-            labels.append(table.column(found.label))
+            labels.append(found.labels(table.num_rows, table.column))
             count += table.num_rows
         if not count:
             notes["empty splits"] = f"{split} has no rows"

@@ -1,7 +1,5 @@
 """Tables as people have them: columns, labels, parts and files, read or asked about."""
 
-import json
-
 import pytest
 
 from vitreous.data.open import open_dataset
@@ -37,6 +35,19 @@ def counts(dataset):
 CATS = cycle("cat", "dog", "owl")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("before", ["", "# by hand\n", "sep=;\n"])
+def test_what_spreadsheets_write_before_the_header(plant, encoding, before):
+    mark = ";" if "sep" in before else ","
+    rows = [f"path{mark}label", *(f"{n}{mark}{c}" for n, c in zip(NAMES, CATS, strict=True))]
+    path = plant(NAMES) / "t.csv"
+    path.write_text(before + "\n".join(rows), encoding=encoding)
+    assert open_dataset(path).parts["train"].labels.tolist() == [row % 3 for row in range(12)]
+    path.write_text(before + "\n".join([*rows, f"13.png{mark}"]), encoding=encoding)
+    with pytest.raises(UserError, match=f"line {14 + bool(before)}: the label is empty"):
+        open_dataset(path)
+
+
 @pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
 def test_marks_between_cells_are_told_from_the_header(table, mark):
     assert table(mark.join(("path", "label")), CATS, mark=mark).class_names == ("cat", "dog", "owl")
@@ -49,6 +60,8 @@ def test_marks_between_cells_are_told_from_the_header(table, mark):
         ("tags", cycle("haze primary", "haze water", "primary water", "haze"),
          ("haze", "primary", "water")),
         ("labels", cycle('"a,b"', "a", '"b,c"'), ("a", "b", "c")),
+        ("tags", cycle("haze primary", "clear primary water", "water clear"),
+         ("clear", "haze", "primary", "water")),
         ("label", cycle('"cat,dog"', "cat", "dog"), ("cat", "dog")),
         ("label", cycle("cat;dog", "cat", "dog"), ("cat", "dog")),
         ("Finding Labels", cycle("Mass|Edema", "Mass", "No Finding"),
@@ -155,6 +168,7 @@ def test_an_index_column_is_left_out_and_said(plant, header, first):
     ("column", "cells", "expected"),
     [
         ("is_valid", cycle("False", "False", "True"), {"train": 8, "validation": 4}),
+        ("train", cycle(1, 0, 1), {"train": 8, "test": 4}),
         ("is_test", cycle(0, 1), {"train": 6, "test": 6}),
         ("split", cycle("train", "valid", "TEST"), {"train": 4, "validation": 4, "test": 4}),
         ("Usage", cycle("Training", "PublicTest", "PrivateTest"), {"train": 4, "test": 8}),
@@ -188,6 +202,7 @@ def test_numbers_of_parts_are_asked_about(table, column, cells, asked):
     ("header", "columns", "choices"),
     [
         ("image,label,species", [cycle(0, 1, 2), cycle("a", "b")], ("label", "species")),
+        ("image,label,label_2", [cycle("a", "b"), cycle("x", "x", "b")], ("label", "label_2")),
         ("image,diagnosis,target", [cycle("x", "y", "z"), cycle(0, 0, 1)], ("target", "diagnosis")),
         ("image,site,age,sex", [cycle("arm", "leg"), cycle(1, 2), cycle("f", "m")], ("site",)),
         ("image,artist,mood", [cycle("x", "y"), cycle(0, 0, 2)], ("artist", "mood")),
@@ -204,6 +219,24 @@ def test_columns_that_could_be_the_labels_are_asked_about(table, header, columns
 def test_codes_and_their_names_are_one_label_by_name(table):
     dataset = table("image,label,label_name", cycle(0, 1, 2), CATS)
     assert dataset.class_names == ("cat", "dog", "owl")
+
+
+@pytest.mark.parametrize(
+    ("header", "columns"),
+    [
+        ("Path,Width,Roi.X1,ClassId", [cycle(9, 8), cycle(1, 2), CATS]),
+        ("image,x,y,label", [cycle(1, 2), cycle(3, 4, 4), CATS]),
+        ("image,url,class", [cycle("http://a/b.jpg"), CATS]),
+        ("image,created_at,count,breed", [cycle("2020-01-02"), cycle(0, 1), CATS]),
+    ],
+)
+def test_the_label_among_measures(table, header, columns):
+    assert table(header, *columns).class_names == ("cat", "dog", "owl")
+
+
+def test_yes_and_no_are_columns_of_classes(table):
+    dataset = table("image,cat,dog", cycle("yes", "no", "yes"), cycle("No", "Yes", "Yes"))
+    assert dataset.parts["train"].labels[:3].tolist() == [[1, 0], [0, 1], [1, 1]]
 
 
 def test_named_columns_of_classes(table):
@@ -316,52 +349,3 @@ def test_options_that_name_no_column(table):
     for name in ("label", "path", "split", "group"):
         with pytest.raises(UserError, match=f"--{name}-column nose is not among path, label"):
             table("path,label", CATS, **{f"{name}_column": "nose"})
-
-
-TASKS = {
-    "coco": {
-        "images": [{"id": 7 + row, "file_name": name} for row, name in enumerate(NAMES)],
-        "annotations": [{"image_id": 7 + row, "category_id": row % 3} for row in range(12)],
-        "categories": [{"id": place, "name": name} for place, name in enumerate(CATS[:3])],
-    },
-    "label studio": [
-        {"id": row, "data": {"image": f"/data/upload/1/0a1b2c3d-{name}"},
-         "annotations": [{"result": [{"value": {"choices": [CATS[row]]}}]}]}
-        for row, name in enumerate(NAMES)
-    ],
-    "label studio, short": [
-        {"id": row, "image": f"/data/local-files/?d=my%20set/{name}", "choice": CATS[row],
-         "annotator": 1, "created_at": "2024-01-02", "lead_time": 2.5}
-        for row, name in enumerate(NAMES)
-    ],
-    "pandas": [{"file": name, "label": CATS[row]} for row, name in enumerate(NAMES)],
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("kind", TASKS)
-def test_exports_in_json(plant, kind):
-    root = plant(NAMES)
-    (root / "export.json").write_text(json.dumps(TASKS[kind]))
-    dataset = open_dataset(root / "export.json")
-    assert dataset.class_names == ("cat", "dog", "owl")
-    assert dataset.parts["train"].names == NAMES
-    assert dataset.parts["train"].labels.tolist() == [row % 3 for row in range(12)]
-
-
-def test_several_categories_of_coco(plant):
-    root = plant(NAMES)
-    tasks = {**TASKS["coco"], "annotations": [*TASKS["coco"]["annotations"],
-                                              {"image_id": 7, "category_id": 2}]}  # fmt: skip
-    (root / "export.json").write_text(json.dumps(tasks))
-    dataset = open_dataset(root / "export.json")
-    assert dataset.parts["train"].labels[0].tolist() == [1, 0, 1]
-
-
-@pytest.mark.parametrize(
-    "text", ["{", "[]", "3", '{"images": [{"id": 1}]}', '[{"data": {}}]', "[" * 5000, '["x"]']
-)
-def test_json_that_is_no_export(plant, text):
-    root = plant(NAMES)
-    (root / "export.json").write_text(text)
-    with pytest.raises(UserError, match=r"export.json"):
-        open_dataset(root / "export.json")

@@ -10,51 +10,26 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from vitreous.data.reading import ReadingOptions
+from vitreous.data.sources.column_names import (
+    BARE_PARTS,
+    FLAG_PARTS,
+    GROUPS,
+    LABELS,
+    MUST_BE_PARTS,
+    NO_CLASSES,
+    PARTS,
+    PATHS,
+    PLURAL,
+)
 from vitreous.data.sources.table_text import Cell, Table, spelt
 from vitreous.data.sources.tree import IMAGE_SUFFIXES
 from vitreous.errors import UserError
 
-_PATHS = (
-    "path file filename file_name filepath file_path image image_path img_path image_file "
-    "image_filename img_name image_name img fname filenames images photo picture image_id img_id "
-    "imageid image_index isic_id id_code id name"
-).split()
-_LABELS = (
-    "label class target category labels tags classes class_name label_name category_name "
-    "class_label true_label ground_truth choice choices species breed diagnosis dx disease "
-    "emotion variety finding_labels attribute_ids level fine_label coarse_label genus family "
-    "superclass y"
-).split()
-_PLURAL = frozenset(
-    "labels tags classes categories attributes finding_labels findings attribute_ids keywords "
-    "diseases label_names class_names".split()
-)
-_PARTS = frozenset("part split subset partition set usage phase data_set dataset_split".split())
-_MUST_BE_PARTS = frozenset("part split subset partition".split())
-_FLAG_PARTS = {
-    "is_valid": ("validation", "train"),
-    "is_val": ("validation", "train"),
-    "is_validation": ("validation", "train"),
-    "valid": ("validation", "train"),
-    "is_test": ("test", "train"),
-    "is_train": ("train", "test"),
-    "is_training": ("train", "test"),
-}
-_GROUPS = frozenset(
-    stem + end
-    for stem in "patient subject person participant lesion case study slide video sequence clip "
-    "scene group individual animal specimen".split()
-    for end in ("", "_id", "id", "_name", "_no", "_number")
-)
-_NO_CLASSES = frozenset(
-    "index idx no number row fold kfold folds sex gender age age_approx date time datetime "
-    "timestamp year month day url link width height w h x y xmin ymin xmax ymax bbox size "
-    "filesize hash md5 comment comments note notes source license view side weight confidence "
-    "quality score annotator annotation_id lead_time rle encoded_pixels encodedpixels".split()
-)
+_MORE_LABELS = re.compile(r"(label|class|target|category)_?\d+")
 _MORE_PATHS = re.compile(r"path([2-9]|[1-9]\d+)")
 _DATE = re.compile(r"\d{4}[-/]\d\d?[-/]\d\d?|\d\d?[./]\d\d?[./]\d{4}")
-_BITS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "-1": -1, "-1.0": -1}
+_BITS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "no": 0, "yes": 1,
+         "-1": -1, "-1.0": -1}  # fmt: skip
 _YES = frozenset(("1", "1.0", "true", "yes", "y", "t"))
 _NO = frozenset(("0", "0.0", "false", "no", "n", "f", ""))
 
@@ -127,7 +102,7 @@ def _require_header(table: Table) -> None:
 def _path_column(table: Table, options: ReadingOptions) -> str:
     if options.path_column is not None:
         return _asked(table, options.path_column, "path")
-    known = [name for name in table.columns if spelt(name) in _PATHS]
+    known = [name for name in table.columns if spelt(name) in PATHS]
     files = [
         name for name in table.columns if not _MORE_PATHS.fullmatch(name.lower()) and
         _are_files(table.columns[name])
@@ -140,7 +115,7 @@ def _path_column(table: Table, options: ReadingOptions) -> str:
             f"{table.address}, line 2: no path among {', '.join(table.columns) or 'no columns'}: "
             "name a column path, file_name or image, or give --path-column"
         )
-    found.sort(key=lambda n: _PATHS.index(spelt(n)) if spelt(n) in _PATHS else len(_PATHS))
+    found.sort(key=lambda n: PATHS.index(spelt(n)) if spelt(n) in PATHS else len(PATHS))
     if len(found) > 1 and found[0] in files:
         first = [_stem(text) for text in table.texts(found[0])]
         other = next(
@@ -161,7 +136,9 @@ def _stem(path: str) -> str:
 def _are_files(cells: Sequence[Cell]) -> bool:
     sample = [cell for cell in cells[:: max(1, len(cells) // 64)]]
     return bool(sample) and all(
-        isinstance(cell, str) and cell.strip().lower().endswith(tuple(IMAGE_SUFFIXES))
+        isinstance(cell, str)
+        and cell.strip().lower().endswith(tuple(IMAGE_SUFFIXES))
+        and "://" not in cell
         for cell in sample
     )
 
@@ -186,26 +163,27 @@ def _take_parts(
         name, _, value = asked.partition("=")
         columns.part = _asked(table, name, "split")
         columns.validates = value or None
-        meant = _FLAG_PARTS.get(spelt(columns.part))
+        meant = {**FLAG_PARTS, **BARE_PARTS}.get(spelt(columns.part))
         if meant is not None and not value:
             columns.part_flags, columns.part = {columns.part: meant}, None
-    own = (columns.part, *columns.part_flags)
+    own, labelled = (columns.part, *columns.part_flags), bool(_known_labels(rest))
     for name in [name for name in rest if name not in own]:
         word, texts = spelt(name), None
-        if word in _FLAG_PARTS or word in _PARTS or "fold" in word.split("_") or word == "kfold":
+        meant = FLAG_PARTS.get(word) or (BARE_PARTS.get(word) if labelled else None)
+        if meant or word in PARTS or "fold" in word.split("_") or word == "kfold":
             texts = set(table.texts(name))
         if texts is None:
             continue
         if asked is not None:
             columns.unused[name] = "is not the split that was asked for"
-        elif word in _FLAG_PARTS and {text.lower() for text in texts} <= _YES | _NO:
-            columns.part_flags[name] = _FLAG_PARTS[word]
-        elif word in _PARTS and _are_parts(texts):
+        elif meant and {text.lower() for text in texts} <= _YES | _NO:
+            columns.part_flags[name] = meant
+        elif word in PARTS and _are_parts(texts):
             if columns.part is None:
                 columns.part = name
             else:
                 columns.unused[name] = f"{columns.part} says the parts"
-        elif word in _MUST_BE_PARTS:
+        elif word in MUST_BE_PARTS:
             columns.part = columns.part or name  # what it holds is told where rows are read
         else:
             example = min(texts, default="0")
@@ -228,7 +206,7 @@ def _take_group(
     if asked is not None and asked.lower() != "none":
         columns.group = _asked(table, asked, "group")
         return [name for name in rest if name != columns.group]
-    for name in [name for name in rest if spelt(name) in _GROUPS]:
+    for name in [name for name in rest if spelt(name) in GROUPS]:
         texts = [text for text in table.texts(name) if text]
         if not texts or options.label_column == name:
             continue
@@ -266,7 +244,7 @@ def _take_labels(table: Table, rest: list[str], columns: Columns, options: Readi
             columns.flags = tuple(names)
         else:
             columns.label = names[0]
-            columns.plural = spelt(names[0]) in _PLURAL
+            columns.plural = spelt(names[0]) in PLURAL
     else:
         _find_labels(table, rest, columns)
     for name in rest:
@@ -280,17 +258,17 @@ def _split(options: ReadingOptions, table: Table) -> list[str]:
 
 
 def _find_labels(table: Table, rest: list[str], columns: Columns) -> None:
-    known = [name for name in rest if spelt(name) in _LABELS]
+    known = _known_labels(rest)
     flags = [name for name in rest if name not in known and _is_flag(name, table)]
     if known:
         columns.label = _one_label(table, known, columns)
-        columns.plural = columns.label is not None and spelt(columns.label) in _PLURAL
+        columns.plural = columns.label is not None and spelt(columns.label) in PLURAL
     elif len(flags) > 1:
         _check_flags(table, rest, flags)
         columns.flags = tuple(flags)
     elif len(rest) == 1 and _could_be_label(rest[0], table):
         columns.label = rest[0]
-        columns.plural = spelt(rest[0]) in _PLURAL
+        columns.plural = spelt(rest[0]) in PLURAL
     else:
         likely = [name for name in rest if _could_be_label(name, table)]
         columns.asks = bool(likely)
@@ -300,9 +278,20 @@ def _find_labels(table: Table, rest: list[str], columns: Columns) -> None:
         )
 
 
+def _known_labels(names: Iterable[str]) -> list[str]:
+    """Columns that are called as labels are; `y` beside `x` is a place in the image."""
+    spelt_as = {name: spelt(name) for name in names}
+    return [
+        name
+        for name, word in spelt_as.items()
+        if (word in LABELS or _MORE_LABELS.fullmatch(word))
+        and not (word == "y" and "x" in spelt_as.values())
+    ]
+
+
 def _one_label(table: Table, known: list[str], columns: Columns) -> str | None:
     """One of several columns, where they say the same; else None, and a doubt."""
-    known.sort(key=lambda name: _LABELS.index(spelt(name)))
+    known.sort(key=lambda n: LABELS.index(spelt(n)) if spelt(n) in LABELS else len(LABELS))
     first = known[0]
     for other in known[1:]:
         pairs = set(zip(table.texts(first), table.texts(other), strict=True))
@@ -319,7 +308,7 @@ def _one_label(table: Table, known: list[str], columns: Columns) -> str | None:
 
 def _is_flag(name: str, table: Table) -> bool:
     """Whether a column of a class: zeros and ones in most of its rows."""
-    if not name or spelt(name) in _NO_CLASSES or spelt(name) in _GROUPS:
+    if not name or spelt(name) in NO_CLASSES or spelt(name) in GROUPS:
         return False
     texts = table.texts(name)
     bits = sum(text.lower() in _BITS for text in texts)
@@ -360,7 +349,7 @@ def yes(text: str) -> bool:
 
 def _could_be_label(name: str, table: Table) -> bool:
     word = spelt(name)
-    if not name or word in _NO_CLASSES or word.endswith(("_at", "_time", "_date")):
+    if not name or word in NO_CLASSES or word.endswith(("_at", "_time", "_date")):
         return False
     cells = table.columns[name]
     if any(isinstance(cell, dict) for cell in cells):
@@ -380,7 +369,7 @@ def _is_number(text: str) -> bool:
 
 
 def _why_unused(name: str, columns: Columns) -> str:
-    if spelt(name) in _NO_CLASSES:
+    if spelt(name) in NO_CLASSES:
         return "is no class"
     taken = columns.label or ("the columns of classes" if columns.flags else "")
     return f"the labels are {taken}" if taken else "is no label"

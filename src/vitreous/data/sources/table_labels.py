@@ -20,8 +20,9 @@ Words = tuple[str, ...]
 _SURE, _UNSURE = ";|", (",", "/", "+", "&", " ")
 # Share of rows with several labels, below which a column is one of single labels.
 _FEW = 0.05
-# Share of pieces that cells have in common, from which they may be labels and not parts of a name.
-_MANY = 0.75
+# Share of pieces that cells have in common, from which they are labels and not parts of a name: in
+# a column of labels, and where they may be in a column of one label.
+_SOME, _MANY = 0.5, 0.75
 _NAMES = {" ": "space", ",": "comma", ";": "semicolon", "|": "bar", "/": "slash", "+": "plus"}
 
 
@@ -193,7 +194,9 @@ def _mark(texts: set[str], column: str, plural: bool) -> tuple[str, str]:
         known = pieces <= alone
         fewer = len(pieces | alone) < len(texts)
         shared = _shared(joined, texts, mark)
-        if plural and ((mark == " " and (known or fewer)) or (mark == "," and shared > 0)):
+        if plural and (
+            (mark == " " and (known or fewer or shared > _SOME)) or (mark == "," and shared > 0)
+        ):
             return mark, ""
         if mark == "," and known:
             return mark, ""

@@ -15,6 +15,7 @@ Cell = object
 """A text in CSV; any JSON value in JSON."""
 
 _DELIMITERS = (",", ";", "\t", "|")
+_EXCEL = re.compile(r"\ufeff?sep=.\r?\n?$")
 _JSON_LINES = (".jsonl", ".ndjson")
 
 
@@ -79,9 +80,13 @@ def read_table(path: Path, address: str) -> Table:
 
 def _read_csv(path: Path, address: str) -> Table:
     table = Table(address)
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        delimiter = _delimiter(file.readline(), "\t" if path.suffix.lower() == ".tsv" else ",")
-        file.seek(0)
+    with open(path, encoding=_encoding(path), newline="") as file:
+        usual = "\t" if path.suffix.lower() == ".tsv" else ","
+        start, first, skipped = 0, file.readline(), 0
+        while first.startswith("#") or _EXCEL.match(first):  # remarks, and what Excel is told
+            start, first, skipped = file.tell(), file.readline(), skipped + 1
+        delimiter = _delimiter(first, usual)
+        file.seek(start)
         # Spaces after a mark belong to no cell, and a quote behind them opens one.
         reader = csv.reader(file, delimiter=delimiter, strict=True, skipinitialspace=True)
         header = [cell.strip().lstrip("\ufeff") for cell in next(reader, [])]
@@ -94,14 +99,20 @@ def _read_csv(path: Path, address: str) -> Table:
                 continue
             if any(cell.strip() for cell in row[len(header) :]):
                 raise UserError(
-                    f"{path}, line {reader.line_num}: {len(row)} cells under {len(header)} "
-                    f"columns: put a cell that holds {delimiter!r} into quotes"
+                    f"{path}, line {skipped + reader.line_num}: {len(row)} cells under "
+                    f"{len(header)} columns: put a cell that holds {delimiter!r} into quotes"
                 )
-            table.lines.append(reader.line_num)
+            table.lines.append(skipped + reader.line_num)
             for column, cell in zip(cells, row + [""] * len(header), strict=False):
                 column.append(cell)
     table.columns = dict(zip(header, cells, strict=True))
     return table
+
+
+def _encoding(path: Path) -> str:
+    """UTF-8, or UTF-16 where the file begins with its mark, as spreadsheets write it."""
+    with open(path, "rb") as file:
+        return "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
 
 
 def _delimiter(header: str, usual: str) -> str:

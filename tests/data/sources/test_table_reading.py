@@ -349,3 +349,23 @@ def test_options_that_name_no_column(table):
     for name in ("label", "path", "split", "group"):
         with pytest.raises(UserError, match=f"--{name}-column nose is not among path, label"):
             table("path,label", CATS, **{f"{name}_column": "nose"})
+
+
+def test_images_in_a_folder_beside_the_tables(plant):
+    root = plant([f"photos/{name}" for name in NAMES])
+    (root / "lists").mkdir()
+    rows = [f"{name.removesuffix('.png')},{CATS[row]}" for row, name in enumerate(NAMES)]
+    (root / "lists" / "t.csv").write_text("\n".join(["id,label", *rows]))
+    assert (open_dataset(root / "lists/t.csv").parts["train"].read(3) == 3).all()
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "(" * 3000 + ")" * 3000, "nan", "1e999"])
+def test_cells_that_are_odd_are_names(table, text):
+    dataset = table(",image,label", NAMES, cycle(text, "a"), names=[text] * 12)
+    assert dataset.class_names == tuple(sorted((text, "a")))
+
+
+@pytest.mark.parametrize("text", ["[" * 3000, "9" * 400 + ".5", "nan", "1e999"])
+def test_cells_that_are_neither_names_nor_numbers_are_refused(table, text):
+    with pytest.raises(UserError, match="list without an end|numbers with fractions"):
+        table("image,label", cycle(text, "0.5"))

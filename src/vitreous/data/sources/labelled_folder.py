@@ -12,6 +12,7 @@ from posixpath import basename, splitext
 
 from vitreous.data.reading import TABLE_OPTIONS, ReadingOptions, option
 from vitreous.data.sample import Dataset
+from vitreous.data.sources.encoded import MAX_BYTES
 from vitreous.data.sources.exports import read_json
 from vitreous.data.sources.folder import list_folder, tree_dataset
 from vitreous.data.sources.folder_words import SYSTEM_FOLDERS, part_of_folder, words_of
@@ -90,9 +91,11 @@ def _labels(root: Path, places: Sequence[str], options: ReadingOptions) -> list[
     found = []
     for place in places:
         try:
+            if (root / place).stat().st_size > MAX_BYTES:
+                continue
             table = _read(root / place, place)
             columns = tell_columns(table, options)
-        except UserError:
+        except (UserError, OSError):
             continue
         if len(table) and (columns.label or columns.flags or columns.asks):
             found.append(place)

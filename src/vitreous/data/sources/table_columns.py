@@ -26,7 +26,9 @@ from vitreous.data.sources.tree import IMAGE_SUFFIXES
 from vitreous.errors import UserError
 
 _MORE_LABELS = re.compile(r"(label|class|target|category)_?\d+")
-_MORE_PATHS = re.compile(r"path([2-9]|[1-9]\d+)")
+# Digits of a number that counts rows.
+_LONGEST = 19
+_MORE_PATHS = re.compile(r"path([2-9]|[1-9]\d{1,3})")
 _DATE = re.compile(r"\d{4}[-/]\d\d?[-/]\d\d?|\d\d?[./]\d\d?[./]\d{4}")
 _BITS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "no": 0, "yes": 1,
          "-1": -1, "-1.0": -1}  # fmt: skip
@@ -229,7 +231,7 @@ def _is_index(name: str, table: Table) -> bool:
     ):  # fmt: skip
         return False
     texts = table.texts(name)
-    if not all(text.isdecimal() for text in texts):
+    if not all(text.isdecimal() and len(text) < _LONGEST for text in texts):
         return False
     numbers = list(map(int, texts))
     return all(b > a for a, b in pairwise(numbers)) or len(set(numbers)) == len(numbers)

@@ -12,6 +12,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -24,6 +25,8 @@ from vitreous.data.sources.tree import IMAGE_SUFFIXES
 from vitreous.errors import UserError
 
 _SAMPLE = 32
+# Names that are tried in each folder beside the table's, and files below a folder that are listed.
+_TRIED, _MOST = 3, 5_000_000
 _SUFFIXES = (*IMAGE_SUFFIXES, ".npy")
 # What Label Studio puts before the name of a file that was uploaded.
 _UPLOAD = re.compile(r"^[0-9a-f]{8}-")
@@ -74,7 +77,7 @@ def find_files(
     for base in (root.parent, root.parent.parent, Path.cwd()):
         if any(_is_file(base / name) for name in sample):
             return Files(base.absolute(), names, f"paths from {base}")
-    for folder in _beside(root):
+    for folder in _beside(root, sample):
         if (beside := _search(names, parts, folder, address)) is not None:
             return beside
     raise UserError(
@@ -112,12 +115,20 @@ def _as_asked(names: list[str], root: Path, address: str, options: ReadingOption
     return Files(base.absolute(), named, f"of {how}")
 
 
-def _beside(root: Path) -> list[Path]:
+def _beside(root: Path, sample: Sequence[str]) -> list[Path]:
+    """Folders beside the table's with a file of the first names; nothing deeper is looked at."""
     try:
         inside = sorted(path for path in root.absolute().parent.iterdir() if path.is_dir())
     except OSError:
         return []
-    return [path for path in inside if path != root.absolute() and path.name[0] != "."][:50]
+    bases = [posixpath.basename(name) for name in sample[:_TRIED]]
+    ends = ("", *_SUFFIXES, *(suffix.upper() for suffix in _SUFFIXES))
+    return [
+        path
+        for path in inside
+        if path != root.absolute()
+        and any(_is_file(path / (b + end)) for b in bases for end in ends)
+    ]
 
 
 def _key(name: str) -> str:
@@ -130,7 +141,7 @@ def _search(names: list[str], parts: Sequence[str], root: Path, address: str) ->
     wanted = {key for name in bare for key in _keys(name)}
     candidates: dict[str, list[str]] = {}
     try:
-        for file in files_below(root):
+        for file in islice(files_below(root), _MOST):
             stem, ending = posixpath.splitext(file)
             if ending.lower() in _SUFFIXES:
                 base = posixpath.basename(file)

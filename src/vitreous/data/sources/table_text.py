@@ -71,7 +71,9 @@ def read_table(path: Path, address: str) -> Table:
         if path.suffix.lower() in _JSON_LINES:
             return _from_rows(_json_rows(path), address)
         return _read_csv(path, address)
-    except (UnicodeDecodeError, csv.Error, json.JSONDecodeError, RecursionError) as fault:
+    except UserError:
+        raise
+    except (ValueError, csv.Error, RecursionError) as fault:
         raise UserError(
             f"{address}: not a table that can be read ({fault}): write CSV with a header, or one "
             "JSON object a line, as UTF-8"

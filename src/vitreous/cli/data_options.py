@@ -25,7 +25,7 @@ def add_data_arguments(parser: ArgumentParser) -> None:
 
 
 def data_options(arguments: Namespace) -> ReadingOptions:
-    """What was typed; all else is left open."""
+    """Return what was typed; all else is left open."""
     typed = {one.name: getattr(arguments, f"reading_{one.name}") for one in fields(ReadingOptions)}
     return ReadingOptions(**{name: value for name, value in typed.items() if value is not None})
 

@@ -129,6 +129,6 @@ def groups_in_names(names: Sequence[str]) -> tuple[str, int] | None:
 
 
 def count_groups(groups: Mapping[str, str]) -> tuple[int, int]:
-    """How many groups there are, and the images of the largest."""
+    """Return the number of groups, and the images of the largest."""
     sizes = Counter(groups.values())
     return len(sizes), max(sizes.values(), default=0)

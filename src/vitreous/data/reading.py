@@ -1,4 +1,4 @@
-"""How a data set was read: the options that decide it, and what was taken for what.
+"""The reading of a data set: the options that decide it, and what was taken for what.
 
 Wherever files and tables can be read in two ways, opening refuses with both readings and the option
 that decides between them. Everything else that was decided is said in the data set's `Reading`.
@@ -135,7 +135,7 @@ def option(name: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """What opening took for what, in words.
+    """The reading in words: what opening took for what.
 
     Attributes:
         classes: Where the class names come from, such as `names of folders`.

@@ -9,7 +9,7 @@ _SHOWN = 6
 
 
 def reading_lines(dataset: Dataset) -> tuple[str, str, str]:
-    """What was taken for what, in three lines for people."""
+    """Return the reading in three lines for people."""
     return (
         f"classes: {_classes(dataset)}",
         f"parts:   {_parts(dataset)}",
@@ -62,7 +62,7 @@ def _ignored(dataset: Dataset) -> str:
 
 
 def reading_record(dataset: Dataset) -> dict[str, object]:
-    """The same for machines: the words of the reading, counts and what is left out."""
+    """Return the same for machines: the words of the reading, counts and what is left out."""
     kinds = Counter({part: len(images.labels) for part, images in dataset.parts.items()})
     notes = {name: words for name, words in dataset.notes.items() if name != "validation"}
     return {

@@ -1,4 +1,4 @@
-"""Which array of an .npz is what, and labels in the forms in which people save them."""
+"""The roles of the arrays of an .npz, and labels in the forms in which people save them."""
 
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -205,7 +205,7 @@ def _check_names(names: tuple[str, ...], count: int, address: str) -> None:
 
 
 def levels_advice(pixels: Array, key: str) -> str:
-    """How to save pixels that are not uint8, by the values that they have."""
+    """Return how to save pixels that are not uint8, by the values that they have."""
     low, high = (float(pixels.min()), float(pixels.max())) if pixels.size else (0.0, 0.0)
     kind = pixels.dtype.kind
     wide = f"({key}.astype(float) * 255 / {{}}).round().astype('uint8')"

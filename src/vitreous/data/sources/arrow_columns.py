@@ -29,7 +29,7 @@ _LABELS = ("label", "labels", "class", "target", "cls", "category", "fine_label"
 
 @dataclass(frozen=True)
 class Columns:
-    """What the columns of a table are.
+    """The roles of the columns of a table.
 
     Attributes:
         image: The column of image files.

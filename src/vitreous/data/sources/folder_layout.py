@@ -1,4 +1,4 @@
-"""Which folders of a tree are parts, which are classes, and which are neither.
+"""The layout of a tree of folders: parts, classes, and folders that are neither.
 
     CLASS/image.jpg           one part, train
     train/CLASS/image.jpg     parts by words in the names of the folders (`folder_words`)
@@ -102,7 +102,7 @@ def unwrap(node: Folder, found: Layout | None = None) -> Folder:
 
 
 def _annotates(child: Folder, parent: Folder) -> bool:
-    """Whether a folder holds masks of the images beside it, by its name and theirs."""
+    """Return whether a folder holds masks of the images beside it, by its name and theirs."""
     if not is_annotations(child.name):
         return False
     beside = [one for one in parent.children.values() if one is not child]
@@ -168,14 +168,14 @@ def _parts(
 
 
 def _classes_like_parts(parts: list[str], others: list[Folder]) -> bool:
-    """Whether one folder of a part's name is a class among others, as `train` beside cars is."""
+    """Return whether a folder of a part's name is a class among others, as `train` beside `car`."""
     if len(parts) > 1:
         return False
     return len(others) > 1 or any(parts[0].lower() in one.name.lower() for one in others)
 
 
 def _is_copy(child: Folder, node: Folder) -> bool:
-    """Whether a folder repeats those beside it, as archives that hold themselves unpack."""
+    """Return whether a folder repeats those beside it, as archives that hold themselves unpack."""
     inner = unwrap(child)
     beside = [one for one in node.children.values() if one is not child]
     if len(inner.children) < len(beside) or not inner.children:

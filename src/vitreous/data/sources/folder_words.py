@@ -101,7 +101,7 @@ def part_of_words(name: str) -> str:
 
 @lru_cache(4096)
 def is_annotations(name: str) -> bool:
-    """Whether a folder is called as masks, boxes and other annotations are."""
+    """Return whether a folder is called as masks, boxes and other annotations are."""
     words = words_of(name)
     if not _says_annotations(words) or part_of_folder(name) is not None:
         return False
@@ -116,17 +116,17 @@ def _says_annotations(words: Iterable[str]) -> bool:
 
 
 def is_images(name: str) -> bool:
-    """Whether a folder's name says no more than that images are in it."""
+    """Return whether a folder's name says no more than that images are in it."""
     return name.lower() in _IMAGES
 
 
 def is_unlabelled(name: str) -> bool:
-    """Whether a folder is called as images without labels are, such as `seg_pred`."""
+    """Return whether a folder is called as images without labels are, such as `seg_pred`."""
     return bool(set(words_of(name)) & _UNLABELLED)
 
 
 def may_hold_masks(names: Iterable[str]) -> bool:
-    """Whether a word for masks stands anywhere in some file names; quick, for many of them."""
+    """Return whether a word for masks stands anywhere in some file names; quick for many."""
     text = "/".join(names).lower()
     return any(word in text for word in _MASK_WORDS)
 

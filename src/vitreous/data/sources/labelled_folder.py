@@ -87,7 +87,7 @@ def _tables(files: Sequence[str]) -> list[str]:
 
 
 def _labels(root: Path, places: Sequence[str], options: ReadingOptions) -> list[str]:
-    """Those of some tables that have paths and labels."""
+    """Return those of some tables that have paths and labels."""
     found = []
     for place in places:
         try:

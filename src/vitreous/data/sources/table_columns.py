@@ -38,7 +38,7 @@ _NO = frozenset(("0", "0.0", "false", "no", "n", "f", ""))
 
 @dataclass
 class Columns:
-    """What the columns of a table are.
+    """The roles of the columns of a table.
 
     Attributes:
         path: Of the images.
@@ -225,7 +225,7 @@ def _take_group(
 
 
 def _is_index(name: str, table: Table) -> bool:
-    """Whether a column is the number of the row, as pandas writes it."""
+    """Return whether a column is the number of the row, as pandas writes it."""
     if name and spelt(name) not in ("index", "idx", "level_0") and not re.fullmatch(
         r"Unnamed: \d+", name
     ):  # fmt: skip
@@ -309,7 +309,7 @@ def _one_label(table: Table, known: list[str], columns: Columns) -> str | None:
 
 
 def _is_flag(name: str, table: Table) -> bool:
-    """Whether a column of a class: zeros and ones in most of its rows."""
+    """Return whether a column is one of a class: zeros and ones in most of its rows."""
     if not name or spelt(name) in NO_CLASSES or spelt(name) in GROUPS:
         return False
     texts = table.texts(name)
@@ -345,7 +345,7 @@ def bits_of(table: Table, name: str) -> list[bool]:
 
 
 def yes(text: str) -> bool:
-    """Whether a cell of a yes-or-no column says yes."""
+    """Return whether a cell of a yes-or-no column says yes."""
     return text.strip().lower() in _YES
 
 

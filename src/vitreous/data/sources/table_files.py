@@ -34,7 +34,7 @@ _UPLOAD = re.compile(r"^[0-9a-f]{8}-")
 
 @dataclass(frozen=True)
 class Files:
-    """Where a table's images are.
+    """The places of a table's images.
 
     Attributes:
         root: What the names are relative to.
@@ -177,7 +177,7 @@ def _bare(name: str) -> str:
 
 
 def _keys(name: str) -> list[str]:
-    """What a file of this name may be found by, the surest first."""
+    """Return what a file of this name may be found by, the surest first."""
     base = posixpath.basename(name)
     return list(dict.fromkeys((_key(base), _key(_UPLOAD.sub("", base)))))
 

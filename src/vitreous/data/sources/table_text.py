@@ -39,7 +39,7 @@ class Table:
     parts: list[str] = field(default_factory=list)
 
     def place(self, row: int) -> str:
-        """Where a row stands, for messages."""
+        """Return the place of a row, for messages."""
         return f"{self.address}, line {self.lines[row]}"
 
     def texts(self, column: str) -> list[str]:

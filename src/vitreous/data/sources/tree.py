@@ -40,7 +40,7 @@ _LABEL_PATTERN = r"^(.+?)[\s._-]*\(?\d+"
 
 @dataclass(frozen=True)
 class Tree:
-    """What a tree of files holds.
+    """The images of a tree of files.
 
     Attributes:
         entries: Images in the order of their names; without labels, all of one class.

@@ -123,8 +123,8 @@ def test_images_without_labels_wherever_labels_are_not_needed(here, monkeypatch,
 
 @pytest.mark.parametrize(
     "verb",
-    [["train"], ["evaluate"], ["embed"], ["probe"], ["data", "check"], ["data", "preview"],
-     ["data", "duplicates"], ["data", "shard"]],
+    [["train"], ["evaluate"], ["embed"], ["probe"], ["explain"], ["data", "check"],
+     ["data", "preview"], ["data", "duplicates"], ["data", "shard"]],
 )  # fmt: skip
 def test_every_verb_that_opens_data_has_the_options(capsys, verb):
     with pytest.raises(SystemExit):

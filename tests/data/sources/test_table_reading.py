@@ -369,3 +369,8 @@ def test_cells_that_are_odd_are_names(table, text):
 def test_cells_that_are_neither_names_nor_numbers_are_refused(table, text):
     with pytest.raises(UserError, match="list without an end|numbers with fractions"):
         table("image,label", cycle(text, "0.5"))
+
+
+def test_labels_in_two_unicode_forms_are_one_class(table):
+    dataset = table("image,label", cycle("K\u00e4se", "Ka\u0308se", "Brot"))
+    assert dataset.class_names == ("Brot", "K\u00e4se")

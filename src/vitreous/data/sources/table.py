@@ -147,7 +147,7 @@ def _dataset(
 
 
 def _holds_channels(root: Path, names: list[str]) -> bool:
-    """Return whether images are arrays or TIFFs of bands, by their names and the first such file."""
+    """Return whether images are arrays or TIFFs of bands, by names and the first such file."""
     if any(name.endswith(ARRAY_SUFFIX) for name in names):
         return True
     first = next((name for name in names if name.lower().endswith(TIFF_SUFFIXES)), None)

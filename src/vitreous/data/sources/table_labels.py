@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass, replace
 
@@ -101,7 +102,7 @@ def _from_names(table: Table, path: str, expression: str) -> CellLabels:
             raise UserError(
                 f"{table.place(row)}: --label-from-name {expression!r} finds no label in {text}"
             )
-        words.append((label.strip(),))
+        words.append((_plain(label),))
     return CellLabels(words, False, f"--label-from-name {expression}")
 
 
@@ -176,7 +177,13 @@ def _words(cell: str | list[str], mark: str) -> Words:
         pieces = [cell]
     else:
         pieces = re.split(f"[{re.escape(mark)}]", cell) if mark != " " else cell.split()
-    return tuple(dict.fromkeys(word.strip() for word in pieces if word.strip()))
+    return tuple(dict.fromkeys(_plain(word) for word in pieces if word.strip()))
+
+
+def _plain(word: str) -> str:
+    """A label without blanks around, its letters in one Unicode form (NFC), as folders' are."""
+    word = word.strip()
+    return word if word.isascii() else unicodedata.normalize("NFC", word)
 
 
 def _mark(texts: set[str], column: str, plural: bool) -> tuple[str, str]:

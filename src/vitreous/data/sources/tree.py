@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from posixpath import normpath, splitext
+from unicodedata import normalize
 
 from vitreous.data.reading import TREE_OPTIONS, UNLABELLED, Reading, ReadingOptions, searched
 from vitreous.data.sample import PART_NAMES
@@ -216,7 +217,7 @@ def _named(
             if label is None:
                 without.append(folder + name)
             else:
-                entries.append(Entry(folder + name, part, label.strip()))
+                entries.append(Entry(folder + name, part, normalize("NFC", label.strip())))
     if not entries:
         raise UserError(
             f"{address}: --label-from-name {expression!r} finds no label in any name, "

@@ -81,6 +81,7 @@ def test_classes_whose_names_sound_like_parts_or_masks(folders):
         ("train/a train/b unlabeled", "unlabelled"),
         ("a/images a/masks b/images b/masks", "masks"),
         ("images/a images/b annotations/a annotations/b", "masks"),
+        ("inputs/a inputs/b targets/a targets/b", "masks"),
         ("train/a/image train/a/label train/b/image train/b/label", "masks"),
     ],
 )  # fmt: skip
@@ -119,6 +120,12 @@ def test_masks_beside_their_images(name):
         ("train/a train/b val/a valid/a", "--validation-folder"),
         ("train/a train/b extra/a extra/b", "--layout parts"),
         ("steam_train bullet_train", "--layout classes"),
+        ("Real Fake test", "--test-folder test"),
+        ("cat dog test_images", "--test-folder test_images"),
+        ("cat dog validation", "--validation-folder validation"),
+        ("cat dog train_images", "--layout classes"),
+        ("cat dog test/cat test/dog", "--test-folder test takes all others as training"),
+        ("train/a train/b odd/x odd/y", "--layout parts leaves it out"),
         ("mask incorrect none", "--layout classes"),
     ],
 )
@@ -141,6 +148,10 @@ def test_two_readings_are_both_named(folders, words):
         ("train/a train/b extra/a", {"layout": "parts"}, {"train": {"a", "b"}}),
         ("one/a one/b two/a two/b", {"train_folder": "one", "test_folder": "two"},
          {"train": {"a", "b"}, "test": {"a", "b"}}),
+        ("cat dog test", {"test_folder": "test"}, {"train": {"cat", "dog"}}),
+        ("cat dog test", {"layout": "classes"}, {"train": {"cat", "dog", "test"}}),
+        ("cat dog test/cat test/dog", {"test_folder": "test"},
+         {"train": {"cat", "dog"}, "test": {"cat", "dog"}}),
         ("a b odd/a", {"test_folder": "DATA/odd"}, {"train": {"a", "b"}, "test": {"a"}}),
         ("train/a train/b val/a valid/b",
          {"train_folder": "train", "validation_folder": "valid"},
@@ -151,6 +162,14 @@ def test_options_decide(folders, options, expected):
     tree = grown(folders, **options)
     assert not tree.reading.doubt
     assert read(tree) == expected
+
+
+def test_a_folder_of_the_same_classes_and_other_images_is_no_copy():
+    files = [f"{name}/{n}.jpg" for name in ("a", "b") for n in "123"]
+    more = [f"more/{name}/{n}.jpg" for name in ("a", "b") for n in "456"]
+    reading = class_tree([*files, *more], "DATA").reading
+    assert reading.asks
+    assert "more/ holds folders of its own (a, b)" in reading.doubt
 
 
 def test_a_folder_that_is_not_there_is_refused_by_name():

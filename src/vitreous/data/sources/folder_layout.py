@@ -19,6 +19,7 @@ from vitreous.data.sources.folder_words import (
     is_unlabelled,
     masked_stem,
     part_of_folder,
+    words_of,
 )
 
 IGNORED = {
@@ -147,23 +148,29 @@ def _parts(
     if flat and not forced and not idle and len(parts) == 1 and len(rest) > 1:
         if _classes_like_parts(list(of), strange):
             return {}
+        name, part = next(iter(of.items()))
+        fix = "--layout parts as parts"
+        if part != "train" and len(of) == 1:
+            fix = f"--{part}-folder {name} all but {name}/ as those of training"
         found.ask(
-            f"{_listed(rest)} may be classes, or {next(iter(of))}/ a part without class folders: "
-            "--layout classes takes them as classes, --layout parts as parts"
+            f"{_listed(rest)} may be classes, or {name}/ a part without class folders: --layout "
+            f"classes takes them as classes, {fix}"
+        )
+    unclear = [child for child in strange if "train" not in parts or child.children]
+    if unclear and not flat and not forced:
+        name, part = next(iter(of.items()))
+        fix = f"--{part}-folder {name} takes all others as training"
+        if "train" in parts:
+            fix = "name it train, val or test, or move it elsewhere"
+        found.ask(
+            f"{unclear[0].name}/ lies beside the part folder {name}/: {fix}; --layout parts leaves "
+            "it out"
         )
     for child in others:
         if child in idle or (child in strange and not child.children):
             found.ignore("unlabelled", child)
-        elif child not in strange:
-            found.ignore("copies", child)
-        elif forced:
-            found.ignore("beside", child)
         else:
-            found.ignore("beside", child)
-            found.ask(
-                f"{child.name}/ lies beside the part folder {next(iter(of))}/: name it train, val "
-                "or test, move it elsewhere, or leave it out with --layout parts"
-            )
+            found.ignore("beside" if child in strange else "copies", child)
     return parts
 
 
@@ -171,7 +178,10 @@ def _classes_like_parts(parts: list[str], others: list[Folder]) -> bool:
     """Return whether a folder of a part's name is a class among others, as `train` beside `car`."""
     if len(parts) > 1:
         return False
-    return len(others) > 1 or any(parts[0].lower() in one.name.lower() for one in others)
+    words = set(words_of(parts[0]))
+    a_train = "train" in words and not any(map(is_images, words))
+    negated = any(parts[0].lower() in one.name.lower() for one in others)
+    return negated or (a_train and len(others) > 1)
 
 
 def _is_copy(child: Folder, node: Folder) -> bool:
@@ -181,7 +191,10 @@ def _is_copy(child: Folder, node: Folder) -> bool:
     if len(inner.children) < len(beside) or not inner.children:
         return False
     shapes = {f"{one.name}/{path}" for one in beside for path in one.shape()}
-    return len(shapes) > 1 and shapes <= inner.shape()
+    if len(shapes) < 2 or not shapes <= inner.shape():
+        return False
+    files = {f"{one.name}/{name}" for one in beside for name in one.files()}
+    return files <= inner.files()
 
 
 def _place_parts(node: Folder, parts: dict[str, list[Folder]], found: Layout) -> None:

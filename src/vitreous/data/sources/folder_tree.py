@@ -49,6 +49,11 @@ class Folder:
         start = len(self.path)
         return frozenset(one.path[start:] for one in self.below() if one.names)
 
+    def files(self) -> set[str]:
+        """Paths of the images in it and below, relative to it."""
+        start = len(self.path)
+        return {one.path[start:] + name for one in self.below() for name in one.names}
+
     def stems(self) -> set[str]:
         """File names without endings, of all images in it and below."""
         return {name.rpartition(".")[0] for folder in self.below() for name in folder.names}

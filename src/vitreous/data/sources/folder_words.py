@@ -40,7 +40,7 @@ _COMPOUND = re.compile(
 _ANNOTATIONS = frozenset(
     "mask masks annotation annotations annots annot label labels gt groundtruth segmentation "
     "segmentations segmentationclass segmentationobject seg trimaps trimap labelmap labelmaps "
-    "contours bboxes boxes".split()
+    "contours bboxes boxes targets outputs".split()
 )
 _BESIDE_ANNOTATIONS = frozenset(
     "ground truth train val test training validation testing images image img png binary semantic "
@@ -48,7 +48,7 @@ _BESIDE_ANNOTATIONS = frozenset(
 )
 _IMAGES = frozenset(
     "images image imgs img jpegimages photos photo pictures pics pic jpg jpeg png originals "
-    "original raw data all files dataset frames".split()
+    "original raw data all files dataset frames inputs".split()
 )
 _UNLABELLED = frozenset(
     "pred predict prediction predictions unlabeled unlabelled unlabel unsup unsupervised inference "

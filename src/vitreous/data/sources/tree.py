@@ -170,6 +170,9 @@ def _layout(root: Folder, address: str, options: ReadingOptions) -> Layout:
     layout = "auto" if options.layout == "parts" else options.layout
     for part, inner in named.items():
         own = lay_out(inner, layout)
+        if part != "train" and own.doubt and not own.asks and whole.placed and not whole.doubt:
+            whole.ignore("unlabelled", inner)
+            continue
         whole.placed |= {folder: (part, name) for folder, (_, name) in own.placed.items()}
         whole.sources[part] = chosen[part]
         whole.doubt, whole.asks = whole.doubt or own.doubt, whole.asks or own.asks

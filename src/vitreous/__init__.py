@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from vitreous.errors import UserError
     from vitreous.evaluate.predict import Prediction, predict
     from vitreous.export.optimized import optimize
     from vitreous.model.bit_config import BiTConfig
@@ -33,6 +34,7 @@ _HOMES = {
     "Prediction": "vitreous.evaluate.predict",
     "Recording": "vitreous.model.recording",
     "ResNetConfig": "vitreous.model.resnet_config",
+    "UserError": "vitreous.errors",
     "ViTConfig": "vitreous.model.config",
     "adapt": "vitreous.weights.adapt",
     "create_model": "vitreous.model.build",
@@ -51,6 +53,7 @@ __all__ = [
     "Prediction",
     "Recording",
     "ResNetConfig",
+    "UserError",
     "ViTConfig",
     "__version__",
     "adapt",

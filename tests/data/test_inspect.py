@@ -10,6 +10,7 @@ from PIL import Image
 
 from vitreous.data.inspect import Inspection, inspect
 from vitreous.data.open import open_dataset
+from vitreous.data.reading import ReadingOptions
 from vitreous.data.sample import Dataset
 
 
@@ -180,3 +181,52 @@ def test_folders_around_a_set_and_beside_it_need_no_images(tmp_path: Path) -> No
     (tmp_path / "pets/annotations").mkdir()
     (tmp_path / "pets/annotations/trainval.txt").write_text("cat_1 1 1 1\ndog_1 2 2 1\n")
     assert inspect(open_dataset(tmp_path / "pets", for_training=False)).problems == []
+
+
+def plain_set(root: Path, names: list[str]) -> Inspection:
+    draw = np.random.default_rng(0)
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw.integers(0, 256, (40, 40), np.uint8)).save(root / name)
+    return inspect(open_dataset(root, for_training=False))
+
+
+def test_classes_of_the_same_letters_are_told(tmp_path: Path) -> None:
+    found = plain_set(tmp_path, [f"{name}/1.png" for name in ("Cat", "cat ", "dog", "big-dog")])
+    assert found.remarks == [
+        "classes 'Cat' and 'cat ' differ in case, blanks or marks only: are they one?"
+    ]
+    assert not found.problems
+
+
+def test_groups_in_several_parts_are_a_problem(tmp_path: Path) -> None:
+    names = [f"{part}/{name}/p{n}.png" for part in ("train", "test") for name in "ab" for n in "12"]
+    plain_set(tmp_path, names)
+    options = ReadingOptions(group_from_name=r"p\d")
+    found = inspect(open_dataset(tmp_path, options))
+    assert found.problems == [
+        r"2 groups (--group-from-name p\d) have images in several parts: what is measured on them "
+        "is optimistic"
+    ]
+    assert found.to_dict()["groups"] == 2
+    assert found.to_dict()["groups_across_parts"] == {"p1": ["train", "test"],
+                                                      "p2": ["train", "test"]}  # fmt: skip
+
+
+def test_a_random_split_that_would_be_optimistic_is_told(tmp_path: Path) -> None:
+    names = [f"{name}/patient{n // 3}_{n}.png" for name in "ab" for n in range(9)]
+    found = plain_set(tmp_path, names)
+    (remark,) = found.remarks
+    assert remark.startswith("names speak of 3 groups of several images: a random split would")
+    for name in names[1::3] + names[2::3]:
+        first = names[names.index(name) // 3 * 3]
+        (tmp_path / name).write_bytes((tmp_path / first).read_bytes())
+    found = inspect(open_dataset(tmp_path))
+    assert any("18 images have a near-duplicate in their part" in line for line in found.remarks)
+    grouped = inspect(open_dataset(tmp_path, ReadingOptions(group_from_name=r"patient\d")))
+    assert not any("optimistic" in line for line in grouped.remarks)
+
+
+def test_images_without_labels_are_told(tmp_path: Path) -> None:
+    found = plain_set(tmp_path, ["1.png", "2.png"])
+    assert found.problems[0].startswith("no labels to train a classifier on: 2 images but no class")

@@ -12,6 +12,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vitreous.cli.data_options import add_data_arguments, data_options
 from vitreous.cli.output import add_json_argument, print_table, write_json
 from vitreous.errors import UserError
 
@@ -31,6 +32,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--strict", action="store_true", help="exit with 1 where something needs mending"
     )
     parser.add_argument("--device", metavar="NAME", default="auto", help="auto, cpu or cuda")
+    add_data_arguments(parser)
     add_json_argument(parser)
 
 
@@ -38,12 +40,14 @@ def run(arguments: Namespace) -> int:
     """Read, compare, print, and write where asked."""
     from vitreous.cli.progress import Stages
     from vitreous.data.inspect import inspect
-    from vitreous.data.open import open_dataset
+    from vitreous.data.open import check_labelled, open_dataset
 
     page = None if arguments.out is None else Path(arguments.out)
     if page is not None and page.exists():
         raise UserError(f"--out {page} exists: choose another")
-    dataset = open_dataset(arguments.data, for_training=False)
+    dataset = open_dataset(arguments.data, data_options(arguments), for_training=False)
+    if dataset.reading.asks:
+        check_labelled(dataset)
     with Stages() as stage:
         found = inspect(dataset, stage)
     suspects = None
@@ -98,8 +102,9 @@ def _suspect_dict(found: "Inspection", doubt: "Suspect") -> dict[str, Any]:
 
 
 def _print(results: dict[str, Any]) -> None:
+    print("\n".join(results["reading"]["lines"]), end="\n\n")
     parts = list(results["parts"])
-    rows = [(row["name"], *(row[part] for part in parts)) for row in results["classes"]]
+    rows = [(_visible(row["name"]), *(row[part] for part in parts)) for row in results["classes"]]
     if len(rows) > 3 * _SHOWN:
         print(f"the largest of {len(rows):,} classes:")
         rows = sorted(rows, key=lambda row: -sum(row[1:]))[:_SHOWN]
@@ -115,8 +120,6 @@ def _print(results: dict[str, Any]) -> None:
 
     for kind, names in results["odd"].items():
         print(f"  {kind}: {len(names):,}, {ODD[kind]}")
-    for subject, words in results["notes"].items():
-        print(f"  {subject}: {words}")
     _print_some("cannot be read", [f"{r['name']}: {r['reason']}" for r in results["unreadable"]])
     _print_some("duplicates", [_pair_line(row) for row in _leaks_first(results["duplicates"])])
     if "suspects" in results:
@@ -134,6 +137,11 @@ def _print(results: dict[str, Any]) -> None:
             print(f"{heading}: {line}")
     if not results["problems"]:
         print("nothing needs mending before training")
+
+
+def _visible(name: str) -> str:
+    """A name, in quotes where blanks at its ends would not be seen."""
+    return name if name == name.strip() else repr(name)
 
 
 def _print_some(heading: str, lines: list[str]) -> None:

@@ -15,6 +15,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
+from vitreous.cli.data_options import add_data_arguments, data_options
 from vitreous.cli.output import add_json_argument, print_table, write_json
 from vitreous.errors import UserError
 
@@ -32,6 +33,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         type=float,
         help="least correlation of two images' detail, 0 to 1 (default 0.9)",
     )
+    add_data_arguments(parser)
     add_json_argument(parser)
 
 
@@ -48,7 +50,10 @@ def run(arguments: Namespace) -> int:
     if not 0 < similarity <= 1:
         raise UserError(f"--similarity is {similarity}: give more than 0, up to 1")
     addresses = [arguments.data] + ([arguments.other] if arguments.other else [])
-    galleries = [Gallery(open_dataset(address, for_training=False)) for address in addresses]
+    options = data_options(arguments)
+    galleries = [
+        Gallery(open_dataset(address, options, for_training=False)) for address in addresses
+    ]
     with Stages() as stage:
         looks = [
             look(gallery, on_progress=stage(f"reading {address}"))

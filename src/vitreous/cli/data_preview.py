@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vitreous.cli.config_options import add_config_arguments, recipe_config
+from vitreous.cli.data_options import add_data_arguments, data_options
 from vitreous.errors import UserError
 
 
@@ -22,6 +23,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--images", metavar="INT", type=int, default=8, help="how many are shown; 8 if not given"
     )
+    add_data_arguments(parser)
     add_config_arguments(parser)
 
 
@@ -30,6 +32,7 @@ def run(arguments: Namespace) -> int:
     from vitreous.data.describe import describe_test, describe_training
     from vitreous.data.loader import check_channels
     from vitreous.data.open import open_dataset
+    from vitreous.data.reading_lines import reading_lines
     from vitreous.report.preview import write_preview
 
     page = Path(arguments.out)
@@ -37,7 +40,7 @@ def run(arguments: Namespace) -> int:
         raise UserError(f"--out {page} exists: choose another")
     if not 1 <= arguments.images <= 200:
         raise UserError(f"--images is {arguments.images}: give 1 to 200")
-    dataset = open_dataset(arguments.data)
+    dataset = open_dataset(arguments.data, data_options(arguments))
     if "train" not in dataset.parts:
         raise UserError(f"{arguments.data} has no train part: it has {', '.join(dataset.parts)}")
     config = recipe_config(arguments, dataset)
@@ -53,6 +56,7 @@ def run(arguments: Namespace) -> int:
         seed=config.seed,
         images=arguments.images,
     )
+    print("\n".join(reading_lines(dataset)), end="\n\n")
     print("training:")
     for line in describe_training(trained, config.augmentation):
         print(f"  {line}")

@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vitreous.cli.data_options import add_data_arguments, data_options
 from vitreous.cli.output import add_json_argument, print_table, write_json
 from vitreous.errors import UserError
 
@@ -46,6 +47,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--workers", metavar="INT", type=int, help="processes; one per core if not given"
     )
     parser.add_argument("--verify", action="store_true", help="check the SHA-256 of every shard")
+    add_data_arguments(parser)
     add_json_argument(parser)
 
 
@@ -80,7 +82,7 @@ def _write(arguments: Namespace, folder: Path) -> "SetIndex":
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-    from vitreous.data.open import open_dataset
+    from vitreous.data.open import check_labelled, open_dataset
     from vitreous.data.packing import Packing
     from vitreous.data.sharding import write_shards
     from vitreous.data.workers import available_cores
@@ -90,7 +92,9 @@ def _write(arguments: Namespace, folder: Path) -> "SetIndex":
         raise UserError(f"--workers is {workers}: give at least 1")
     packing = Packing(arguments.max_side, arguments.quality)
     size = _bytes(arguments.size)
-    dataset = open_dataset(arguments.data, for_training=False)
+    dataset = open_dataset(arguments.data, data_options(arguments), for_training=False)
+    if dataset.reading.doubt:
+        check_labelled(dataset)
     columns = (BarColumn(), MofNCompleteColumn(), "images", TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=None)

@@ -12,6 +12,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from vitreous.cli.data_options import add_data_arguments, data_options
 from vitreous.cli.inference_options import add_inference_arguments
 from vitreous.cli.output import add_json_argument, write_json
 from vitreous.errors import UserError
@@ -33,6 +34,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--layer", metavar="INT", type=int, help="block whose token or mean to take; last: -1"
     )
     add_inference_arguments(parser, batch_size=64)
+    add_data_arguments(parser)
     add_json_argument(parser)
 
 
@@ -57,7 +59,7 @@ def run(arguments: Namespace) -> int:
         raise UserError(f"--out {file} would be a Parquet file: name it .parquet")
     features = Features(pool=arguments.pool, layer=_or_last(arguments.layer))
     engine = choose_engine(arguments.device, arguments.precision)
-    dataset = open_dataset(arguments.data)
+    dataset = open_dataset(arguments.data, data_options(arguments), for_training=False)
     model = load(arguments.model)
     parts = [arguments.part] if arguments.part else list(dataset.parts)
     total = sum(len(dataset.parts[part].labels) for part in parts if part in dataset.parts)

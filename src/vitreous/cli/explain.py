@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vitreous.cli.data_options import add_data_arguments, data_options
 from vitreous.cli.inference_options import add_inference_arguments
 from vitreous.cli.output import add_json_argument, write_json
 from vitreous.errors import BadImageError, UserError
@@ -59,6 +60,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="where tokens are artifacts, write the model with a test-time register too",
     )
     add_inference_arguments(parser, batch_size=32)
+    add_data_arguments(parser)
     add_json_argument(parser)
 
 
@@ -106,7 +108,8 @@ def run(arguments: Namespace) -> int:
         from vitreous.report.data_view import add_data
         from vitreous.train.run_folder import RunFolder
 
-        dataset, part = open_part(address, RunFolder.of_model(arguments.model), arguments.part)
+        run = RunFolder.of_model(arguments.model)
+        dataset, part = open_part(address, run, arguments.part, data_options(arguments))
         total = min(arguments.images, len(dataset.parts[part].labels))
         with _progress(total) as advance:
             remedy = add_data(

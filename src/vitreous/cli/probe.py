@@ -17,6 +17,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
+from vitreous.cli.data_options import add_data_arguments, data_options
 from vitreous.cli.output import add_json_argument, write_json
 from vitreous.errors import UserError
 
@@ -59,6 +60,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--precision", metavar="NAME", default="float32", help="float32 (exact), bfloat16 or auto"
     )
+    add_data_arguments(parser)
     add_json_argument(parser)
 
 
@@ -118,7 +120,8 @@ def _open(arguments: Namespace) -> "tuple[Dataset, str]":
     from vitreous.data.split import with_validation
     from vitreous.train.run_folder import RunFolder
 
-    dataset, _ = open_part(arguments.data, RunFolder.of_model(arguments.model), None)
+    run = RunFolder.of_model(arguments.model)
+    dataset, _ = open_part(arguments.data, run, None, data_options(arguments))
     if "train" not in dataset.parts:
         raise UserError(f"{dataset.address} has no train part to learn from: give other data")
     if len(dataset.parts) == 1:

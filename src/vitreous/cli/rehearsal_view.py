@@ -37,6 +37,9 @@ def print_rehearsal(plan: Rehearsal) -> None:
          f"{plan.images_per_second:.1f} images/s; validations come on top"),
         ("accuracy", str(plan.expected)),
     ]  # fmt: skip
+    for line in config.read_as:
+        print(line)
+    print()
     width = max(len(name) for name, _ in rows)
     for name, words in rows:
         print(f"{name:{width}}  {words}")

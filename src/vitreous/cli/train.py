@@ -25,7 +25,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vitreous.cli.config_options import add_config_arguments, recipe_config, typed_fields
+from vitreous.cli.data_options import add_data_arguments, data_options
 from vitreous.cli.output import add_json_argument, print_report, write_json
+from vitreous.data.reading import option
 from vitreous.errors import UserError
 from vitreous.train.config import TrainConfig
 from vitreous.train.overrides import field_types, override
@@ -67,6 +69,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="train twice, kill the second run at a random moment, resume it, and compare",
     )
     add_json_argument(parser)
+    add_data_arguments(parser)
     add_config_arguments(parser)
 
 
@@ -123,10 +126,13 @@ def _run(arguments: Namespace, here: "Ranks") -> int:
     from vitreous.train.run_folder import RunFolder
     from vitreous.train.stop import StoppedError
 
-    dataset = open_dataset(arguments.data, for_training=False)
     alone = not arguments.sweep and not arguments.dry_run
     folder = RunFolder(arguments.out or "")
     resume = arguments.resume or here.restarts > 0
+    options = data_options(arguments)
+    if alone and resume and not options.given and folder.is_begun:
+        options = folder.read_config().reading
+    dataset = open_dataset(arguments.data, options, for_training=False)
     console = Console(stderr=True, quiet=not here.first)
     excluded = None
     if arguments.exclude is not None:
@@ -139,7 +145,9 @@ def _run(arguments: Namespace, here: "Ranks") -> int:
         if alone and folder.check_free(resume=resume):
             made = _begun_config(arguments, folder, excluded)
         else:
-            made = replace(recipe_config(arguments, dataset), excluded=excluded or ())
+            made = replace(
+                recipe_config(arguments, dataset), excluded=excluded or (), reading=options
+            )
         if made.objective.supervised:
             check_labelled(dataset)
         return made.to_dict()
@@ -190,6 +198,8 @@ def _verify(arguments: Namespace) -> int:
         if name != "checkpoint_seconds" and (value := getattr(arguments, name)) is not None:
             options += [f"--{name}", value]
     say = partial(print, file=sys.stderr) if arguments.json else print
+    for name, value in data_options(arguments).to_dict().items():
+        options += [option(name), value]
     proof = verify_resume(options, Path(arguments.out), say=say)
     if not write_json(arguments.json, asdict(proof) | {"equal": proof.equal}):
         print(f"uninterrupted      {proof.uninterrupted}")
@@ -244,5 +254,6 @@ def _begun_config(
             )
     typed = {name: getattr(arguments, name) for name in ("data", "recipe", "weights")}
     typed["excluded"] = excluded
+    typed["reading"] = data_options(arguments) if data_options(arguments).given else None
     asked = replace(begun, **{name: value for name, value in typed.items() if value is not None})
     return continued(begun, override(asked, options))

@@ -6,6 +6,7 @@ import numpy as np
 
 from vitreous.data.open import open_dataset
 from vitreous.data.sample import PART_NAMES
+from vitreous.data.sources.folder_words import part_of_words
 from vitreous.data.sources.shard_index import (
     INDEX,
     SetIndex,
@@ -21,7 +22,6 @@ from vitreous.data.sources.shards import (
     shards_of_folder,
     shards_of_pattern,
 )
-from vitreous.data.sources.tree import part_of_words
 from vitreous.durable import sha256
 from vitreous.errors import UserError
 

@@ -1,6 +1,7 @@
 """A data set before training: what is in it, what is broken, what is there twice."""
 
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,17 +15,22 @@ from vitreous.data.decode import decode
 from vitreous.data.duplicates import Duplicate, find_duplicates
 from vitreous.data.examine import FileFacts, examine, fault_kind
 from vitreous.data.gallery import Gallery
+from vitreous.data.groups import groups_across_parts, groups_in_names
 from vitreous.data.looks import look
+from vitreous.data.reading_lines import reading_record
 from vitreous.data.sample import PART_NAMES, Dataset
-from vitreous.data.sources.encoded import EncodedPart, class_counts
+from vitreous.data.sources.encoded import EncodedPart, class_counts, letters_of
 from vitreous.data.sources.folder import FileStore, files_below
-from vitreous.data.sources.tree import IMAGE_SUFFIXES, PART_FOLDERS
+from vitreous.data.sources.folder_words import PART_FOLDERS
+from vitreous.data.sources.tree import IMAGE_SUFFIXES
 from vitreous.errors import BadImageError
 
 # Of the largest class to the smallest, above which training should know.
 _UNBALANCED = 10
 # Longer side to shorter, above which a crop shows little of an image.
 _LONG = 3
+# Share of the images with a near-duplicate, and images, above which a random split is optimistic.
+_MANY_TWINS, _FEW_TWINS = 0.02, 4
 # Shorter side, pixels, under which there is little to see.
 _SMALL = 16
 
@@ -93,8 +99,16 @@ class Inspection:
             )
         for name, part, count in self.unseen:
             found.append(f"class {name} of {part} ({_images(count)}) is not in train")
-        if self.gallery.dataset.num_classes < 2:
+        dataset = self.gallery.dataset
+        if dataset.reading.doubt:
+            found.append(f"no labels to train a classifier on: {dataset.reading.doubt}")
+        elif dataset.num_classes < 2:
             found.append("only one class")
+        if torn := len(groups_across_parts(dataset)):
+            found.append(
+                f"{torn:,} groups ({dataset.reading.groups}) have images in several parts: what is "
+                "measured on them is optimistic"
+            )
         for folder in self.empty:
             found.append(f"{folder}/ holds no images")
         if across := sum(map(self.crosses_parts, self.duplicates)):
@@ -119,6 +133,7 @@ class Inspection:
         inside = len(self.duplicates) - sum(map(self.crosses_parts, self.duplicates))
         if inside:
             found.append(f"{_pairs(inside)} of duplicates inside a part")
+        found += self._optimistic() + _alike(self.gallery.dataset.class_names)
         counts = self.counts.get("train")
         if counts is not None and counts.any():
             present = counts[counts > 0]
@@ -131,6 +146,32 @@ class Inspection:
         shared = len(np.unique(self.read_sizes, axis=0)) == 1
         if not shared and (small := int((short < _SMALL).sum())):
             found.append(f"{_images(small)} under {_SMALL} pixels")
+        return found
+
+    def _optimistic(self) -> list[str]:
+        """Why a random split would flatter a model, where one would be made."""
+        dataset = self.gallery.dataset
+        if dataset.groups or "train" not in dataset.parts or "validation" in dataset.parts:
+            return []
+        found = []
+        twins = {
+            index
+            for pair in self.duplicates
+            for index in (pair.first, pair.second)
+            if not self.crosses_parts(pair)
+        }
+        if len(twins) > max(_MANY_TWINS * len(self.gallery.labels), _FEW_TWINS):
+            found.append(
+                f"{_images(len(twins))} have a near-duplicate in their part: a random split would "
+                "put some on both sides and be optimistic; --group-column or --group-from-name "
+                "keeps images together"
+            )
+        if (speaking := groups_in_names(list(dataset.parts["train"].names))) is not None:
+            pattern, count = speaking
+            found.append(
+                f"names speak of {count:,} groups of several images: a random split would part "
+                f"them and be optimistic; --group-from-name '{pattern}' keeps them together"
+            )
         return found
 
     @property
@@ -153,6 +194,9 @@ class Inspection:
             ],
             "problems": self.problems,
             "remarks": self.remarks,
+            "reading": reading_record(dataset),
+            "groups": len(set(dataset.groups.values())),
+            "groups_across_parts": groups_across_parts(dataset),
             "notes": self.notes,
             "unreadable": [
                 {"name": gallery.names[index], "kind": kind, "reason": reason}
@@ -269,7 +313,9 @@ def _folder_faults(dataset: Dataset) -> tuple[list[str], list[str]]:
     holding = {above for above, _ in chains}
     # Elsewhere folders may hold lists and notes, as annotations/ of Pets does.
     of_classes = {
-        Path(above).parent.as_posix() for above, name in chains if Path(above).name == name
+        Path(above).parent.as_posix()
+        for above, name in chains
+        if unicodedata.normalize("NFC", Path(above).name) == name
     }
     empty, broken = list[str](), list[str]()
     for folder, inside, files in os.walk(root):
@@ -286,6 +332,19 @@ def _folder_faults(dataset: Dataset) -> tuple[list[str], list[str]]:
         ]
         inside[:] = [name for name, path in paths.items() if path in holding]
     return sorted(empty), sorted(broken)
+
+
+def _alike(class_names: tuple[str, ...]) -> list[str]:
+    """Classes whose names differ in no letter."""
+    by_letters: dict[str, list[str]] = {}
+    for name in class_names:
+        by_letters.setdefault(letters_of(name), []).append(name)
+    return [
+        f"classes {' and '.join(map(repr, names))} differ in case, blanks or marks only: are they "
+        "one?"
+        for names in by_letters.values()
+        if len(names) > 1
+    ]
 
 
 def _upwards(folder: str) -> list[str]:

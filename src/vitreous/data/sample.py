@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 
 from vitreous.data.crop import BoxRule, cut
+from vitreous.data.reading import Reading
 from vitreous.errors import UserError
 
 PART_NAMES = ("train", "validation", "test")
@@ -114,6 +115,9 @@ class Dataset:
         notes: What opening found and left out, by subject, in words.
         multi_label: Whether an image may have several labels, or none: then `labels` are rows of
             zeros and ones.
+        reading: What was taken for what.
+        groups: Name of an image -> its group, of which a split keeps all images in one part; empty
+            where there are none.
     """
 
     address: str
@@ -123,6 +127,8 @@ class Dataset:
     image_size: tuple[int, int] | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
     multi_label: bool = False
+    reading: Reading = field(default_factory=Reading)
+    groups: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def num_classes(self) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 
 from vitreous.data.crop import BoxRule
+from vitreous.data.groups import share_of_groups
 from vitreous.data.sample import PART_NAMES, Dataset, Part, decodes, gather, read_crop
 from vitreous.errors import UserError
 
@@ -102,11 +103,13 @@ def with_validation(
 ) -> Dataset:
     """Split a validation part off training, where a data set has training and no validation.
 
-    Where images have several labels, the rounded fraction of all is chosen; else each class gives
-    the rounded fraction of its images, and keeps at least one in either part.
-    Which ones is chosen by scikit-learn's `train_test_split` from its names in order, class by
-    class: the same names and seed give the same split on any machine, and a new image moves no
-    image of another class. Images keep their order.
+    Where the data set has groups, whole groups are chosen, about the fraction of each class
+    (`vitreous.data.groups.share_of_groups`). Else, where images have several labels, the rounded
+    fraction of all is chosen; and otherwise each class gives the rounded fraction of its images,
+    and keeps at least one in either part. Which ones is chosen by scikit-learn's
+    `train_test_split` from its names in order, class by class: the same names and seed give the
+    same split on any machine, and a new image moves no image of another class. Images keep their
+    order.
 
     Args:
         dataset: Returned as it is where it has a validation part, or no train part.
@@ -124,7 +127,8 @@ def with_validation(
         return dataset
     train = dataset.parts["train"]
     stratified = stratified and not dataset.multi_label
-    chosen = _choose(train, dataset, fraction, seed, stratified)
+    grouped = bool(dataset.groups)
+    chosen = (_choose_groups if grouped else _choose)(train, dataset, fraction, seed, stratified)
     everything = np.arange(len(train.labels))
     rest = np.setdiff1d(everything, chosen, assume_unique=True)
     parts = {
@@ -133,6 +137,8 @@ def with_validation(
         "validation": Subset([train], chosen),
     }
     how = "stratified" if stratified else "at random"
+    if grouped:
+        how = "whole groups, " + ("stratified as far as they allow" if stratified else "at random")
     note = f"{len(chosen)} of {len(everything)} train images, {how}, seed {seed}"
     return replace(dataset, parts=parts, notes={**dataset.notes, "validation": note})
 
@@ -206,6 +212,23 @@ def share_of_each_class(
             share = int(np.clip(round(fraction * members.size), 1, members.size - 1))
             chosen.append(train_test_split(members, test_size=share, random_state=state)[1])
     return np.sort(np.concatenate(chosen))
+
+
+def _choose_groups(
+    train: Part, dataset: Dataset, fraction: float, seed: int, stratified: bool
+) -> Int64[np.ndarray, " chosen"]:
+    """Positions of the images of the groups that validate, ascending."""
+    by_name = np.array(sorted(range(len(train.labels)), key=train.names.__getitem__))
+    groups = [dataset.groups.get(train.names[at], train.names[at]) for at in by_name.tolist()]
+    if len(set(groups)) < 2:
+        raise UserError(
+            f"{dataset.address}: all images to train on are of one group ({groups[0]}, "
+            f"{dataset.reading.groups}): give --group-column none, or another"
+        )
+    labels = train.labels[by_name]
+    if not stratified and labels.ndim == 1:
+        labels = np.zeros_like(labels)
+    return np.sort(by_name[share_of_groups(groups, labels, dataset.num_classes, fraction, seed)])
 
 
 def _choose(

@@ -95,9 +95,9 @@ def embed_dataset(
 ) -> Embedding:
     """Write features, labels and names; the file is complete or absent.
 
-    Columns: `features` (a list of fixed size, float32), `label` (int64), `label_name`, `name` (of
-    the image inside its data set) and `part`. The schema's metadata says under `vitreous` which
-    model and features they are, in JSON.
+    Columns: `features` (a list of fixed size, float32), `label` (int64) and `label_name` (both null
+    where the set has no labels), `name` (of the image inside its data set) and `part`. The schema's
+    metadata says under `vitreous` which model and features they are, in JSON.
 
     Args:
         model: With its passport; moved to the engine's device.
@@ -222,8 +222,8 @@ def _group(
     labels = images.labels[index]
     columns = [
         pyarrow.FixedSizeListArray.from_arrays(rows.reshape(-1), rows.shape[1]),
-        labels,
-        [_text(dataset.class_names[label]) for label in labels],
+        [None] * len(labels) if dataset.reading.doubt else labels,
+        [None if dataset.reading.doubt else _text(dataset.class_names[label]) for label in labels],
         [_text(images.names[place]) for place in index],
         [part] * len(index),
     ]

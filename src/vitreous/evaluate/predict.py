@@ -26,8 +26,12 @@ from vitreous.model.probability import probabilities
 from vitreous.parallel.device import Engine, choose_engine
 from vitreous.weights.passport import Passport, passport_of
 
-# Arrays are uint8 (H, W, C) or (H, W); others are refused one by one.
+# Arrays are uint8 (H, W, C) or (H, W), of strings are paths; others are refused one by one.
 Picture = str | Path | Image.Image | np.ndarray
+
+
+# Channels of an array that is a picture -> its mode.
+_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,9 @@ def predict(
     Args:
         model: With the preprocessing and the class names of its passport; it is moved to the
             device. One of another precision than float32 answers in its own.
-        images: One or many: paths, PIL images, or uint8 arrays (H, W, C) or (H, W).
+        images: One or many: paths (an array of strings too), PIL images, or uint8 arrays (H, W, C)
+            or (H, W); an array (N, H, W, C) is N images. Grey arrays and those with an alpha
+            channel become what the model takes as PIL images do.
         top: How many classes to name for each; those over the threshold are all named.
         threshold: Probability from which a class is there, for models of several labels.
         batch_size: Images at once.
@@ -102,8 +108,7 @@ def predict(
         raise UserError("this model has no head to predict with: load it with num_classes=")
     engine = choose_engine(device, precision)
     model = model.to(engine.device)
-    one = isinstance(images, str | bytes | np.ndarray) or not isinstance(images, Iterable)
-    pictures: Any = [images] if one else images
+    pictures: Any = _pictures(images)
     fitted = _fitted(pictures, passport.preprocessing, on_bad)
     predictions = []
     with answering(model):
@@ -141,6 +146,17 @@ def _logits(
     return logits
 
 
+def _pictures(images: Picture | Iterable[Picture]) -> Iterable[Any]:
+    """One image or many as many."""
+    if isinstance(images, np.ndarray):
+        if images.dtype.kind in "UO" and images.ndim <= 1:
+            return [str(own) if isinstance(own, str) else own for own in np.atleast_1d(images)]
+        return list(images) if images.ndim == 4 else [images]
+    if isinstance(images, str | bytes) or not isinstance(images, Iterable):
+        return [images]
+    return images
+
+
 def _fitted(
     pictures: Iterable[Picture],
     rule: Preprocessing,
@@ -153,7 +169,8 @@ def _fitted(
             fitted = fit_for_test(read_picture(picture, name, rule.channels), rule)
         except BadImageError as error:
             if on_bad is None:
-                raise UserError(f"cannot read {error}: give another image") from error
+                fix = "" if ": give " in error.reason else ": give another image"
+                raise UserError(f"cannot read {error}{fix}") from error
             on_bad(error)
         else:
             yield name, fitted
@@ -186,6 +203,10 @@ def read_picture(picture: Picture, name: str, channels: int) -> UInt8[np.ndarray
             name, f"is {type(picture).__name__}: give a path, a PIL image, or an array, {wanted}"
         )
     array = picture[:, :, None] if picture.ndim == 2 else picture
+    held = array.shape[2] if array.ndim == 3 and array.dtype == np.uint8 and array.size else 0
+    if held in _MODES and channels in _MODES and held != channels:
+        plain = array[:, :, 0] if held == 1 else array
+        return to_uint8(Image.fromarray(plain, _MODES[held]), channels)
     fits = array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] == channels
     if not fits or array.size == 0:
         raise BadImageError(name, f"is {array.dtype} {array.shape}: give {wanted}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vitreous.data.open import BY_SUFFIX, open_dataset
+from vitreous.data.open import BY_SUFFIX, check_labelled, open_dataset
 from vitreous.data.sample import Dataset, Part, require_one_label
 from vitreous.data.split import Subset, with_validation
 from vitreous.errors import UserError
@@ -84,6 +84,8 @@ def open_task(task: Task, address: str, most: int | None = None) -> Dataset:
             raises.
     """
     dataset = open_dataset(address, for_training=False)
+    if dataset.reading.doubt:
+        check_labelled(dataset)
     require_one_label(dataset, "VTAB")
     for part in ("train", "test"):
         if part not in dataset.parts:

@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 
 from vitreous.data.augmentation import Augmentation
 from vitreous.data.preprocessing import Preprocessing
+from vitreous.data.reading import ReadingOptions
 from vitreous.data.workers import Kind, Workers
 from vitreous.errors import UserError
 from vitreous.model.config import ModelConfig
@@ -168,6 +169,8 @@ class TrainConfig:
     Attributes:
         recipe: Which recipe made it.
         data: Address of the data set.
+        reading: The user's decisions about how the data is read.
+        read_as: What was taken for what, in three lines; filled in.
         weights: Checkpoint to start from; random where None.
         keep_head: Begin with the checkpoint's answers for classes that it knows by name, and zero
             for the others; else the whole head begins at zero.
@@ -220,6 +223,8 @@ class TrainConfig:
 
     recipe: str
     data: str
+    reading: ReadingOptions = field(default_factory=ReadingOptions)
+    read_as: tuple[str, ...] = ()
     weights: str | None = None
     keep_head: bool = False
     excluded: tuple[str, ...] = ()
@@ -260,6 +265,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "excluded", tuple(self.excluded))
+        object.__setattr__(self, "read_as", tuple(self.read_as))
         for name in ("batch_size", "micro_batch", "steps", "checkpoint_keep"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -371,6 +377,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
 SECTIONS: dict[str, tuple[type[Any], ...]] = {
     "model": tuple(KINDS.values()),
     "objective": tuple(OBJECTIVES.values()),
+    "reading": (ReadingOptions,),
     "preprocessing": (Preprocessing,),
     "augmentation": (Augmentation,),
     "optimizer": (OptimizerConfig,),

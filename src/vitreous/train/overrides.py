@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from vitreous.data.reading import ReadingOptions
 from vitreous.errors import UserError
 from vitreous.train.config import SECTIONS, TrainConfig
 
@@ -16,6 +17,7 @@ _DECIDED = {
     "data",
     "weights",
     "excluded",
+    "read_as",
     "model.kind",
     "model.register_neurons",
     "objective.kind",
@@ -28,7 +30,8 @@ def field_types() -> dict[str, Any]:
     for name, sections in SECTIONS.items():
         for section in sections:
             types |= _types(section, f"{name}.") | types
-    return {name: kind for name, kind in types.items() if name not in _DECIDED | SECTIONS.keys()}
+    decided = _DECIDED | SECTIONS.keys() | _types(ReadingOptions, "reading.").keys()
+    return {name: kind for name, kind in types.items() if name not in decided}
 
 
 def _types(section: type[Any], prefix: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import torch
 
 from vitreous.data.loader import check_channels
+from vitreous.data.reading_lines import reading_lines
 from vitreous.data.sample import Dataset
 from vitreous.data.split import apply_split, with_validation
 from vitreous.errors import UserError
@@ -63,6 +64,10 @@ def prepare(config: TrainConfig, dataset: Dataset, engine: Engine) -> tuple[Trai
         )
     if config.few_shot:
         check_few_shot(dataset, config.few_shot)
+    reading = config.reading
+    if dataset.multi_label:  # a table of new images must not be read as one label each
+        reading = replace(reading, labels_per_image="several")
+    config = replace(config, reading=reading, read_as=reading_lines(dataset))
     config = config.with_length(len(dataset.parts["train"].labels))
     if config.micro_batch is None:
         config = replace(config, micro_batch=_piece(config, engine))

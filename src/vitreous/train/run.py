@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from vitreous.data.loader import check_shares
+from vitreous.data.reading_lines import reading_lines
 from vitreous.data.sample import Dataset
 from vitreous.data.split import apply_split, split_record
 from vitreous.errors import UserError
@@ -155,7 +156,7 @@ def _announce(loop: Loop, strategy: Strategy) -> None:
     parameters, learnt = (sum(p.numel() for p in m.parameters()) for m in (model, loop.state.model))
     beside = f" and {learnt - parameters:,} beside it" if learnt > parameters else ""
     lines = [
-        *(f"{subject}: {words}" for subject, words in loop.dataset.notes.items()),
+        *reading_lines(loop.dataset),
         f"{engine.device.type}, {engine.precision}: {engine.reason}",
         f"{config.model.name}, {parameters:,} parameters{beside}; {_sizes(loop)} images of "
         f"{loop.dataset.num_classes} classes; {loop.steps:,} steps of {config.batch_size} images"
@@ -183,6 +184,7 @@ def _finish(
         class_names=dataset.class_names if config.objective.supervised else (),
         origin={
             "data": config.data,
+            "reading": {"lines": list(config.read_as), "options": config.reading.to_dict()},
             "objective": config.objective.kind,
             "recipe": config.recipe,
             "weights": config.weights,
@@ -229,6 +231,7 @@ def _facts(loop: Loop, best: int | None, unreadable: Sequence[str]) -> dict[str,
     return {
         "Recipe": config.recipe,
         "Images": _sizes(loop),
+        **_read_as(config),
         **(excluded if config.excluded else {}),
         "Unreadable in training": "; ".join(unreadable) or "none",
         "Length": f"{loop.state.step:,} steps of {config.batch_size} images, "
@@ -239,6 +242,12 @@ def _facts(loop: Loop, best: int | None, unreadable: Sequence[str]) -> dict[str,
         "Trained in": loop.engine.precision,
         "Seed": str(config.seed),
     }
+
+
+def _read_as(config: TrainConfig) -> dict[str, str]:
+    """The reading's lines by the words that head them."""
+    lines = (line.partition(":") for line in config.read_as)
+    return {f"Read: {heading}": words.strip() for heading, _, words in lines}
 
 
 def _told(config: TrainConfig, best: int | None) -> dict[str, str]:

@@ -173,6 +173,8 @@ def check_same(asked: TrainConfig, begun: TrainConfig) -> None:
     for name in _RESOLVED:
         if now[name] in (None, "auto"):
             now[name] = before[name]
+    now["read_as"] = before["read_as"]
+    now["reading"] = before["reading"] | asked.reading.to_dict()
     if now["excluded"] != before["excluded"]:
         raise UserError(
             f"the run was begun with {len(before['excluded'])} images excluded and is now asked to "

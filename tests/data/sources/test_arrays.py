@@ -106,17 +106,23 @@ TWO = np.array([0, 1])
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"a": X, "b": Y}, r"holds a, b, but no x and y: save it with numpy\.savez"),
+        (
+            {"a": X, "b": Y},
+            r"holds a, b, but no x and y, nor x_train and y_train: save it with numpy\.savez",
+        ),
         ({"x": X}, "holds x, but no x and y"),
-        ({"x": X / 255, "y": Y}, r"x is float64, not uint8 levels 0\.\.255: save x\.astype"),
+        (
+            {"x": X / 255, "y": Y},
+            r"x is float64, not uint8 levels 0\.\.255: save \(x \* 255\)\.round",
+        ),
         ({"x": X.astype(np.int64), "y": Y}, "x is int64"),
         ({"x": X[0], "y": Y}, r"5 images in x but 6 labels in y"),
         ({"x": X[0, 0], "y": Y}, r"x has shape \(4, 3\)"),
         ({"x": X[:, :0], "y": Y}, r"x has shape \(6, 0, 4, 3\)"),
         ({"x": X.transpose(0, 3, 1, 2).repeat(2, 3), "y": Y}, r"save x\.transpose\(0, 2, 3, 1\)"),
         ({"x": X, "y": Y[:4]}, "6 images in x but 4 labels in y"),
-        ({"x": X, "y": Y * 1.0}, r"y is float64 with 1 axes"),
-        ({"x": X, "y": Y[:, None]}, r"y is int64 with 2 axes"),
+        ({"x": X, "y": Y * 0.5}, "y holds numbers with fractions"),
+        ({"x": X, "y": Y[:, None, None]}, r"y is int64 with 3 axes"),
         ({"x": X, "y": Y - 1}, "y holds -1: number the classes from 0"),
         ({"x": X[:0], "y": Y[:0]}, "holds no images"),
         ({"x": X, "y": Y, "class_names": np.array(["a", "b"])}, "class_names has 2 different"),
@@ -185,3 +191,113 @@ def test_numbers_of_products_are_names_and_no_count_of_classes(save, kind):
     dataset = open_arrays(save(x=X, y=products), "set.npz")
     assert dataset.class_names == ("7", "1000000000000", "3000000000000000000")
     assert dataset.parts["train"].labels.tolist() == [1, 0, 2, 0, 0, 1]
+
+
+KERAS = {"x_train": X, "y_train": Y, "x_test": X[:4], "y_test": Y[:4]}
+
+
+@pytest.mark.parametrize(
+    ("names", "parts"),
+    [
+        (("x_train", "y_train", "x_test", "y_test"), ("train", "test")),
+        (("train_images", "train_labels", "val_images", "val_labels"), ("train", "validation")),
+        (("trainX", "trainY", "testX", "testY"), ("train", "test")),
+        (("X_train", "Y_train", "X_valid", "Y_valid"), ("train", "validation")),
+        (("train_data", "train_targets", "test_data", "test_targets"), ("train", "test")),
+        (("xtrain", "ytrain", "xval", "yval"), ("train", "validation")),
+    ],
+)
+def test_parts_under_the_names_that_people_give(save, names, parts):
+    arrays = dict(zip(names, KERAS.values(), strict=True))
+    dataset = open_arrays(save(**arrays), "set.npz")
+    assert tuple(dataset.parts) == parts
+    assert [len(part.labels) for part in dataset.parts.values()] == [6, 4]
+    assert (dataset.parts[parts[1]].read(3) == X[3]).all()
+    assert len({*dataset.parts[parts[0]].names, *dataset.parts[parts[1]].names}) == 10
+    assert f"{names[0]} is {parts[0]}" in dataset.reading.parts
+
+
+@pytest.mark.parametrize(
+    "names", [("images", "labels"), ("X", "Y"), ("data", "targets"), ("arr_0", "arr_1"),
+              ("arr_1", "arr_0"), ("image", "label")]
+)  # fmt: skip
+def test_one_part_under_other_names(save, names):
+    dataset = open_arrays(save(**dict(zip(names, (X, Y), strict=True))), "set.npz")
+    assert dataset.parts["train"].labels.tolist() == Y.tolist()
+
+
+@pytest.mark.parametrize(
+    ("labels", "class_names"),
+    [
+        (Y[:, None], ("0", "1", "2")),
+        (Y * 1.0, ("0", "1", "2")),
+        (np.eye(3)[Y], ("0", "1", "2")),
+        (np.eye(3, dtype=bool)[Y], ("0", "1", "2")),
+        (np.array(["cat", "dog", "emu"])[Y], ("cat", "dog", "emu")),
+        (np.array([b"cat", b"dog", b"emu"])[Y], ("cat", "dog", "emu")),
+    ],
+)
+def test_labels_in_the_forms_that_people_save(save, labels, class_names):
+    dataset = open_arrays(save(x=X, y=labels), "set.npz")
+    assert dataset.class_names == class_names
+    assert dataset.parts["train"].labels.tolist() == Y.tolist()
+    assert not dataset.multi_label
+
+
+def test_rows_of_several_ones_are_several_labels(save):
+    rows = np.array([[1, 1, 0], [0, 0, 0], [1, 0, 0], [0, 1, 1], [0, 1, 0], [1, 1, 1]])
+    dataset = open_arrays(save(x=X, y=rows, class_names=np.array(["a", "b", "c"])), "set.npz")
+    assert dataset.multi_label
+    assert dataset.class_names == ("a", "b", "c")
+    assert dataset.parts["train"].labels.tolist() == rows.tolist()
+
+
+def test_words_follow_the_names_that_are_given(save):
+    words = np.array(["cat", "dog", "emu"])
+    dataset = open_arrays(save(x=X, y=words[Y], class_names=words[::-1]), "set.npz")
+    assert dataset.class_names == ("emu", "dog", "cat")
+    assert dataset.parts["train"].labels.tolist() == (2 - Y).tolist()
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        X.astype(np.uint16) * 257,
+        X.astype(np.uint16) * 15,
+        X / 255,
+        X / 127.5 - 1,
+        X.astype(np.float32),
+        X.astype(np.int64),
+        X > 100,
+        X * 3.0 - 300,
+    ],
+)
+def test_the_advice_for_pixels_gives_pixels(save, pixels):
+    """The expression in the message, evaluated, is uint8 and keeps the order of the levels."""
+    with pytest.raises(UserError, match=r"not uint8 levels 0\.\.255: save ") as caught:
+        open_arrays(save(x=pixels, y=Y), "set.npz")
+    advice = str(caught.value).partition(": save ")[2]
+    mended = eval(advice, {"x": pixels, "numpy": np})  # noqa: S307
+    assert mended.dtype == np.uint8
+    order = np.argsort(pixels.ravel(), kind="stable")
+    assert (np.diff(mended.ravel()[order].astype(int)) >= 0).all()
+    assert int(mended.max()) - int(mended.min()) > 200
+    assert open_arrays(save(x=mended, y=Y), "set.npz").channels == X.shape[3]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"x_train": X, "X_train": X, "y_train": Y}, "X_train and x_train could both be"),
+        ({"x_train": X, "y_train": Y, "x_test": X}, "holds x_test and no labels of it"),
+        ({"x_train": X, "y_train": Y, "x_test": X[..., :1], "y_test": Y}, "differ in their chan"),
+        ({"x": X, "y": np.eye(3)[Y] * 0.5}, "numbers with fractions"),
+        ({"x": X, "y": np.eye(3)[Y] * 2}, "no rows of zeros and ones"),
+        ({"arr_0": X, "arr_1": X}, "no x and y"),
+        ({"x": X, "y": np.array(["a", "b", "c"])[Y], "class_names": np.array(["a", "b"])},
+         "class_names lacks 'c'"),
+    ],
+)  # fmt: skip
+def test_arrays_that_leave_a_question(save, arrays, message):
+    with pytest.raises(UserError, match=message):
+        open_arrays(save(**arrays), "set.npz")

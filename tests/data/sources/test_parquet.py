@@ -125,7 +125,7 @@ def test_few_row_groups_are_kept_and_threads_agree(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (pa.table({"image": [b"x"]}), r"no label column among image \(binary\): name the label"),
+        (pa.table({"image": [png(0)]}), r"no label column among image \(binary\): name the label"),
         (pa.table({"label": [1]}), r"no image column among label \(int64\)"),
         (pa.table({"image": [b"x"], "label": [0.5]}), "column label is double: labels are int"),
         (huggingface(table([0, 7]), label=CLASSES), "holds 7, and its metadata names 2 classes"),
@@ -197,3 +197,12 @@ def test_numbers_of_products_are_names_and_no_count_of_classes(tmp_path, kind):
     assert dataset.class_names == ("1000000000000", "7")  # as words are sorted
     assert dataset.parts["train"].labels.tolist() == [0, 1, 0]
     assert dataset.notes == {"without a label": "left out 1 of 4 images"}
+
+
+def test_a_table_without_labels_is_images_without_labels(tmp_path):
+    path = tmp_path / "images.parquet"
+    pq.write_table(pa.table({"image": [png(3), png(4)], "note": ["a", "b"]}), path)
+    dataset = open_dataset(path, for_training=False)
+    assert "no label column among image (binary), note (string)" in dataset.reading.doubt
+    assert not dataset.reading.asks
+    assert (dataset.parts["train"].read(1) == 4).all()

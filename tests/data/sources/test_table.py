@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from vitreous.data.reading import ReadingOptions
 from vitreous.data.sources.table import open_table
 from vitreous.errors import BadImageError, UserError
 
@@ -96,24 +97,24 @@ def test_a_missing_file_is_a_bad_image(write):
     [
         ("", "t.csv", "T: has no rows"),
         ("path,label\n", "t.csv", "T: has no rows"),
-        ("a/1.png,x\na/2.png,y\n", "t.csv", "line 2: no path among a/1.png, x: name a column path"),
-        ("path,kind\na/1.png,x\n", "t.csv", "no label among path, kind: name a column label or"),
-        ("path;label\na/1.png;x\n", "t.csv", "no path among path;label"),
+        ("a/1.png,x\na/2.png,y\n", "t.csv", "its first line names an image .* write a header"),
+        ("who,label\na,x\n", "t.csv", "no path among who, label: name a column path"),
         ("path,label\na/1.png,\n", "t.csv", "T, line 2: the label is empty"),
         ("path,label\na/1.png\n", "t.csv", "T, line 2: the label is empty"),
         ("path,label\n,x\n", "t.csv", "T, line 2: the path is empty"),
         ("path,label\na/1.png,x\n./a/1.png,y\n", "t.csv", "line 3: a/1.png is listed twice"),
         ("path,label\n../x.png,x\n", "t.csv", r"line 2: \.\./x.png climbs out .* absolute"),
         ("path,label\na/../../x.png,x\n", "t.csv", "climbs out"),
-        ("path,label\na/1.png,x;y\n", "t.csv", "label 'x;y' is more than one: give one label"),
-        ("path,label\na/1.png,x|y\n", "t.csv", "more than one"),
-        ("path,label,part\na/1.png,x,dev\n", "t.csv", "unknown part 'dev': write train, val or"),
-        ("path,label\nnone/1.png,x\nnone/2.png,y\n", "t.csv", "none of 2 images looked at can be"),
+        ("path,label,part\na/1.png,x,more\n", "t.csv", "unknown part 'more': write train, val or"),
+        (
+            "path,label\nnone/1.png,x\nnone/2.png,y\n",
+            "t.csv",
+            "none of 2 images looked at can be found",
+        ),
         ('path,label\n"a/1.png,x\n', "t.csv", "not a table that can be read"),
         (b"path,label\na/1.png,\xff\n", "t.csv", "not a table that can be read .*UTF-8"),
         ('{"path": "a/1.png"', "t.jsonl", "not a table that can be read"),
         ('["a/1.png", "x"]', "t.jsonl", "line 1: not a JSON object"),
-        ('{"path": "a/1.png", "label": ["x", "y"]}', "t.jsonl", r"label \['x', 'y'\] is more than"),
         ('{"path": "a/1.png", "label": null}', "t.jsonl", "the label is empty"),
     ],
 )
@@ -148,7 +149,8 @@ def test_several_labels(write, name, rows):
 def test_columns_of_classes_keep_their_order_and_spelling(write):
     dataset = open_table(write("path,Zebra,ant,split\na/1.png,1,0,train\nb/3.png,0,1,test\n"), "T")
     assert dataset.class_names == ("Zebra", "ant")
-    assert dataset.parts["train"].labels.tolist() == [[1, 0]]
+    assert not dataset.multi_label  # each row has exactly one
+    assert dataset.parts["train"].labels.tolist() == [0]
 
 
 @pytest.mark.parametrize(
@@ -157,7 +159,7 @@ def test_columns_of_classes_keep_their_order_and_spelling(write):
         ("path,cat,dog\na/1.png,1,0\na/2.png,2,0\n", "line 3: cat is '2': a column of a class"),
         ("path,cat,dog\na/1.png,1,0\na/2.png,1\n", "line 3: dog is '': a column of a class"),
         ("path,labels\na/1.png,\na/2.png,\n", "T: no row has a label"),
-        ('path,labels\na/1.png,"[""x"\n', "not a table that can be read"),
+        ('path,labels\na/1.png,"[""x"\n', "labels is a list without an end"),
         ("path,path2,label\na/1.png,,x\n", "line 2: the path2 is empty"),
         ("path,path2,label\na/1.png,../b,x\n", r"line 2: \.\./b climbs out"),
     ],
@@ -168,9 +170,16 @@ def test_several_labels_or_files_that_do_not_fit(write, text, message):
     assert "\n" not in str(caught.value)
 
 
-def test_one_label_is_not_several(write):
-    with pytest.raises(UserError, match="or name the column labels"):
-        open_table(write("path,label\na/1.png,x;y\n"), "T")
+def test_a_few_cells_of_several_labels_in_a_column_of_one_each_are_refused(plant):
+    names = [f"a/{number}.png" for number in range(40)]
+    table = plant(names) / "t.csv"
+    rows = [f"{name},x" for name in names[:-1]]
+    table.write_text("\n".join(["path,label", *rows, f"{names[-1]},x;y"]))
+    with pytest.raises(UserError, match="line 41: label 'x;y' is more than one: give one label"):
+        open_table(table, "T")
+    given = open_table(table, "T", ReadingOptions(label_separator="semicolon"))
+    assert given.class_names == ("x", "y")
+    assert given.multi_label
 
 
 def test_more_cells_than_columns_are_refused_unless_they_are_empty(write):

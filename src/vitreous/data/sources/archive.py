@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vitreous.data.reading import ReadingOptions
 from vitreous.data.sample import Dataset
 from vitreous.data.sources.cifar import is_cifar_archive, open_cifar
 from vitreous.data.sources.encoded import encoded_dataset
@@ -34,7 +35,7 @@ def compression(head: bytes) -> str | None:
     return next((program for magic, program in _COMPRESSED.items() if head.startswith(magic)), None)
 
 
-def open_archive(path: Path, address: str) -> Dataset:
+def open_archive(path: Path, address: str, options: ReadingOptions | None = None) -> Dataset:
     """Open an uncompressed tar by the rule of `vitreous.data.sources.tree`.
 
     Images are named by their member names.
@@ -62,11 +63,12 @@ def open_archive(path: Path, address: str) -> Dataset:
     members = dict(
         zip(listing.names, zip(listing.offsets, listing.sizes, strict=True), strict=True)
     )
-    entries, notes = class_tree(members, address)
+    tree = class_tree(members, address, options)
+    entries, notes = tree.entries, dict(tree.notes)
     if listing.ignored:
         notes["unsafe members"] = (
             f"ignored {listing.ignored} links, devices or names that climb out"
         )
     spans = np.array([members[entry.name] for entry in entries], np.int64)
     store = SpanStore([path.absolute()], np.zeros(len(spans), np.int64), spans[:, 0], spans[:, 1])
-    return encoded_dataset(address, entries, store, notes)
+    return encoded_dataset(address, entries, store, notes, tree.reading)

@@ -1,16 +1,19 @@
 """NumPy archives (.npz) of images and labels, in one of two forms.
 
-* `x` uint8 (N, H, W) or (N, H, W, C), and `y` integers (N,).
+* `x` uint8 (N, H, W) or (N, H, W, C), and `y`; also under the names of Keras (`x_train`, `y_train`,
+  `x_test`...), MedMNIST (`train_images`, `train_labels`...) and hand-written scripts, with their
+  parts (`vitreous.data.sources.array_keys`).
 * `jpeg` uint8: image files one after the other; `offsets` integers (N + 1,): image i is
   `jpeg[offsets[i]:offsets[i + 1]]`; and `y`.
 
-Either may hold `class_names`, strings in label order; without it classes are named by number
-(`vitreous.data.sources.numbered_classes`). All images are one part, train. The images are kept in
-memory as the archive has them.
+Labels are whole numbers, words, or rows of zeros and ones. Either may hold `class_names`, strings
+in label order; without it classes are named by number (`vitreous.data.sources.numbered_classes`).
+The images are kept in memory as the archive has them.
 """
 
 import zipfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -20,9 +23,17 @@ import numpy as np
 from jaxtyping import Int64, Shaped, UInt8
 
 from vitreous.data.decode import image_size
-from vitreous.data.sample import Dataset
+from vitreous.data.reading import Reading
+from vitreous.data.sample import Dataset, Labels
+from vitreous.data.sources.array_keys import (
+    NAMES,
+    PartKeys,
+    coded_labels,
+    levels_advice,
+    part_keys,
+    positional_keys,
+)
 from vitreous.data.sources.encoded import EncodedPart, sample_channels
-from vitreous.data.sources.numbered_classes import numbered_classes
 from vitreous.data.sources.pixels import PixelPart, numbered
 from vitreous.errors import BadImageError, UserError
 
@@ -39,16 +50,18 @@ def open_arrays(path: Path, address: str) -> Dataset:
     try:
         keys = _keys(path)
         if {"x", "y"} <= keys:
-            return _open_pixels(path, address, keys)
+            return _open_pixels(path, address, keys, {"train": PartKeys("x", "y")})
         if {"jpeg", "offsets", "y"} <= keys:
             return _open_jpegs(path, address, keys)
+        if parts := part_keys(keys, address) or positional_keys(_shapes(path, keys)):
+            return _open_pixels(path, address, keys, parts)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as fault:
         raise UserError(
             f"{address}: not a whole .npz archive ({fault}): copy or save it again"
         ) from fault
     held = ", ".join(sorted(keys)) or "nothing"
     raise UserError(
-        f"{address}: holds {held}, but no x and y: save it with "
+        f"{address}: holds {held}, but no x and y, nor x_train and y_train: save it with "
         "numpy.savez(FILE, x=images, y=labels)"
     )
 
@@ -79,18 +92,39 @@ class JpegStore:
         return {key: value for key, value in vars(self).items() if key != "jpeg"}
 
 
-def _open_pixels(path: Path, address: str, keys: set[str]) -> Dataset:
-    class_names, labels = _classes(path, address, keys)
-    names = numbered(path.stem, len(labels))
-    part = PixelPart(names, labels, partial(_load_pixels, path.absolute(), address))
-    if len(part.pixels) != len(labels):
-        raise UserError(f"{address}: {len(part.pixels)} images in x but {len(labels)} labels in y")
-    height, width, channels = part.pixels.shape[1:]
-    return _dataset(address, class_names, part, channels, (height, width))
+def _open_pixels(
+    path: Path, address: str, keys: set[str], parts: Mapping[str, PartKeys]
+) -> Dataset:
+    class_names, labels, how = _labels(path, address, keys, [own.labels for own in parts.values()])
+    opened: dict[str, PixelPart] = {}
+    for part, own in parts.items():
+        prefix = path.stem if len(parts) == 1 else f"{path.stem}/{part}"
+        names = numbered(prefix, len(labels[own.labels]))
+        load = partial(_load_pixels, path.absolute(), address, own.images)
+        opened[part] = PixelPart(names, labels[own.labels], load)
+        if len(opened[part].pixels) != len(names):
+            raise UserError(
+                f"{address}: {len(opened[part].pixels)} images in {own.images} but {len(names)} "
+                f"labels in {own.labels}"
+            )
+    shapes = [part.pixels.shape[1:] for part in opened.values()]
+    if len({shape[2] for shape in shapes}) > 1:
+        raise UserError(f"{address}: its parts differ in their channels: save them alike")
+    said = ", ".join(f"{own.images} is {part}" for part, own in parts.items())
+    return Dataset(
+        address=address,
+        class_names=class_names,
+        parts=opened,
+        channels=shapes[0][2],
+        image_size=shapes[0][:2] if len(set(shapes)) == 1 else None,
+        multi_label=next(iter(labels.values())).ndim == 2,
+        reading=Reading(classes=how, parts=said if len(parts) > 1 else ""),
+    )
 
 
 def _open_jpegs(path: Path, address: str, keys: set[str]) -> Dataset:
-    class_names, labels = _classes(path, address, keys)
+    class_names, coded, how = _labels(path, address, keys, ["y"])
+    labels = coded["y"]
     offsets = _load(path, "offsets")
     if offsets.dtype.kind not in "iu" or offsets.shape != (len(labels) + 1,):
         raise UserError(
@@ -109,71 +143,56 @@ def _open_jpegs(path: Path, address: str, keys: set[str]) -> Dataset:
     names = numbered(path.stem, len(labels))
     channels = sample_channels(address, names, store)
     part = EncodedPart(names, labels, np.arange(len(labels)), store, channels)
-    return _dataset(address, class_names, part, channels, _shared_size(store, names))
-
-
-def _dataset(
-    address: str,
-    class_names: tuple[str, ...],
-    part: PixelPart | EncodedPart,
-    channels: int,
-    size: tuple[int, int] | None,
-) -> Dataset:
     return Dataset(
         address=address,
         class_names=class_names,
         parts={"train": part},
         channels=channels,
-        image_size=size,
+        image_size=_shared_size(store, names),
+        multi_label=labels.ndim == 2,
+        reading=Reading(classes=how),
     )
 
 
-def _classes(
-    path: Path, address: str, keys: set[str]
-) -> tuple[tuple[str, ...], Int64[np.ndarray, " n"]]:
-    """Class names, and class indices."""
-    labels = _load(path, "y")
-    if labels.dtype.kind not in "iu" or labels.ndim != 1:
-        raise UserError(
-            f"{address}: y is {labels.dtype} with {labels.ndim} axes, not one class index an "
-            "image: save y.reshape(-1).astype('int64')"
-        )
-    if not labels.size:
-        raise UserError(f"{address}: holds no images: save at least two classes of them")
-    if labels.min() < 0:
-        raise UserError(f"{address}: y holds {labels.min()}: number the classes from 0")
-    if "class_names" not in keys:
-        return numbered_classes(labels)
-    return _class_names(path, address, int(labels.max()) + 1), labels.astype(np.int64)
+def _labels(
+    path: Path, address: str, keys: set[str], wanted: list[str]
+) -> tuple[tuple[str, ...], dict[str, Labels], str]:
+    """Class names, labels by their keys, and how they were read."""
+    named = next((key for key in NAMES if key in keys and key not in wanted), None)
+    names = () if named is None else _class_names(path, address, named)
+    arrays = {key: _load(path, key) for key in wanted}
+    return coded_labels(arrays, names, address)
 
 
-def _load_pixels(path: Path, address: str) -> UInt8[np.ndarray, "n H W C"]:
-    pixels = _load(path, "x")
+def _load_pixels(path: Path, address: str, key: str) -> UInt8[np.ndarray, "n H W C"]:
+    pixels = _load(path, key)
     if pixels.dtype != np.uint8:
+        if pixels.dtype.kind not in "biuf":
+            raise UserError(f"{address}: {key} is {pixels.dtype}: save uint8 levels 0..255")
         raise UserError(
-            f"{address}: x is {pixels.dtype}, not uint8 levels 0..255: save x.astype('uint8'), or "
-            "(x * 255).round().astype('uint8') where x is in 0..1"
+            f"{address}: {key} is {pixels.dtype}, not uint8 levels 0..255: save "
+            f"{levels_advice(pixels, key)}"
         )
     if pixels.ndim == 4 and pixels.shape[1] in (1, 3) and pixels.shape[3] > 4:
         raise UserError(
-            f"{address}: x of shape {pixels.shape} has its channels first: save "
-            "x.transpose(0, 2, 3, 1)"
+            f"{address}: {key} of shape {pixels.shape} has its channels first: save "
+            f"{key}.transpose(0, 2, 3, 1)"
         )
     if pixels.ndim not in (3, 4) or 0 in pixels.shape[1:]:
-        raise UserError(f"{address}: x has shape {pixels.shape}, not (N, H, W) or (N, H, W, C)")
+        raise UserError(f"{address}: {key} has shape {pixels.shape}, not (N, H, W) or (N, H, W, C)")
     return pixels[..., None] if pixels.ndim == 3 else pixels
 
 
-def _class_names(path: Path, address: str, count: int) -> tuple[str, ...]:
-    names = _load(path, "class_names")
+def _class_names(path: Path, address: str, key: str) -> tuple[str, ...]:
+    names = _load(path, key)
     if names.dtype.kind != "U" or names.ndim != 1:
-        raise UserError(f"{address}: class_names is {names.dtype}: save it as an array of str")
-    if len(names) < count or len(set(names.tolist())) < len(names):
-        raise UserError(
-            f"{address}: class_names has {len(set(names.tolist()))} different names for labels up "
-            f"to {count - 1}: give each class one"
-        )
+        raise UserError(f"{address}: {key} is {names.dtype}: save it as an array of str")
     return tuple(names.tolist())
+
+
+def _shapes(path: Path, keys: set[str]) -> dict[str, tuple[int, ...]]:
+    """The shape of each array of an archive of two."""
+    return {key: _load(path, key).shape for key in keys} if len(keys) == 2 else {}
 
 
 def _shared_size(store: JpegStore, names: list[str]) -> tuple[int, int] | None:

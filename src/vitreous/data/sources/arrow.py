@@ -21,8 +21,8 @@ from vitreous.data.sources.arrow_columns import (
     rows_dataset,
 )
 from vitreous.data.sources.encoded import check_bytes
+from vitreous.data.sources.folder_words import part_of_words
 from vitreous.data.sources.names import PackedNames
-from vitreous.data.sources.tree import part_of_words
 from vitreous.errors import UserError
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def open_arrow(folder: Path, address: str) -> Dataset:
                 raise UserError(f"{address}: {split} has other columns than the other splits")
             columns = found
             paths.append(file.absolute())
-            labels.append(table.column(found.label))
+            labels.append(found.labels(table.num_rows, table.column))
             count += table.num_rows
         if not count:
             notes["empty splits"] = f"{split} has no rows"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Int64
 
+from vitreous.data.reading import UNLABELLED, Reading
 from vitreous.data.sample import PART_NAMES, Dataset, Labels
 from vitreous.data.sources.encoded import Store, listed_dataset
 from vitreous.data.sources.names import PackedNames
@@ -28,19 +29,29 @@ _LABELS = ("label", "labels", "class", "target", "cls", "category", "fine_label"
 
 @dataclass(frozen=True)
 class Columns:
-    """What the columns of a table are.
+    """The roles of the columns of a table.
 
     Attributes:
         image: The column of image files.
-        label: The column of labels.
+        label: The column of labels; None where there is none.
         class_names: In label order, where the metadata has them.
         several: Whether a row has a list of labels.
+        doubt: Why there are no labels; empty where there are.
     """
 
     image: str
-    label: str
+    label: str | None
     class_names: tuple[str, ...] | None
     several: bool
+    doubt: str = ""
+
+    def labels(self, rows: int, read: Callable[[str], "pa.ChunkedArray"]) -> "pa.ChunkedArray":
+        """The label column of a table of so many rows; nulls where there is none."""
+        import pyarrow as pa
+
+        if self.label is None:
+            return pa.chunked_array([pa.nulls(rows, pa.int64())])
+        return read(self.label)
 
 
 def require_pyarrow(address: str) -> None:
@@ -57,7 +68,7 @@ def find_columns(schema: "pa.Schema", address: str) -> Columns:
     """Tell the columns by their types and names.
 
     Raises:
-        UserError: There is no image or no label column, or several that might be.
+        UserError: There is no image column, or several columns might be the image or the label.
     """
     import pyarrow as pa
 
@@ -67,6 +78,10 @@ def find_columns(schema: "pa.Schema", address: str) -> Columns:
     named = [name for name, feature in features.items() if _class_label(feature) is not None]
     others = [field.name for field in schema if field.name != image]
     found = [name for name in _LABELS if name in others] or named
+    if not found:
+        columns = ", ".join(f"{field.name} ({field.type})" for field in schema)
+        doubt = f"no label column among {columns}: name the label column label"
+        return Columns(image, None, None, False, doubt)
     label = _one_of(found, _LABELS, "label", schema, address)
     names = _class_label(features.get(label))
     kind = schema.field(label).type
@@ -144,7 +159,11 @@ def rows_dataset(
     total = sum(map(len, names))
     if columns is None or not total:
         raise UserError(f"{address}: has no rows: write or fetch it again")
-    class_names, own, known = table_labels(columns, labels, address)
+    class_names: tuple[str, ...] = (UNLABELLED,)
+    if columns.label is None:
+        own, known = np.zeros(total, np.int64), np.ones(total, bool)
+    else:
+        class_names, own, known = table_labels(columns, labels, address)
     rows = np.flatnonzero(known)
     if not len(rows):
         raise UserError(f"{address}: none of its {total} images has a label: add a label column")
@@ -159,6 +178,10 @@ def rows_dataset(
         class_names=class_names,
         store=store(columns.image, rows),
         notes=notes,
+        reading=Reading(
+            classes="" if columns.label is None else f"column {columns.label}",
+            doubt=columns.doubt,
+        ),
     )
 
 

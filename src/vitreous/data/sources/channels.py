@@ -17,6 +17,7 @@ from jaxtyping import Int64, UInt8
 from vitreous.data.crop import Box, BoxRule, cut
 from vitreous.data.decode import decode
 from vitreous.data.header import check_size
+from vitreous.data.reading import Reading
 from vitreous.data.region import decode_region
 from vitreous.data.sample import PART_NAMES, Dataset, Labels
 from vitreous.data.sources.bands import (
@@ -100,6 +101,8 @@ def stacked_dataset(
     part_of: Int64[np.ndarray, " n"],
     class_names: tuple[str, ...],
     notes: Mapping[str, str],
+    reading: Reading | None = None,
+    groups: Mapping[str, str] | None = None,
 ) -> Dataset:
     """Make a data set of images of several files.
 
@@ -111,6 +114,8 @@ def stacked_dataset(
         part_of: Of each image, its part's position in `PART_NAMES`.
         class_names: In label order.
         notes: What the user should know.
+        reading: What was taken for what.
+        groups: Name of an image -> its group.
 
     Raises:
         UserError: None of the files looked at can be read.
@@ -131,6 +136,8 @@ def stacked_dataset(
         channels=sum(depths),
         notes=notes,
         multi_label=labels.ndim == 2,
+        reading=reading or Reading(),
+        groups=groups or {},
     )
 
 

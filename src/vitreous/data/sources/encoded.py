@@ -1,5 +1,7 @@
 """Parts whose images are encoded files, wherever the bytes lie."""
 
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
@@ -9,6 +11,7 @@ from jaxtyping import Int64, UInt8
 
 from vitreous.data.crop import BoxRule
 from vitreous.data.decode import decode, is_grey
+from vitreous.data.reading import Reading
 from vitreous.data.region import decode_region
 from vitreous.data.sample import PART_NAMES, Dataset, Labels
 from vitreous.data.sources.names import PackedNames
@@ -94,7 +97,12 @@ def check_bytes(size: int) -> None:
 
 
 def encoded_dataset(
-    address: str, entries: Sequence[Entry], store: Store, notes: Mapping[str, str]
+    address: str,
+    entries: Sequence[Entry],
+    store: Store,
+    notes: Mapping[str, str],
+    reading: Reading | None = None,
+    names: PackedNames | None = None,
 ) -> Dataset:
     """Make a data set of a listing; no image is decoded, and at most 32 headers are read.
 
@@ -106,6 +114,8 @@ def encoded_dataset(
         entries: One per image; the store's position of each is its index here.
         store: Where the files lie.
         notes: What the user should know.
+        reading: What was taken for what.
+        names: Those of the entries, where they are packed already.
 
     Raises:
         UserError: None of the images looked at can be read.
@@ -114,12 +124,13 @@ def encoded_dataset(
     label = {name: index for index, name in enumerate(class_names)}
     return listed_dataset(
         address=address,
-        names=PackedNames.pack(entry.name for entry in entries),
+        names=names or PackedNames.pack(entry.name for entry in entries),
         labels=np.array([label[entry.class_name] for entry in entries], np.int64),
         part_of=np.array([PART_NAMES.index(entry.part) for entry in entries]),
         class_names=class_names,
         store=store,
         notes=notes,
+        reading=reading,
     )
 
 
@@ -134,6 +145,8 @@ def listed_dataset(
     notes: Mapping[str, str],
     channels: int | None = None,
     image_size: tuple[int, int] | None = None,
+    reading: Reading | None = None,
+    groups: Mapping[str, str] | None = None,
 ) -> Dataset:
     """Make a data set of a listing in columns, one row an image; the store has the rows' order.
 
@@ -147,6 +160,8 @@ def listed_dataset(
         notes: What the user should know.
         channels: C of every image, 1 or 3; told from a few images (`sample_channels`) where None.
         image_size: (H, W) where every image is known to share it.
+        reading: What was taken for what.
+        groups: Name of an image -> its group.
 
     Raises:
         UserError: None of the images looked at can be read.
@@ -167,6 +182,8 @@ def listed_dataset(
         image_size=image_size,
         notes=dict(notes),
         multi_label=labels.ndim == 2,
+        reading=reading or Reading(),
+        groups=groups or {},
     )
 
 
@@ -209,10 +226,27 @@ def check_trained(address: str, class_names: Sequence[str], labels: Mapping[str,
         return
     for part, present in seen.items():
         if (unknown := np.flatnonzero(present & ~trained)).size:
+            name = class_names[unknown[0]]
+            known = [class_names[place] for place in np.flatnonzero(trained).tolist()]
+            like = next((other for other in known if same_letters(name, other)), None)
+            fix = "add that class to train, or take it out"
+            if like is not None:
+                fix = f"train has {like!r}, of the same letters: give both the same name"
             raise UserError(
-                f"{address}: the {part} part has images of class {class_names[unknown[0]]!r}, "
-                "which the train part lacks: add that class to train, or take it out"
+                f"{address}: the {part} part has images of class {name!r}, which the train part "
+                f"lacks: {fix}"
             )
+
+
+def same_letters(name: str, other: str) -> bool:
+    """Whether two names differ at most in case, blanks, marks and Unicode form."""
+    return letters_of(name) == letters_of(other)
+
+
+def letters_of(name: str) -> str:
+    """A name without case, blanks and marks, in one Unicode form."""
+    text = unicodedata.normalize("NFKC", name).casefold()
+    return re.sub(r"[\W_]+", "", text) or text
 
 
 def class_counts(labels: Labels, num_classes: int) -> Int64[np.ndarray, " K"]:

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vitreous.data.reading import ReadingOptions
 from vitreous.data.sample import Dataset
 from vitreous.data.sources.encoded import check_bytes, encoded_dataset
+from vitreous.data.sources.folder_words import PART_FOLDERS
 from vitreous.data.sources.names import PackedNames
-from vitreous.data.sources.tree import PART_FOLDERS, class_tree
+from vitreous.data.sources.tree import Tree, class_tree
 from vitreous.errors import UserError
 
 
@@ -36,26 +38,47 @@ class FileStore:
             return file.read()
 
 
-def open_folder(root: Path, address: str) -> Dataset:
+def open_folder(root: Path, address: str, options: ReadingOptions | None = None) -> Dataset:
     """Open a folder by the rule of `vitreous.data.sources.tree`; images are named by their path.
 
     The tree is listed once; symbolic links are followed, each folder at most once.
 
     Raises:
-        UserError: A folder cannot be listed, or the tree does not follow the rule.
+        UserError: A folder cannot be listed, or has no images.
+    """
+    return tree_dataset(root, class_tree(list_folder(root, address), address, options), address)
+
+
+def list_folder(root: Path, address: str) -> list[str]:
+    """Paths of all files below a folder (see `files_below`).
+
+    Raises:
+        UserError: A folder cannot be listed.
     """
     try:
-        entries, notes = class_tree(files_below(root), address)
+        return list(files_below(root))
     except OSError as fault:
         raise UserError(
             f"{address}: cannot list {fault.filename} ({fault.strerror}): make it readable"
         ) from fault
-    used = {entry.name.split("/")[0] for entry in entries}
+
+
+def tree_dataset(root: Path, tree: Tree, address: str) -> Dataset:
+    """Make a data set of the files of a folder.
+
+    Args:
+        root: The folder.
+        tree: What it holds.
+        address: What the user typed.
+    """
+    notes = dict(tree.notes)
+    used = {entry.name.split("/")[0] for entry in tree.entries}
     empty = sorted(name for name in os.listdir(root) if name.lower() in PART_FOLDERS)
     if empty := [f"{name}/" for name in empty if name not in used]:
         notes["empty parts"] = f"{', '.join(empty)} without images in class folders"
-    store = FileStore(root.absolute(), PackedNames.pack(entry.name for entry in entries))
-    return encoded_dataset(address, entries, store, notes)
+    names = PackedNames.pack(entry.name for entry in tree.entries)
+    store = FileStore(root.absolute(), names)
+    return encoded_dataset(address, tree.entries, store, notes, tree.reading, names)
 
 
 def files_below(root: Path) -> Iterator[str]:

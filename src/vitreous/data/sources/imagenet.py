@@ -43,7 +43,10 @@ def open_imagenet(folder: Path, address: str) -> Dataset:
     notes: dict[str, str] = {}
     if (home / "train").is_dir():
         files = (f"train/{name}" for name in files_below(home / "train"))
-        entries, notes = class_tree(files, address)
+        tree = class_tree(files, address)
+        entries, notes = tree.entries, dict(tree.notes)
+        if tree.reading.doubt:
+            raise UserError(f"{address}: {tree.reading.doubt}")
     labels = _labels(folder, home, sorted({entry.class_name for entry in entries}), address)
     for name in sorted(file for file in files_below(images) if file.endswith(".JPEG")):
         label = labels.get(name.removesuffix(".JPEG"))

@@ -25,12 +25,13 @@ from vitreous.data.sources.arrow_columns import (
     rows_dataset,
 )
 from vitreous.data.sources.encoded import check_bytes
+from vitreous.data.sources.folder_words import PART_FOLDERS, part_of_words
 from vitreous.data.sources.names import PackedNames
-from vitreous.data.sources.tree import PART_FOLDERS, part_of_words
 from vitreous.errors import UserError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 # Row groups that are kept, bytes.
 _KEPT = 512 * 2**20
@@ -142,7 +143,8 @@ def open_parquet(path: Path, address: str) -> Dataset:
                     )
                 columns = found
                 part = part_of_words(str(file.relative_to(path) if path.is_dir() else file.name))
-                labels.append(opened.read([found.label]).column(0))
+                read = partial(_column, opened)
+                labels.append(found.labels(about.num_rows, read))
         except (pa.ArrowException, OSError) as fault:
             raise UserError(
                 f"{address}: {file.name} is no whole Parquet file ({fault}): fetch it again"
@@ -168,6 +170,10 @@ def open_parquet(path: Path, address: str) -> Dataset:
         store=partial(ParquetStore, groups),
         notes=notes,
     )
+
+
+def _column(file: "pq.ParquetFile", name: str) -> "pa.ChunkedArray":
+    return file.read([name]).column(0)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64, UInt8
 
+from vitreous.data.sample import Labels
+
 
 class PixelPart:
     """A part of a data set of arrays (see `vitreous.data.sample.Part`).
@@ -16,14 +18,14 @@ class PixelPart:
 
     Args:
         names: A unique name per image.
-        labels: Class indices.
+        labels: Class indices, or multi-hot rows.
         load: Gives the pixels.
     """
 
     def __init__(
         self,
         names: Sequence[str],
-        labels: Int64[np.ndarray, " n"],
+        labels: Labels,
         load: Callable[[], UInt8[np.ndarray, "n H W C"]],
     ) -> None:
         self.names, self.labels, self.load = names, labels, load

@@ -18,6 +18,7 @@ import numpy as np
 from vitreous.data.sample import PART_NAMES, Dataset, Labels
 from vitreous.data.sources.brace import expand_braces
 from vitreous.data.sources.encoded import listed_dataset
+from vitreous.data.sources.folder_words import part_of_words
 from vitreous.data.sources.names import PackedNames
 from vitreous.data.sources.shard_index import (
     SetIndex,
@@ -27,7 +28,6 @@ from vitreous.data.sources.shard_index import (
 )
 from vitreous.data.sources.shard_scan import ScannedShard, scan_shard
 from vitreous.data.sources.spans import SpanStore
-from vitreous.data.sources.tree import part_of_words
 from vitreous.errors import UserError
 
 # Headers lie far apart: on a disk far away, reading them is waiting.

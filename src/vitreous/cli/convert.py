@@ -11,8 +11,8 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 from pathlib import Path
 
+from vitreous.cli.checkpoint_options import add_checkpoint_arguments, checkpoint_options
 from vitreous.cli.output import add_json_argument, write_json
-from vitreous.cli.reading_options import add_reading_arguments, reading_options
 from vitreous.errors import UserError
 
 
@@ -29,7 +29,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--image_size", metavar="SIZE", help="one side or HEIGHTxWIDTH: positions are resampled"
     )
-    add_reading_arguments(parser)
+    add_checkpoint_arguments(parser)
     add_json_argument(parser)
 
 
@@ -40,7 +40,7 @@ def run(arguments: Namespace) -> int:
 
     to = arguments.to or ("google" if arguments.out.endswith(".npz") else "vitreous")
     size = None if arguments.image_size is None else _size(arguments.image_size)
-    model = load(arguments.model, image_size=size, **reading_options(arguments))
+    model = load(arguments.model, image_size=size, **checkpoint_options(arguments))
     proof = convert(model, Path(arguments.out), to)
     if not write_json(arguments.json, asdict(proof) | {"file": str(proof.file)}):
         layout = f" ({proof.layout})" if proof.layout else ""

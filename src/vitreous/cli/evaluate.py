@@ -12,10 +12,10 @@ list of images to exclude, accuracy is given with them and without.
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from vitreous.cli.checkpoint_options import add_checkpoint_arguments, checkpoint_options
 from vitreous.cli.data_options import add_data_arguments, data_options
 from vitreous.cli.inference_options import add_inference_arguments
 from vitreous.cli.output import add_json_argument, print_report, write_json
-from vitreous.cli.reading_options import add_reading_arguments, reading_options
 from vitreous.errors import UserError
 
 
@@ -35,7 +35,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", help="write report.json and report.html there")
     add_inference_arguments(parser, batch_size=64)
     add_data_arguments(parser)
-    add_reading_arguments(parser)
+    add_checkpoint_arguments(parser)
     add_json_argument(parser)
 
 
@@ -60,7 +60,7 @@ def run(arguments: Namespace) -> int:
     listed = None if arguments.exclude is None else read_exclusion(arguments.exclude)
     real = None if arguments.real is None else read_real_labels(Path(arguments.real))
     engine = choose_engine(arguments.device, arguments.precision)
-    model = load(arguments.model, **reading_options(arguments))
+    model = load(arguments.model, **checkpoint_options(arguments))
     run = RunFolder.of_model(arguments.model)
     dataset, part = open_part(arguments.data, run, arguments.part, data_options(arguments))
     model.passport = named_by_data(passport_of(model), dataset.class_names)

@@ -13,8 +13,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
+from vitreous.cli.checkpoint_options import add_checkpoint_arguments, checkpoint_options
 from vitreous.cli.output import add_json_argument, write_json
-from vitreous.cli.reading_options import add_reading_arguments, reading_options
 from vitreous.errors import BadImageError, UserError
 
 
@@ -35,7 +35,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--precision", metavar="NAME", default="auto", help="auto, float32 or bfloat16"
     )
-    add_reading_arguments(parser)
+    add_checkpoint_arguments(parser)
     add_json_argument(parser)
 
 
@@ -48,7 +48,7 @@ def run(arguments: Namespace) -> int:
     for option in ("top", "batch_size"):
         if getattr(arguments, option) < 1:
             raise UserError(f"--{option} is {getattr(arguments, option)}: give at least 1")
-    model = load(arguments.model, **reading_options(arguments))
+    model = load(arguments.model, **checkpoint_options(arguments))
     files = list(_files(arguments.images))
     bad: list[BadImageError] = []
     predictions = predict(

@@ -249,9 +249,7 @@ def _pooling(evidence: Evidence, class_token: bool, *, asked: bool) -> Pooling:
     file = evidence.checkpoint.file
     pool = evidence.checkpoint.config.get("pool")
     if pool not in (None, "cls", "mean"):
-        raise UserError(
-            f"{file}: pool {pool!r} is not known here: choose cls or mean"
-        )
+        raise UserError(f"{file}: pool {pool!r} is not known here: choose cls or mean")
     if pool is None and evidence.hints.pooling is not None:
         pool = _POOLS.get(evidence.hints.pooling)  # `_check_hints` refuses another word
     if pool == "cls" and not class_token:

@@ -10,7 +10,7 @@ from typing import Any
 _OPTIONS = ("activation", "pooling", "normalisation", "architecture", "wrapper")
 
 
-def add_reading_arguments(parser: ArgumentParser) -> None:
+def add_checkpoint_arguments(parser: ArgumentParser) -> None:
     """Add the options to a verb's parser, in a group of their own."""
     group = parser.add_argument_group("what a foreign checkpoint may leave open")
     group.add_argument("--heads", metavar="INT", type=int, help="attention heads")
@@ -38,7 +38,7 @@ def add_reading_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def reading_options(arguments: Namespace) -> dict[str, Any]:
+def checkpoint_options(arguments: Namespace) -> dict[str, Any]:
     """The options that were given, as `load` takes them."""
     words = ("heads", *_OPTIONS, "class_order")
     return {word: value for word in words if (value := getattr(arguments, word)) is not None}

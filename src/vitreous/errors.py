@@ -1,10 +1,18 @@
-"""The two faults that the whole package speaks of."""
+"""The faults that the whole package speaks of."""
 
 
 class UserError(ValueError):
     """A mistake that the user can mend: one line that names the thing and the fix.
 
     The command line prints it without a traceback and exits with 2.
+    """
+
+
+class MachineError(RuntimeError):
+    """The machine failed and not the input: no memory, too many open files, a disk that is gone.
+
+    It was tried again before. The command line prints it without a traceback and exits with 1; no
+    image is ever counted as unreadable because of it.
     """
 
 

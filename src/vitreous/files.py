@@ -1,5 +1,7 @@
-"""Reading files that others made: regular and bounded, JSON that says what is wrong with it, and
-faults of the machine told from faults of the file."""
+"""Reading files that others made: bounded bytes, JSON by one rule, faults of the machine apart.
+
+One function reads the bytes of a path for every verb, and one parses JSON.
+"""
 
 import errno
 import json

@@ -11,7 +11,6 @@ from typing import NoReturn
 import numpy as np
 import simplejpeg
 from jaxtyping import UInt8
-
 from PIL.ImageFile import ImageFile
 
 from vitreous.data.header import (

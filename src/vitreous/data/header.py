@@ -188,9 +188,7 @@ def _check_bmp(data: bytes) -> None:
     """Refuse a large run-length coded BMP, which Pillow decodes in Python."""
     (compression,) = struct.unpack_from("<I", data, 30)
     if compression in (1, 2) and len(data) > _SLOW_BYTES:
-        raise ValueError(
-            f"a run-length coded BMP of over {_SLOW_BYTES >> 20} MiB: save it as PNG"
-        )
+        raise ValueError(f"a run-length coded BMP of over {_SLOW_BYTES >> 20} MiB: save it as PNG")
 
 
 def _check_pnm(data: bytes) -> None:

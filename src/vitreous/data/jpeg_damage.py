@@ -1,8 +1,8 @@
 """Damage of a JPEG file that its decoder works through or passes over.
 
 libjpeg mends what it can and warns; a file that it warned of is damaged. Some changed bytes give
-another valid file: the difference between a block and the one before it is coded, so that one wrong
-number shifts the colour of everything after it, mostly to colours that no picture has (`is_rotten`).
+another valid file: each block is coded as a difference from the one before it, so that one wrong
+number shifts the colour of all that follows, mostly to colours that no picture has (`is_rotten`).
 And a small file can ask for hours of work by many scans over all of a large image (`check_scans`).
 """
 

@@ -10,7 +10,6 @@ memory as the archive has them.
 """
 
 import zipfile
-import zlib
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -22,6 +21,7 @@ from jaxtyping import Int64, Shaped, UInt8
 from vitreous.data.decode import image_size
 from vitreous.data.sample import Dataset
 from vitreous.data.sources.encoded import EncodedPart, sample_channels
+from vitreous.data.sources.npz_headers import ZIP_DAMAGE, check_headers
 from vitreous.data.sources.numbered_classes import numbered_classes
 from vitreous.data.sources.pixels import PixelPart, numbered
 from vitreous.errors import BadImageError, UserError
@@ -38,11 +38,14 @@ def open_arrays(path: Path, address: str) -> Dataset:
     """
     try:
         keys = _keys(path)
+        check_headers(path, address)
         if {"x", "y"} <= keys:
             return _open_pixels(path, address, keys)
         if {"jpeg", "offsets", "y"} <= keys:
             return _open_jpegs(path, address, keys)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as fault:
+    except ZIP_DAMAGE as fault:
+        if isinstance(fault, UserError):
+            raise
         raise UserError(
             f"{address}: not a whole .npz archive ({fault}): copy or save it again"
         ) from fault

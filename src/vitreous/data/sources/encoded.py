@@ -13,6 +13,7 @@ from vitreous.data.region import decode_region
 from vitreous.data.sample import PART_NAMES, Dataset, Labels
 from vitreous.data.sources.names import PackedNames
 from vitreous.errors import BadImageError, UserError
+from vitreous.files import patiently
 
 MAX_BYTES = 512 * 2**20
 """Largest file that is read, in bytes: what `header.MAX_PIXELS` take uncompressed, and to spare."""
@@ -80,9 +81,14 @@ class EncodedPart:
 
 
 def fetch(store: Store, position: int, name: str) -> bytes:
-    """Bytes of one image file; a BadImageError where they cannot be had."""
+    """Bytes of one image file; a BadImageError where they cannot be had.
+
+    Raises:
+        BadImageError: The file itself is at fault.
+        MachineError: The machine is, also after several tries.
+    """
     try:
-        return store.fetch(position)
+        return patiently(lambda: store.fetch(position), name)
     except OSError as fault:
         raise BadImageError(name, fault.strerror or str(fault)) from fault
 

@@ -31,6 +31,7 @@ from vitreous.errors import UserError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 # Row groups that are kept, bytes.
 _KEPT = 512 * 2**20
@@ -95,7 +96,8 @@ class ParquetStore:
         try:
             with pq.ParquetFile(group.path, memory_map=True) as file:
                 column = file.read_row_group(group.number, [self.column]).column(0)
-        except (pa.ArrowException, IndexError) as fault:
+            column.validate(full=True)
+        except (pa.ArrowException, IndexError, MemoryError) as fault:
             raise OSError(f"{group.path.name}: {fault}") from fault
         self._kept[number] = column
         while len(self._kept) > 1 and sum(kept.nbytes for kept in self._kept.values()) > _KEPT:
@@ -142,8 +144,11 @@ def open_parquet(path: Path, address: str) -> Dataset:
                     )
                 columns = found
                 part = part_of_words(str(file.relative_to(path) if path.is_dir() else file.name))
+                _check_footer(about, file, address)
                 labels.append(opened.read([found.label]).column(0))
-        except (pa.ArrowException, OSError) as fault:
+                if len(labels[-1]) != about.num_rows:
+                    raise OSError(f"{len(labels[-1])} labels for {about.num_rows} rows")
+        except (pa.ArrowException, OSError, MemoryError, OverflowError) as fault:
             raise UserError(
                 f"{address}: {file.name} is no whole Parquet file ({fault}): fetch it again"
             ) from fault
@@ -168,6 +173,17 @@ def open_parquet(path: Path, address: str) -> Dataset:
         store=partial(ParquetStore, groups),
         notes=notes,
     )
+
+
+def _check_footer(about: "pq.FileMetaData", file: Path, address: str) -> None:
+    """Refuse a footer that claims more than the file can hold, before anything is read by it."""
+    size = file.stat().st_size
+    rows = [about.row_group(number).num_rows for number in range(about.num_row_groups)]
+    if sum(rows) != about.num_rows or min(rows, default=0) < 0 or about.num_rows > size:
+        raise UserError(
+            f"{address}: {file.name} claims {about.num_rows:,} rows in {len(rows)} groups and has "
+            f"{size:,} bytes: fetch it again"
+        )
 
 
 def _files(folder: Path) -> list[Path]:

@@ -16,6 +16,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vitreous.cli.main import INTERRUPTED, TERMINATED
 from vitreous.cli.output import add_json_argument, print_table, write_json
 from vitreous.errors import UserError
 
@@ -78,8 +79,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _run(experiment: "Experiment", scale: "ScaleName", arguments: Namespace) -> int:
-    from rich.console import Console
-
+    from vitreous.cli.terminal import console_on_stderr
     from vitreous.experiments.cache import TrialCache
     from vitreous.experiments.collection import Collection
     from vitreous.experiments.experiment import Setting
@@ -87,7 +87,7 @@ def _run(experiment: "Experiment", scale: "ScaleName", arguments: Namespace) -> 
     from vitreous.experiments.sharing import usual_jobs
     from vitreous.train.stop import StoppedError
 
-    console = Console(stderr=True)
+    console = console_on_stderr()
     out = Path(arguments.out)
     setting = Setting(
         scale=scale,
@@ -107,7 +107,7 @@ def _run(experiment: "Experiment", scale: "ScaleName", arguments: Namespace) -> 
             highlight=False,
             soft_wrap=True,
         )
-        return 0 if stopped.signal.name == "SIGTERM" else 130
+        return TERMINATED if stopped.signal.name == "SIGTERM" else INTERRUPTED
     if not write_json(arguments.json, done.to_dict()):
         _print(done)
     return 0

@@ -367,7 +367,7 @@ class ViTConfig(ModelConfig):
 
 
 def _counts(value: object, least: int) -> bool:
-    return isinstance(value, int) and value >= least
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 _SWITCHES = (

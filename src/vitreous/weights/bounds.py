@@ -3,30 +3,35 @@
 * A `.pth` is a zip whose entries PyTorch never packs; what is unpickled is small (`check_pth`).
 * Its tensors have no more numbers than their storage, and are plain and dense (`own_tensor`).
 * A tensor that was read no longer depends on its file (`own_tensor`).
-* A passport's numbers are checked against one another (`check_passport`).
+* An architecture has no more layers and no wider ones than the file has numbers for
+  (`check_architecture`).
 """
 
+import io
 import math
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO, cast
 
 import torch
 from torch import Tensor
 
+from vitreous.data.preprocessing import MAX_SIDE
 from vitreous.errors import UserError
+from vitreous.model.config import ModelConfig
 
-MAX_PICKLE = 64 * 2**20
+MAX_PICKLE = 8 * 2**20
 """Largest pickle in a `.pth`, bytes: names, shapes and settings. Models of thousands of tensors
 have some hundred kilobytes."""
 
-MAX_SIDE = 8192
-"""Longest side of a model's input, pixels."""
+MAX_LAYERS = 10_000
+"""Most layers that a stacked array or a config may claim."""
 
-# Operations of a pickle. Frames, memos and marks are counted too; a tensor takes about 60.
-_MAX_OPERATIONS = 20_000_000
-_PICKLES = ("data.pkl", ".data/version", "version", "byteorder")
+# Reads from an old file of one pickle after the other; a tensor takes about 100.
+_MAX_READS = 4_000_000
 
 
 def check_pth(file: Path) -> None:
@@ -92,17 +97,56 @@ def own_tensor(tensor: Tensor) -> Tensor:
     return tensor.clone() if tensor.dtype == torch.float32 else tensor.float()
 
 
-def check_finite_numbers(values: Any, name: str) -> None:
-    """Refuse numbers that are not finite anywhere in plain values.
+class _Counted(io.BufferedReader):
+    """A file that is read in a bounded number of pieces."""
+
+    reads = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read, and count."""
+        self.reads += 1
+        if self.reads > _MAX_READS:
+            raise UserError(f"{self.name}: its table of tensors does not end: fetch it again")
+        return super().read(size)
+
+
+@contextmanager
+def bounded_pickle(file: Path) -> Iterator[BinaryIO]:
+    """Open a file for an unpickler, which reads each of its operations by itself.
+
+    Yields:
+        The file; reading it raises a UserError where a pickle goes on for longer than any.
+    """
+    with _Counted(io.FileIO(file)) as stream:
+        yield cast(BinaryIO, stream)
+
+
+def check_architecture(
+    config: ModelConfig, shapes: Mapping[str, Sequence[int]], file: Path
+) -> None:
+    """Refuse an architecture that needs more than the file has, before it is built.
+
+    Args:
+        config: What the file, or the JSON beside it, claims.
+        shapes: Of the file's tensors.
+        file: For the error.
 
     Raises:
-        UserError: Names where.
+        UserError: Names the field.
     """
-    if isinstance(values, float) and not math.isfinite(values):
-        raise UserError(f"{name} is {values}: give a finite number")
-    if isinstance(values, Mapping):
-        for key, value in values.items():
-            check_finite_numbers(value, f"{name}.{key}")
-    elif isinstance(values, list | tuple):
-        for place, value in enumerate(values):
-            check_finite_numbers(value, f"{name}[{place}]")
+    numbers = sum(math.prod(shape) for shape in shapes.values())
+    for name, value in asdict(config).items():
+        for number in value if isinstance(value, tuple) else (value,):
+            if not isinstance(number, int) or name in ("image_size", "position_reach"):
+                continue
+            most = min(len(shapes), MAX_LAYERS) if name == "depth" else numbers
+            if number > most:
+                held = f"{len(shapes)} tensors" if name == "depth" else f"{numbers:,} numbers"
+                raise UserError(
+                    f"{file}: its architecture claims {name} {number}, and the file has {held}"
+                )
+    if max(config.image_size) > MAX_SIDE:
+        raise UserError(
+            f"{file}: its architecture claims images of {config.image_size} pixels, over the limit "
+            f"of {MAX_SIDE}"
+        )

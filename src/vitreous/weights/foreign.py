@@ -10,6 +10,7 @@ from typing import Any
 from vitreous.errors import UserError
 from vitreous.model.build import empty_model
 from vitreous.model.classifier import Classifier
+from vitreous.weights.bounds import check_architecture
 from vitreous.weights.family import Family, Hints, Reading
 from vitreous.weights.known import recognise_published
 from vitreous.weights.passport import Passport
@@ -20,6 +21,9 @@ from vitreous.weights.rule import to_ours
 # Above this a digest would take longer than the weights themselves; it is then made when they are
 # written.
 _DIGEST_AT_ONCE = 64 * 2**20
+
+# Foreign files that this process has read: a passport may name any other file, which is left alone.
+_read: set[Path] = set()
 
 
 def load_foreign(checkpoint: Checkpoint, hints: Hints, *, quiet: bool = False) -> Classifier:
@@ -32,6 +36,7 @@ def load_foreign(checkpoint: Checkpoint, hints: Hints, *, quiet: bool = False) -
         UserError: Unknown family, or tensors, config and hints that contradict one another.
     """
     family, checkpoint, reading = _understood(checkpoint, hints)
+    check_architecture(reading.config, checkpoint.shapes, checkpoint.file)
     model = empty_model(reading.config)
     tensors = to_ours(family.rules(reading.config), checkpoint, model.state_dict())
     model.load_state_dict(tensors, assign=True)
@@ -60,6 +65,8 @@ def with_digest(passport: Passport) -> Passport:
     origin = passport.origin
     file = Path(str(origin.get("file")))
     files = [file, *(file.with_name(shard) for shard in origin.get("shards", ()))]
+    if not _read.issuperset(files):
+        return passport
     if "sha256" in origin or "family" not in origin or not all(map(Path.is_file, files)):
         return passport
     if sum(part.stat().st_size for part in files) != origin.get("bytes"):
@@ -90,6 +97,7 @@ def _understand(family: Family, checkpoint: Checkpoint, hints: Hints) -> Reading
 
 def _passport(family: Family, reading: Reading, checkpoint: Checkpoint) -> Passport:
     file = checkpoint.file
+    _read.update((file, *checkpoint.shards))
     origin: dict[str, Any] = {
         "file": str(file),
         "family": family.name,

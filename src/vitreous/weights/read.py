@@ -11,7 +11,6 @@ by its index. Nothing that needs code is read:
 """
 
 import argparse
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -24,6 +23,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from vitreous.errors import UserError
+from vitreous.files import read_json_object
+from vitreous.weights.bounds import bounded_pickle, check_pth, check_tensors
 from vitreous.weights.npz import NpzArchive, is_npz
 
 _WRAPPERS = ("model", "state_dict", "model_state_dict", "teacher", "student", "net")
@@ -43,7 +44,6 @@ class Checkpoint:
         config: The JSON beside the file, empty where there is none.
         preprocessor: Hugging Face's `preprocessor_config.json`, the same.
         metadata: Of a safetensors header.
-        lasting: Whether a tensor stays as it is when the same thread reads the next one.
         wrapper: The key of a `.pth` under which the weights lay, where they did.
         pickled: Whether the file is a `.pth`.
         shards: The files of a model in several, which `file` is the index of.
@@ -55,7 +55,6 @@ class Checkpoint:
     config: dict[str, Any] = field(default_factory=dict)
     preprocessor: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, str] = field(default_factory=dict)
-    lasting: bool = True
     wrapper: str | None = None
     pickled: bool = False
     shards: tuple[Path, ...] = ()
@@ -66,7 +65,7 @@ class Checkpoint:
         Raises:
             UserError: It does not hold floats, or some are not finite.
         """
-        tensor = self.read(name)
+        tensor = self.read(name).detach()
         if not tensor.is_floating_point():
             raise UserError(f"{self.file}: tensor {name} holds {tensor.dtype}, not floats")
         tensor = tensor.float()
@@ -156,13 +155,7 @@ def weights_file(path: Path) -> Path:
 def _json(*candidates: Path) -> dict[str, Any]:
     for file in candidates:
         if file.is_file():
-            try:
-                values = json.loads(file.read_text(encoding="utf-8"))
-            except ValueError as error:
-                raise UserError(f"{file} is no JSON: {error}") from error
-            if not isinstance(values, dict):
-                raise UserError(f"{file} holds no JSON object")
-            return values
+            return read_json_object(file)
     return {}
 
 
@@ -173,6 +166,7 @@ def _open_safetensors(file: Path) -> Checkpoint:
         metadata = archive.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise UserError(f"{file} is no safetensors file, or a damaged one: {error}") from error
+    _require_tensors(shapes, file)
     return Checkpoint(file, shapes, archive.get_tensor, metadata=metadata)
 
 
@@ -200,19 +194,31 @@ def _open_shards(index: Path) -> Checkpoint:
 
 def _open_npz(file: Path) -> Checkpoint:
     archive = NpzArchive(file)
+    _require_tensors(archive.shapes, file)
     full = _bare_names(archive.shapes)
     return Checkpoint(
         file,
         {bare: archive.shapes[name] for bare, name in full.items()},
         lambda bare: archive.read(full[bare]),
-        lasting=False,
     )
 
 
+def _require_tensors(shapes: Mapping[str, Any], file: Path) -> None:
+    if not shapes:
+        raise UserError(f"{file} holds no tensors: give a file of weights")
+
+
 def _open_torch(file: Path, *, mapped: bool) -> Checkpoint:
+    check_pth(file)
     try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            content = torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
+        with (
+            torch.serialization.safe_globals([argparse.Namespace]),
+            bounded_pickle(file) as stream,
+        ):
+            source = file if mapped else stream
+            content = torch.load(source, map_location="cpu", weights_only=True, mmap=mapped)
+    except UserError:
+        raise
     except Exception as error:  # torch raises many kinds on damaged files
         if type(error).__name__ == "UnpicklingError" and "weights_only" in str(error).lower():
             raise UserError(
@@ -222,6 +228,7 @@ def _open_torch(file: Path, *, mapped: bool) -> Checkpoint:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{file} is a damaged or truncated PyTorch file: {reason}") from error
     tensors, wrapper = _unwrapped(content, file)
+    check_tensors(tensors, file)
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     return Checkpoint(file, shapes, tensors.__getitem__, wrapper=wrapper, pickled=True)
 

@@ -42,6 +42,10 @@ _MACHINE_FAULTS = frozenset(
 _WAITS = (0.05, 0.25, 1.0)
 
 
+class JsonError(UserError):
+    """A text is no JSON, or holds what JSON files of this package never do."""
+
+
 def read_file(path: str | os.PathLike[str], most: int) -> bytes:
     """Read a whole regular file of at most `most` bytes.
 
@@ -123,7 +127,7 @@ def read_json(path: str | os.PathLike[str], most: int = MAX_JSON) -> Any:
 
     Raises:
         OSError: See `read_file`.
-        UserError: It is no JSON; see `parse_json`.
+        JsonError: It is no JSON; see `parse_json`.
     """
     return parse_json(read_file(path, most), str(path))
 
@@ -133,11 +137,11 @@ def read_json_object(path: Path) -> dict[str, Any]:
 
     Raises:
         OSError: See `read_file`.
-        UserError: It is no JSON, or no object.
+        JsonError: It is no JSON, or no object.
     """
     values = read_json(path)
     if not isinstance(values, dict):
-        raise UserError(f"{path} holds no JSON object")
+        raise JsonError(f"{path} holds no JSON object")
     return values
 
 
@@ -149,7 +153,7 @@ def parse_json(text: str | bytes | bytearray, name: str) -> Any:
         name: What to call it in an error.
 
     Raises:
-        UserError: It is no JSON, nests too deeply, or holds a number that is not finite or has too
+        JsonError: It is no JSON, nests too deeply, or holds a number that is not finite or has too
             many digits.
     """
     try:
@@ -157,9 +161,9 @@ def parse_json(text: str | bytes | bytearray, name: str) -> Any:
             text = bytes(text).decode("utf-8-sig")
         return json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except RecursionError as error:
-        raise UserError(f"{name} is no JSON: it nests too deeply") from error
+        raise JsonError(f"{name} is no JSON: it nests too deeply") from error
     except ValueError as error:  # UnicodeDecodeError, JSONDecodeError, integers without end
-        raise UserError(f"{name} is no JSON: {error}") from error
+        raise JsonError(f"{name} is no JSON: {error}") from error
 
 
 def _refuse(word: str) -> float:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitreous.cli.output import add_json_argument, write_json
+from vitreous.cli.terminal import overwrite_line
 from vitreous.errors import UserError
 
 if TYPE_CHECKING:

@@ -33,8 +33,8 @@ _MAX_FILL = 64 * 2**10  # bytes between segments of a JPEG, which Pillow reads o
 _MAX_BLOCKS = 200_000  # of a GIF before its first frame, some 50 MB of comments
 _GIF_BLOCK = re.compile(rb"[!,;]")
 _FILL = re.compile(rb"\xff*")
-# A marker of a JPEG: fill bytes, then a kind; 00 is coded data, D0 to D7 are restarts within them.
-JPEG_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
+# A marker of a JPEG and its kind; 00 is coded data, D0 to D7 are restarts within them.
+JPEG_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])", re.DOTALL)
 
 # Markers of a JPEG's segments (ITU-T T.81, table B.1).
 _BASELINE = (0xC0, 0xC1)
@@ -150,11 +150,12 @@ def _check_jpeg(data: bytes) -> None:
     """Refuse a JPEG that spends Pillow's time between the segments before its coded data."""
     at, filling = 2, 0
     for _ in range(MAX_SEGMENTS):
-        if (found := JPEG_MARKER.search(data, at)) is None:
-            return  # the decoder judges
-        filling += found.end() - 2 - at
+        found = JPEG_MARKER.search(data, at)
+        filling += max((len(data) if found is None else found.start()) - at, 0)
         if filling > _MAX_FILL:
             raise ValueError(f"over {_MAX_FILL >> 10} KiB of filling between its segments")
+        if found is None:
+            return  # the decoder judges
         at = found.end()
         if found[1][0] == _START_OF_SCAN:
             return

@@ -12,7 +12,7 @@ from torch import Tensor
 from vitreous.data.batch import normalise
 from vitreous.data.preprocessing import Preprocessing
 from vitreous.errors import UserError
-from vitreous.files import parse_json
+from vitreous.files import JsonError, parse_json
 from vitreous.model.answering import answering
 from vitreous.model.classifier import Classifier
 from vitreous.model.config import ModelConfig
@@ -81,11 +81,13 @@ class Passport:
             UserError: Not a passport, or fields that contradict one another.
         """
         try:
-            values = parse_json(text, "the passport")
+            values = parse_json(text, "it")
             values["architecture"] = config_from_dict(values["architecture"])
             values["preprocessing"] = Preprocessing.from_dict(values["preprocessing"])
             known = {field.name for field in fields(cls)}
             passport = cls(**{name: value for name, value in values.items() if name in known})
+        except JsonError as error:
+            raise UserError(f"the passport is damaged: {error}") from error
         except UserError:
             raise
         except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.client import HTTPConnection
 
 import pytest
@@ -72,10 +73,8 @@ def test_headers_that_never_come_are_not_waited_for(port: int, half: bytes) -> N
     with socket.create_connection((HOST, port), timeout=20) as connection:
         connection.sendall(half)
         begin = time.monotonic()
-        try:
+        with suppress(ConnectionResetError):
             assert connection.recv(10) == b""
-        except ConnectionResetError:
-            pass
         assert time.monotonic() - begin < 10
 
 
@@ -84,10 +83,13 @@ def test_headers_that_come_drop_by_drop_are_not_waited_for(port: int) -> None:
     with socket.create_connection((HOST, port), timeout=20) as connection:
         connection.sendall(b"GET /api/subjects HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert connection.recv(65536).startswith(b"HTTP/1.1 200")
-        with pytest.raises(OSError):  # it is closed while drops are sent
-            for _ in range(100):
+        sent = 0
+        with suppress(ConnectionError):  # it is closed while drops are sent
+            while sent < 100:
                 connection.sendall(b"G")
+                sent += 1
                 time.sleep(0.05)
+        assert sent < 100
 
 
 def test_the_log_has_a_line_a_second(capsys: pytest.CaptureFixture[str]) -> None:

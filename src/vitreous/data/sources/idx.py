@@ -6,6 +6,7 @@ be unpacked, spelt with a dot (`images.idx3`), or carry a prefix (`emnist-letter
 """
 
 import gzip
+import io
 import math
 import re
 import zlib
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import cast
 
 import numpy as np
 from jaxtyping import UInt8
@@ -118,7 +119,7 @@ def _read(path: Path, axes: int) -> UInt8[np.ndarray, "..."]:
     return values.reshape(shape)
 
 
-def _fill(file: BinaryIO, values: UInt8[np.ndarray, " n"]) -> int:
+def _fill(file: io.BufferedIOBase, values: UInt8[np.ndarray, " n"]) -> int:
     """Read values a piece at a time, and return how many there were."""
     found = 0
     while found < len(values):
@@ -130,7 +131,7 @@ def _fill(file: BinaryIO, values: UInt8[np.ndarray, " n"]) -> int:
     return found
 
 
-def _header(file: BinaryIO, path: Path, axes: int) -> tuple[int, ...]:
+def _header(file: io.BufferedIOBase, path: Path, axes: int) -> tuple[int, ...]:
     """The shape of what follows, if there can be as much."""
     head = file.read(4 + 4 * axes)
     if head[:4] != bytes((0, 0, 8, axes)) or len(head) < 4 + 4 * axes:
@@ -148,9 +149,9 @@ def _header(file: BinaryIO, path: Path, axes: int) -> tuple[int, ...]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def _opened(path: Path) -> Iterator[io.BufferedIOBase]:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            yield cast(BinaryIO, file)
+            yield cast(io.BufferedIOBase, file)
     except (OSError, EOFError, zlib.error) as fault:
         raise UserError(f"{path}: cannot be read ({fault}): download it again") from fault

@@ -161,7 +161,7 @@ def _plain(name: object, address: str) -> str:
 def _json(path: Path, address: str) -> dict[str, Any]:
     try:
         return read_json_object(path)
-    except OSError as fault:
+    except (OSError, UserError) as fault:
         raise UserError(
             f"{address}: {path.name} cannot be read ({fault}): save it again"
         ) from fault

@@ -114,8 +114,10 @@ def _read(path: Path, axes: int) -> UInt8[np.ndarray, "..."]:
         values = np.empty(math.prod(shape), np.uint8)
         found = _fill(file, values)
         if found < len(values) or file.read(1):
-            holds = f"holds {found} values" if found < len(values) else "holds more values"
-            raise UserError(f"{path}: {holds} than its header says ({shape}): download it again")
+            held = str(found) if found < len(values) else f"over {found}"
+            raise UserError(
+                f"{path}: holds {held} values where its header says {shape}: download it again"
+            )
     return values.reshape(shape)
 
 

@@ -30,8 +30,6 @@ ZIP_DAMAGE = (
 
 # Bytes that deflate can make of one, at most.
 _MOST_PACKED = 1032
-# Arrays of as many rows as there are images, if they are there.
-_PAIRED = ("x", "y")
 
 
 def check_headers(path: Path, address: str) -> None:
@@ -60,7 +58,7 @@ def check_headers(path: Path, address: str) -> None:
                 raise UserError(
                     f"{address}: {name} is shorter than its shape {shape} says: save it again"
                 )
-            if name in _PAIRED and shape:
+            if name == "y" and shape or name == "x" and len(shape) > 2:
                 rows[name] = shape[0]
     if len(set(rows.values())) > 1:
         raise UserError(

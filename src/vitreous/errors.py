@@ -32,3 +32,8 @@ class BadImageError(Exception):
     def __reduce__(self) -> tuple[type["BadImageError"], tuple[str, str]]:
         """Both arguments cross to another process."""
         return BadImageError, (self.name, self.reason)
+
+
+def in_one_line(error: BaseException) -> str:
+    """What another library's error says, without ends of lines; its type where it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vitreous.errors import UserError
+from vitreous.errors import UserError, in_one_line
 from vitreous.weights.bounds import MAX_LAYERS
 
 _STACK = "/encoderblock/"
@@ -92,7 +92,9 @@ class NpzArchive:
         except _DAMAGE as error:
             if isinstance(error, UserError):
                 raise
-            raise UserError(f"{file} is a damaged or truncated .npz: {error}") from error
+            raise UserError(
+                f"{file} is a damaged or truncated .npz: {in_one_line(error)}"
+            ) from error
 
     def _index(self, member: zipfile.ZipInfo) -> None:
         name = member.filename.removesuffix(".npy")
@@ -149,7 +151,7 @@ class NpzArchive:
             elif zlib.crc32(raw.data, checksum) != member.CRC:
                 raise zipfile.BadZipFile("its checksum is another: it was changed")
         except _DAMAGE as error:
-            raise UserError(f"{self._file}: {name} cannot be read: {error}") from error
+            raise UserError(f"{self._file}: {name} cannot be read: {in_one_line(error)}") from error
         array = raw.view(dtype).reshape(self.shapes[name][:: -1 if fortran else 1])
         array = array.T if fortran else array
         if dtype.kind == "V" and dtype.itemsize == 2:

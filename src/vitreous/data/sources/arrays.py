@@ -24,7 +24,7 @@ from vitreous.data.sources.encoded import EncodedPart, sample_channels
 from vitreous.data.sources.npz_headers import ZIP_DAMAGE, check_headers
 from vitreous.data.sources.numbered_classes import numbered_classes
 from vitreous.data.sources.pixels import PixelPart, numbered
-from vitreous.errors import BadImageError, UserError
+from vitreous.errors import BadImageError, UserError, in_one_line
 
 Array = Shaped[np.ndarray, "..."]
 
@@ -47,7 +47,7 @@ def open_arrays(path: Path, address: str) -> Dataset:
         if isinstance(fault, UserError):
             raise
         raise UserError(
-            f"{address}: not a whole .npz archive ({fault}): copy or save it again"
+            f"{address}: not a whole .npz archive ({in_one_line(fault)}): copy or save it again"
         ) from fault
     held = ", ".join(sorted(keys)) or "nothing"
     raise UserError(

@@ -22,7 +22,7 @@ from vitreous.data.sources.arrow_columns import (
 from vitreous.data.sources.encoded import check_bytes
 from vitreous.data.sources.names import PackedNames
 from vitreous.data.sources.tree import part_of_words
-from vitreous.errors import UserError
+from vitreous.errors import UserError, in_one_line
 from vitreous.files import read_json_object
 
 if TYPE_CHECKING:
@@ -128,7 +128,8 @@ def _table(path: Path, address: str) -> "pa.Table":
         return read_stream(path)
     except (pa.ArrowException, OSError, MemoryError, OverflowError, ValueError) as fault:
         raise UserError(
-            f"{address}: {path.name} is no whole Arrow file ({fault}): save or copy it again"
+            f"{address}: {path.name} is no whole Arrow file ({in_one_line(fault)}): save or copy "
+            "it again"
         ) from fault
 
 

@@ -27,7 +27,7 @@ from vitreous.data.sources.arrow_columns import (
 from vitreous.data.sources.encoded import check_bytes
 from vitreous.data.sources.names import PackedNames
 from vitreous.data.sources.tree import PART_FOLDERS, part_of_words
-from vitreous.errors import UserError
+from vitreous.errors import UserError, in_one_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -98,7 +98,7 @@ class ParquetStore:
                 column = file.read_row_group(group.number, [self.column]).column(0)
             column.validate(full=True)
         except (pa.ArrowException, IndexError, MemoryError) as fault:
-            raise OSError(f"{group.path.name}: {fault}") from fault
+            raise OSError(f"{group.path.name}: {in_one_line(fault)}") from fault
         self._kept[number] = column
         while len(self._kept) > 1 and sum(kept.nbytes for kept in self._kept.values()) > _KEPT:
             self._kept.popitem(last=False)
@@ -150,7 +150,8 @@ def open_parquet(path: Path, address: str) -> Dataset:
                     raise OSError(f"{len(labels[-1])} labels for {about.num_rows} rows")
         except (pa.ArrowException, OSError, MemoryError, OverflowError) as fault:
             raise UserError(
-                f"{address}: {file.name} is no whole Parquet file ({fault}): fetch it again"
+                f"{address}: {file.name} is no whole Parquet file ({in_one_line(fault)}): fetch "
+                "it again"
             ) from fault
         stem = str(file.relative_to(path).with_suffix("")) if path.is_dir() else file.stem
         names.append(PackedNames.pack(f"{stem}/{row:07d}" for row in range(about.num_rows)))

@@ -37,7 +37,8 @@ _REQUESTS = (
     b"POST /api/subjects/0/looks HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nP6 1 ",
     b"POST /api/subjects/0/looks HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     b"3\r\nabc\r\n0\r\n\r\n",
-    b'POST /api/subjects/0/looks/x/masked HTTP/1.1\r\nHost: localhost\r\nContent-Length: 15\r\n\r\n{"patches": [1]}',
+    b"POST /api/subjects/0/looks/x/masked HTTP/1.1\r\nHost: localhost\r\nContent-Length: 15\r\n"
+    b'\r\n{"patches": [1]}',
 )
 
 

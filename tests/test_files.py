@@ -37,6 +37,8 @@ def test_what_may_never_end_is_not_begun(tmp_path: Path) -> None:
         for name in ("pipe", "zero", "door"):
             with pytest.raises(OSError, match="not a regular file"):
                 read_file(tmp_path / name, 1000)
+    with pytest.raises(OSError, match="not a name of a file"):
+        read_file("a\0b", 1000)
     with pytest.raises(OSError, match="a folder"):
         read_file(tmp_path, 1000)
 

@@ -60,7 +60,10 @@ def read_file(path: str | os.PathLike[str], most: int) -> bytes:
 
 
 def _read(path: str | os.PathLike[str], most: int) -> bytes:
-    state = os.stat(path)
+    try:
+        state = os.stat(path)
+    except ValueError as fault:  # a byte of zero, or what no name can be
+        raise OSError(f"not a name of a file: {fault}") from fault
     if not stat.S_ISREG(state.st_mode):
         kind = "a folder" if stat.S_ISDIR(state.st_mode) else "not a regular file"
         raise OSError(kind)

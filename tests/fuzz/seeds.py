@@ -159,7 +159,7 @@ def read_image(path: Path) -> None:
 
     data = path.read_bytes()
     examine(data, "x")
-    is_rotten(data)
+    is_rotten(data, np.zeros((1, 1, 3), np.uint8))
     ways: tuple[Callable[[], object], ...] = (
         lambda: decode(data, "x"),
         lambda: decode(data, "x", 1, 8),

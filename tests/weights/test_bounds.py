@@ -141,6 +141,27 @@ def test_an_old_pickle_that_never_ends(tmp_path: Path, monkeypatch: pytest.Monke
     assert time.process_time() - begin < 5
 
 
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("letter", [b"a", b"\0", b"\xc3\xa9"])
+def test_names_that_do_not_end(tmp_path: Path, zipped: bool, letter: bytes) -> None:
+    """PyTorch searches its own error messages, in a time that grows with their square."""
+    path = tmp_path / "x.pth"
+    torch.save(tensors(), path, _use_new_zipfile_serialization=zipped)
+    long = letter * 300_000
+    if zipped:
+        held = zipfile.ZipFile(path)
+        names = {name: held.read(name) for name in held.namelist()}
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in names.items():
+                archive.writestr(name, data.replace(b"_rebuild_tensor_v2", long, 1))
+    else:
+        path.write_bytes(path.read_bytes().replace(b"_rebuild_tensor_v2", long, 1))
+    begin = time.process_time()
+    with pytest.raises(UserError, match="does not end"):
+        open_checkpoint(path)
+    assert time.process_time() - begin < 5
+
+
 @pytest.mark.parametrize("how", ["cut", "over"])
 @pytest.mark.parametrize("kind", ["own", "timm", "google", "pth"])
 def test_a_file_that_changes_does_not_change_the_model(

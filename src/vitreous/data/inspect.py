@@ -245,7 +245,7 @@ class _Witness(Gallery):
                 data = part.file(position)
                 self.facts[index] = examine(data, name)
                 pixels = decode(data, name, part.channels, min_side)
-                if data.startswith(JPEG_MAGIC) and is_rotten(data):
+                if data.startswith(JPEG_MAGIC) and is_rotten(data, pixels):
                     raise BadImageError(name, ROTTEN)
             else:
                 pixels = part.read(position, min_side)

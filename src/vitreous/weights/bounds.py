@@ -9,6 +9,7 @@
 
 import io
 import math
+import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,8 +31,9 @@ have some hundred kilobytes."""
 MAX_LAYERS = 10_000
 """Most layers that a stacked array or a config may claim."""
 
+_LONG_NAME = re.compile(rb"[^\s\x1c-\x1f]{8192}")
 # Reads from an old file of one pickle after the other; a tensor takes about 100.
-_MAX_READS = 4_000_000
+_MAX_READS = 1_000_000
 
 
 def check_pth(file: Path) -> None:
@@ -60,11 +62,16 @@ def check_pth(file: Path) -> None:
         if member.header_offset < end or member.header_offset + member.file_size > size:
             raise UserError(f"{file} is damaged: its entry {name} does not lie inside it")
         end = member.header_offset + member.file_size
-        if name.endswith("data.pkl") and member.file_size > MAX_PICKLE:
+        if not name.endswith("data.pkl"):
+            continue
+        if member.file_size > MAX_PICKLE:
             raise UserError(
                 f"{file}: its table of tensors has {member.file_size:,} bytes, over the limit of "
                 f"{MAX_PICKLE >> 20} MiB: save only model.state_dict()"
             )
+        with file.open("rb") as stream:
+            stream.seek(member.header_offset)
+            _check_names(stream.read(end - member.header_offset), file)
 
 
 def check_tensors(tensors: Mapping[str, Tensor], file: Path) -> None:
@@ -97,6 +104,12 @@ def own_tensor(tensor: Tensor) -> Tensor:
     return tensor.clone() if tensor.dtype == torch.float32 else tensor.float()
 
 
+def _check_names(data: bytes, file: object) -> None:
+    """Refuse a name of thousands of letters, over which the unpickler's own errors take hours."""
+    if _LONG_NAME.search(data):
+        raise UserError(f"{file} is a damaged PyTorch file: a name in it does not end")
+
+
 class _Counted(io.BufferedReader):
     """A file that is read in a bounded number of pieces."""
 
@@ -108,6 +121,12 @@ class _Counted(io.BufferedReader):
         if self.reads > _MAX_READS:
             raise UserError(f"{self.name}: its table of tensors does not end: fetch it again")
         return super().read(size)
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """Read a name, and check it."""
+        line = super().readline(size)
+        _check_names(line, self.name)
+        return line
 
 
 @contextmanager

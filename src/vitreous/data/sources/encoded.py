@@ -12,7 +12,7 @@ from vitreous.data.decode import decode, is_grey
 from vitreous.data.region import decode_region
 from vitreous.data.sample import PART_NAMES, Dataset, Labels
 from vitreous.data.sources.names import PackedNames
-from vitreous.errors import BadImageError, UserError
+from vitreous.errors import BadImageError, UserError, in_one_line
 from vitreous.files import patiently
 
 MAX_BYTES = 512 * 2**20
@@ -90,7 +90,7 @@ def fetch(store: Store, position: int, name: str) -> bytes:
     try:
         return patiently(lambda: store.fetch(position), name)
     except OSError as fault:
-        raise BadImageError(name, fault.strerror or str(fault)) from fault
+        raise BadImageError(name, fault.strerror or in_one_line(fault)) from fault
 
 
 def check_bytes(size: int) -> None:

@@ -4,10 +4,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PEERS ?= .peers
+MINUTES ?= 10
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: quickstart bench test test-all lint types clean
+.PHONY: quickstart bench test test-all fuzz lint types clean
 
 quickstart: $(READY)  ## train on the embedded digits, evaluate, write the report
 	@rm -rf runs/quickstart
@@ -22,6 +23,9 @@ test: $(READY)  ## the fast tests
 
 test-all: $(READY)  ## every test
 	$(BIN)/python -m pytest -n 2
+
+fuzz: $(READY)  ## mutated inputs against everything that reads: make fuzz MINUTES=10
+	$(BIN)/python tests/fuzz/campaign.py --minutes $(MINUTES) --seed $(or $(SEED),0)
 
 lint: $(READY)
 	$(BIN)/ruff check .

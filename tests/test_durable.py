@@ -1,10 +1,12 @@
 import errno
 import fcntl
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from vitreous import durable
 from vitreous.durable import exclusive, write_durably, write_text
 from vitreous.errors import UserError
 
@@ -117,3 +119,35 @@ def test_a_disk_that_keeps_no_locks_is_warned_of(
 def test_a_place_without_a_name_is_one_line(place: str) -> None:
     with pytest.raises(UserError, match="it is a folder: give a file"):
         write_text(Path(place), "text")
+
+
+def _dead_process() -> int:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+def test_what_killed_writers_left_is_swept(tmp_path: Path) -> None:
+    """Of dead processes alone, and nothing that is named otherwise."""
+    dead = _dead_process()
+    left = [f".train-000006.tar.{dead}.part", f".features.parquet.{dead}.part"]
+    kept = [f".x.json.{os.getppid()}.part", ".rsync.part", f"plain.{dead}.part", ".note"]
+    for name in left + kept:
+        (tmp_path / name).write_text("half")
+    write_text(tmp_path / "new.json", "{}")
+    assert {path.name for path in tmp_path.iterdir()} == {*kept, "new.json"}
+
+
+def test_a_lock_whose_file_was_taken_away_is_nobodys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between opening and locking, who held it has ended and removed it."""
+    real = durable.fcntl.flock
+
+    def late(descriptor: int, how: int) -> None:
+        (tmp_path / ".lock").unlink()
+        real(descriptor, how)
+
+    monkeypatch.setattr(durable.fcntl, "flock", late)
+    with exclusive(tmp_path / ".lock") as holder:
+        assert holder

@@ -29,6 +29,7 @@ def write_durably(path: Path, write: Callable[[Path], None]) -> None:
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep_once(path.parent)
         aside.touch()
         mode = aside.stat().st_mode  # the user's; safetensors makes its files private
         write(aside)
@@ -77,6 +78,36 @@ def sweep(folder: Path) -> None:
             left.unlink(missing_ok=True)
 
 
+# Folders of which this process has dropped what killed writers left.
+_swept: set[Path] = set()
+
+
+def _sweep_once(folder: Path) -> None:
+    """Drop half-written files of this machine's dead processes, where nobody holds a lock.
+
+    The name of such a file ends in the writer's process: one that lives is left alone.
+    """
+    folder = folder.absolute()
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    with suppress(OSError):
+        for left in folder.glob(".*.part"):
+            writer = left.name.rsplit(".", 2)[-2]
+            if writer.isdecimal() and left.is_file() and not _lives(int(writer)):
+                left.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
 def tell_of_disk(path: Path, error: BaseException) -> UserError | None:
     """One line, where it is the disk that refused to write at `path`."""
     reason = _reason(error)
@@ -119,6 +150,9 @@ def exclusive(path: Path) -> Iterator[str | None]:
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not _is_at(descriptor, path):  # it was taken away by who held it
+                yield "another process"
+                return
         except BlockingIOError:
             yield os.read(descriptor, 99).decode(errors="replace") or "another process"
             return
@@ -137,6 +171,13 @@ def exclusive(path: Path) -> Iterator[str | None]:
         yield None
     finally:
         os.close(descriptor)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _ignore(_: object) -> None:

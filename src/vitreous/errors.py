@@ -1,10 +1,18 @@
-"""The two faults that the whole package speaks of."""
+"""The faults that the whole package speaks of."""
 
 
 class UserError(ValueError):
     """A mistake that the user can mend: one line that names the thing and the fix.
 
     The command line prints it without a traceback and exits with 2.
+    """
+
+
+class MachineError(RuntimeError):
+    """The machine failed and not the input: no memory, too many open files, a disk that is gone.
+
+    It was tried again before. The command line prints it without a traceback and exits with 1; no
+    image is ever counted as unreadable because of it.
     """
 
 
@@ -24,3 +32,8 @@ class BadImageError(Exception):
     def __reduce__(self) -> tuple[type["BadImageError"], tuple[str, str]]:
         """Both arguments cross to another process."""
         return BadImageError, (self.name, self.reason)
+
+
+def in_one_line(error: BaseException) -> str:
+    """What another library's error says, without ends of lines; its type where it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__

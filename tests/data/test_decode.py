@@ -179,7 +179,7 @@ def test_half_a_file_is_bad(kind):
 
 
 def test_jpeg_without_its_last_byte_is_bad():
-    with pytest.raises(BadImageError, match="truncated"):
+    with pytest.raises(BadImageError, match="Premature end"):
         decode(JPEG[:-1], "x")
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from vitreous.explorer import app
-from vitreous.explorer.look import look_at
+from vitreous.explorer.look import look_at_fitted
 from vitreous.explorer.shelf import Shelf
 from vitreous.explorer.subject import Subject
 
@@ -207,9 +207,9 @@ def test_an_image_is_looked_at_once(
 
     def counted(*arguments: Any) -> Any:
         passes.append(1)
-        return look_at(*arguments)
+        return look_at_fitted(*arguments)
 
-    monkeypatch.setattr(app, "look_at", counted)
+    monkeypatch.setattr(app, "look_at_fitted", counted)
     client = serving(make_subject(), make_subject())
     for _ in range(3):
         first, second = (client.post(f"/api/subjects/{n}/looks", content=photo) for n in (0, 1))
@@ -225,9 +225,9 @@ def test_a_full_line_is_told_at_once_and_others_are_served(
     def slow(*arguments: Any) -> Any:
         begun.set()
         assert go_on.wait(60)
-        return look_at(*arguments)
+        return look_at_fitted(*arguments)
 
-    monkeypatch.setattr(app, "look_at", slow)
+    monkeypatch.setattr(app, "look_at_fitted", slow)
     client = serving(make_subject(), places={"passes": 1, "maps": 1, "cuts": 1})
     answers = []
     post = lambda: answers.append(client.post("/api/subjects/0/looks", content=photo))  # noqa: E731
@@ -249,8 +249,52 @@ def test_a_failure_is_one_line_and_the_server_lives(
 ) -> None:
     client = serving(make_subject())
     with monkeypatch.context() as patch:
-        patch.setattr(app, "look_at", lambda *_: torch.zeros(2) @ torch.zeros(3))
+        patch.setattr(app, "look_at_fitted", lambda *_: torch.zeros(2) @ torch.zeros(3))
         answer = client.post("/api/subjects/0/looks", content=photo)
         assert answer.status_code == 500
         assert "terminal" in answer.json()["error"]
     assert client.post("/api/subjects/0/looks", content=photo).status_code == 200
+
+
+def test_a_slow_image_holds_no_other(
+    serving: Serving, make_subject: MakeSubject, photo: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large image is decoded beside the small ones, however long it takes."""
+    begun, go_on = threading.Event(), threading.Event()
+    real = app.decode
+
+    def slow(data: bytes, *more: Any) -> Any:
+        if data != photo:
+            begun.set()
+            assert go_on.wait(60)
+        return real(data, *more)
+
+    monkeypatch.setattr(app, "decode", slow)
+    monkeypatch.setattr(app, "_LARGE", 60 * 90)
+    file = BytesIO()
+    Image.new("RGB", (100, 90)).save(file, "PNG")
+    client, answers = serving(make_subject()), []
+    post = lambda: answers.append(  # noqa: E731
+        client.post("/api/subjects/0/looks", content=file.getvalue())
+    )
+    thread = threading.Thread(target=post)
+    thread.start()
+    assert begun.wait(60)
+    assert client.post("/api/subjects/0/looks", content=photo).status_code == 200
+    go_on.set()
+    thread.join(60)
+    assert answers[0].status_code == 200
+
+
+@pytest.mark.parametrize("digits", [10, 4400, 20_000])
+def test_numbers_without_end_are_no_place(
+    serving: Serving, make_subject: MakeSubject, digits: int
+) -> None:
+    client = serving(make_subject())
+    for address in ("/api/subjects/{}/looks/x/seen.png", "/api/subjects/0/positions/{}"):
+        assert client.get(address.format("9" * digits)).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["document.py", "__init__.py", "page.js", "../explorer/app.py"])
+def test_sources_are_not_served(serving: Serving, make_subject: MakeSubject, name: str) -> None:
+    assert serving(make_subject()).get(f"/report/{name}").status_code == 404

@@ -8,7 +8,7 @@ import pytest
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from vitreous.explorer.body import read_body
+from vitreous.explorer.body import Uploads
 
 
 def read(chunks: Sequence[bytes], most: int = 100, told: int | None = None) -> bytes:
@@ -23,7 +23,7 @@ def read(chunks: Sequence[bytes], most: int = 100, told: int | None = None) -> b
 
     headers = [] if told is None else [(b"content-length", str(told).encode())]
     request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
-    return asyncio.run(read_body(request, most, seconds=0.2))
+    return asyncio.run(Uploads().read(request, most, seconds=0.2))
 
 
 def test_chunks_are_joined() -> None:
@@ -44,3 +44,49 @@ def test_what_does_not_come_is_not_waited_for() -> None:
     with pytest.raises(HTTPException) as caught:
         read([b"begun"], told=50)
     assert caught.value.status_code == 408
+
+
+class _Client:
+    """Sends some chunks, and then what it is told to."""
+
+    def __init__(self, chunks: Sequence[bytes], then: str = "nothing") -> None:
+        self.chunks, self.then = list(chunks), then
+
+    async def receive(self) -> dict[str, Any]:
+        await asyncio.sleep(0)
+        if self.chunks:
+            return {"type": "http.request", "body": self.chunks.pop(0), "more_body": True}
+        if self.then == "leaves":
+            return {"type": "http.disconnect"}
+        if self.then == "ends":
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    @property
+    def request(self) -> Request:
+        return Request({"type": "http", "method": "POST", "headers": []}, self.receive)
+
+
+def test_half_uploads_give_way_to_whole_ones() -> None:
+    """Together they would hold more than there is: the oldest goes, and the newest ends."""
+
+    async def both() -> tuple[Any, bytes]:
+        uploads = Uploads(most=250)
+        stuck = asyncio.create_task(uploads.read(_Client([bytes(90)] * 2).request, 200))
+        await asyncio.sleep(0.05)
+        whole = await uploads.read(_Client([bytes(90)], "ends").request, 200)
+        (refused,) = await asyncio.gather(stuck, return_exceptions=True)
+        assert uploads.held == 0
+        return refused, whole
+
+    refused, whole = asyncio.run(both())
+    assert whole == bytes(90)
+    assert isinstance(refused, HTTPException)
+    assert refused.status_code == 408
+
+
+def test_a_client_that_leaves_is_no_fault() -> None:
+    with pytest.raises(HTTPException) as caught:
+        asyncio.run(Uploads().read(_Client([b"half"], "leaves").request, 100))
+    assert caught.value.status_code == 400

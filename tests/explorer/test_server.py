@@ -16,7 +16,7 @@ import uvicorn
 from vitreous.errors import UserError
 from vitreous.explorer import server
 from vitreous.explorer.app import Explorer
-from vitreous.explorer.server import HOST, address, bind
+from vitreous.explorer.server import HOST, address, bind, configure
 from vitreous.explorer.subject import Subject
 
 
@@ -27,7 +27,7 @@ def port(make_subject: Callable[..., Subject]) -> Iterator[int]:
     app = Explorer([make_subject()], places=places).app()
     with bind(0) as listener:
         found = listener.getsockname()[1]
-        running = uvicorn.Server(uvicorn.Config(app, log_level="critical", ws="none"))
+        running = uvicorn.Server(configure(app))
         running.install_signal_handlers = lambda: None
         thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
         thread.start()

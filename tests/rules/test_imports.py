@@ -31,7 +31,13 @@ RANKS = {
     "experiments": 5,
     "cli": 6,
 }
-FREE_TO_ALL = {"vitreous", "vitreous.errors", "vitreous.durable", "vitreous.kept"}
+FREE_TO_ALL = {
+    "vitreous",
+    "vitreous.errors",
+    "vitreous.durable",
+    "vitreous.files",
+    "vitreous.kept",
+}
 
 
 def module_of(file: Path) -> str:

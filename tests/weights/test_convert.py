@@ -1,4 +1,6 @@
 import json
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -110,3 +112,33 @@ def test_neither_is_one_beside_a_file(make, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"a\.config\.json exists already"):
         convert(make(activation="gelu"), tmp_path / "a.safetensors", "timm")
     assert not (tmp_path / "a.safetensors").exists()
+
+
+@pytest.mark.parametrize("to", ["timm", "huggingface"])
+def test_a_cut_leaves_a_config_and_never_weights_alone(
+    make, tmp_path: Path, monkeypatch, to: str
+) -> None:
+    """At whatever write it comes; the same call then ends what was begun."""
+    from vitreous import durable
+
+    model = make(activation="gelu")
+    for last in range(1, 12):
+        out, done = tmp_path / str(last), []
+
+        def dies(source, target, last=last, done=done, real=os.replace) -> None:
+            done.append(target)
+            if len(done) == last:
+                raise KeyboardInterrupt
+            real(source, target)
+
+        monkeypatch.setattr(durable.os, "replace", dies)
+        with suppress(KeyboardInterrupt):
+            convert(model, out, to)
+        monkeypatch.undo()
+        whole = (out / "model.safetensors").exists()
+        if whole:
+            assert last > 1
+            assert vitreous.load(out).config.depth == model.config.depth
+            return
+        assert convert(model, out, to).difference < 2e-5
+    raise AssertionError("it was never whole")

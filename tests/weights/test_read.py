@@ -194,13 +194,16 @@ def write(file: Path, tensors: dict[str, torch.Tensor]) -> None:
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
 def test_files_that_may_not_be_read(make, tmp_path: Path, monkeypatch, name: str) -> None:
     convert(make(), tmp_path / "m", "timm")
-    open_any = io.open
 
-    def refuse(file, *rest, **options):
-        if str(file).endswith(name):
-            raise PermissionError(13, "Permission denied", str(file))
-        return open_any(file, *rest, **options)
+    def refusing(open_any):
+        def refuse(file, *rest, **options):
+            if str(file).endswith(name):
+                raise PermissionError(13, "Permission denied", str(file))
+            return open_any(file, *rest, **options)
 
-    monkeypatch.setattr(io, "open", refuse)
+        return refuse
+
+    for module in (io, os):
+        monkeypatch.setattr(module, "open", refusing(module.open))
     with pytest.raises(UserError, match=f"cannot read .*{name}: Permission denied: make it"):
         vitreous.load(tmp_path / "m")

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitreous.cli.output import add_json_argument, write_json
+from vitreous.cli.terminal import overwrite_line
 from vitreous.errors import UserError
 
 if TYPE_CHECKING:
@@ -156,13 +157,13 @@ def _measure(
 
         def told(words: str, heading: str = heading) -> None:
             if watched:
-                print(f"\r\x1b[K{heading}{words}", end="", file=sys.stderr, flush=True)
+                overwrite_line(heading + words)
 
         told("starting")
         result = run_case(case, subjects, arguments.rounds, told)
         store.keep(case, result)
-        begin = "\r\x1b[K" if watched else ""
-        print(f"{begin}{heading}{_said(result)}", file=sys.stderr, flush=True)
+        told("")
+        print("" if watched else heading, _said(result), sep="", file=sys.stderr, flush=True)
 
 
 def _said(result: dict[str, Any]) -> str:

@@ -79,9 +79,9 @@ def run(arguments: Namespace) -> int:
 
 
 def _write(arguments: Namespace, folder: Path) -> "SetIndex":
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
+    from vitreous.cli.terminal import console_on_stderr
     from vitreous.data.open import check_labelled, open_dataset
     from vitreous.data.packing import Packing
     from vitreous.data.sharding import write_shards
@@ -96,7 +96,7 @@ def _write(arguments: Namespace, folder: Path) -> "SetIndex":
     if dataset.reading.doubt:
         check_labelled(dataset)
     columns = (BarColumn(), MofNCompleteColumn(), "images", TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=console_on_stderr(), transient=True) as progress:
         task = progress.add_task("", total=None)
         return write_shards(
             dataset,

@@ -40,9 +40,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Load, run the model over the data, write."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
+    from vitreous.cli.terminal import console_on_stderr
     from vitreous.data.open import open_dataset
     from vitreous.evaluate.embed import Features, embed_dataset
     from vitreous.parallel.device import choose_engine
@@ -64,7 +64,7 @@ def run(arguments: Namespace) -> int:
     parts = [arguments.part] if arguments.part else list(dataset.parts)
     total = sum(len(dataset.parts[part].labels) for part in parts if part in dataset.parts)
     columns = ("images", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
+    console = console_on_stderr()
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bar:

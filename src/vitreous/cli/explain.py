@@ -189,10 +189,11 @@ def _save_remedy(
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[int], None]]:
     """A bar on stderr."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
+    from vitreous.cli.terminal import console_on_stderr
+
     columns = ("images", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=console_on_stderr(), transient=True) as bar:
         task = bar.add_task("images", total=total)
         yield lambda done: bar.advance(task, done)

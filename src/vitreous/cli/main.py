@@ -2,15 +2,19 @@
 
 import argparse
 import difflib
-import io
+import errno
 import os
 import sys
+import tempfile
+import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import NoReturn
 
 from vitreous import __version__
-from vitreous.errors import UserError
+from vitreous.cli.terminal import plain_streams
+from vitreous.errors import MachineError, UserError
 
 VERBS = {
     "train": "train a classifier on a data set, from scratch or from weights",
@@ -29,7 +33,7 @@ VERBS = {
     "data": "look after a data set: faults, duplicates, shards",
 }
 
-OK, FAILURE, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
+OK, FAILURE, USER_ERROR, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
 
 class Parser(argparse.ArgumentParser):
@@ -59,26 +63,74 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 1 for a failure, 2 for a mistake of the user's, 130 for Ctrl-C.
     """
-    _bear_any_name()
+    with plain_streams():
+        try:
+            code = _caught(sys.argv[1:] if arguments is None else list(arguments))
+        except SystemExit as leaving:  # argparse has printed help, or a mistake
+            if (unwritten := _flushed()) is not None:
+                raise SystemExit(unwritten) from leaving
+            raise
+        unwritten = _flushed()
+        return unwritten if unwritten is not None and code == OK else code
+
+
+def _caught(arguments: list[str]) -> int:
+    """Run the line, and turn what it raises into a line and a code."""
     try:
-        return _run(sys.argv[1:] if arguments is None else list(arguments))
+        return _run(arguments)
     except UserError as error:
         return _fail(str(error), USER_ERROR)
-    except ArithmeticError as error:
+    except (ArithmeticError, MachineError) as error:
         return _fail(str(error), FAILURE)
     except KeyboardInterrupt:
         return _fail("stopped", INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read our output has left: nothing more can be said, at exit neither.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _abandon_stdout()  # whoever read our output has left: nothing more can be said
         return OK
+    except OSError as error:
+        if error.errno == errno.ENOSPC and error.filename is None:
+            _abandon_stdout()
+            return _fail(f"cannot write the output: {error.strerror}", FAILURE)
+        return _last_resort(error)
+    except MemoryError as error:
+        return _last_resort(error, "there is not enough memory: use a smaller batch or model")
+    except Exception as error:
+        return _last_resort(error)
 
 
-def _bear_any_name() -> None:
-    r"""Let file names that the terminal's code cannot say be printed, as `\udcXX`."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # tests and notebooks put others there
-            stream.reconfigure(errors="backslashreplace")
+def _last_resort(error: BaseException, advice: str = "") -> int:
+    """One line for what nobody foresaw, and the traceback in a file that it names."""
+    words = " ".join(str(error).split())[:300]
+    told = advice or f"{type(error).__name__}{': ' if words else ''}{words}"
+    try:
+        descriptor, name = tempfile.mkstemp(prefix="vitreous-", suffix=".traceback.txt")
+        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"vitreous {__version__}\n{sys.argv!r}\n\n")
+            traceback.print_exception(error, file=file)
+        where = f"the traceback is in {name}"
+    except Exception:  # a full disk, or no memory left
+        where = "the traceback could not be written"
+    return _fail(f"{told} ({where})", FAILURE)
+
+
+def _flushed() -> int | None:
+    """Write out what is waiting; None where that went well, else an exit code."""
+    if sys.stdout is None:
+        return None
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _abandon_stdout()
+    except (OSError, ValueError) as error:
+        _abandon_stdout()
+        return _fail(f"cannot write the output: {getattr(error, 'strerror', error)}", FAILURE)
+    return None
+
+
+def _abandon_stdout() -> None:
+    """Drop what is still waiting to be written: Python would complain of it at its end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(arguments: list[str]) -> int:
@@ -115,7 +167,6 @@ def _run_verb(arguments: list[str], verbs: Mapping[str, str], program: str) -> i
     )
     verb.add_arguments(parser)
     code: int = verb.run(parser.parse(rest))
-    sys.stdout.flush()
     return code
 
 
@@ -129,5 +180,6 @@ def _list_verbs(title: str, verbs: Mapping[str, str], program: str) -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"vitreous: {' '.join(message.split())}", file=sys.stderr)
+    with suppress(OSError):  # where stderr is full too, the code alone tells
+        print(f"vitreous: {' '.join(message.split())}", file=sys.stderr)
     return code

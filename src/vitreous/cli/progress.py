@@ -9,10 +9,11 @@ class Stages:
     """Work in stages, a bar each: `stage(words)` gives what is told the share that is done."""
 
     def __enter__(self) -> Callable[[str], Callable[[float], None]]:
-        from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        console = Console(stderr=True)
+        from vitreous.cli.terminal import console_on_stderr
+
+        console = console_on_stderr()
         self._bars: Any = Progress(
             TextColumn("{task.description}"),
             BarColumn(),

@@ -21,6 +21,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vitreous.cli.main import INTERRUPTED, TERMINATED
 from vitreous.cli.output import add_json_argument, print_table, write_json
 from vitreous.errors import UserError
 
@@ -99,8 +100,7 @@ def _check_scale(name: str) -> "ScaleName":
 
 
 def _run(experiment: "Experiment", scale: "ScaleName", arguments: Namespace) -> int:
-    from rich.console import Console
-
+    from vitreous.cli.terminal import console_on_stderr
     from vitreous.experiments.cache import TrialCache
     from vitreous.experiments.collection import Collection
     from vitreous.experiments.experiment import Setting
@@ -108,7 +108,7 @@ def _run(experiment: "Experiment", scale: "ScaleName", arguments: Namespace) -> 
     from vitreous.experiments.sharing import usual_jobs
     from vitreous.train.stop import StoppedError
 
-    console = Console(stderr=True)
+    console = console_on_stderr()
     out = Path(arguments.out)
     setting = Setting(
         scale=scale,
@@ -128,7 +128,7 @@ def _run(experiment: "Experiment", scale: "ScaleName", arguments: Namespace) -> 
             highlight=False,
             soft_wrap=True,
         )
-        return 0 if stopped.signal.name == "SIGTERM" else 130
+        return TERMINATED if stopped.signal.name == "SIGTERM" else INTERRUPTED
     if not write_json(arguments.json, done.to_dict()):
         _print(done)
     return 0

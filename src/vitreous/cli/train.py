@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from vitreous.cli.config_options import add_config_arguments, recipe_config, typed_fields
 from vitreous.cli.data_options import add_data_arguments, data_options
+from vitreous.cli.main import INTERRUPTED, TERMINATED
 from vitreous.cli.output import add_json_argument, print_report, write_json
 from vitreous.data.reading import option
 from vitreous.errors import UserError
@@ -61,6 +62,15 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--exclude",
         metavar="LIST",
         help="leave out the images that a list names (vitreous data duplicates)",
+    )
+    parser.add_argument(
+        "--on-sigterm",
+        metavar="CODE",
+        type=int,
+        choices=range(256),
+        default=TERMINATED,
+        help="exit code after SIGTERM, once the state is saved: 143, which `&&` stops at, or 0 for "
+        "schedulers that take anything else for a failure",
     )
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
     parser.add_argument(
@@ -118,8 +128,7 @@ def _asked_device(arguments: Namespace) -> str:
 
 def _run(arguments: Namespace, here: "Ranks") -> int:
     """The same on every rank; the first one speaks."""
-    from rich.console import Console
-
+    from vitreous.cli.terminal import console_on_stderr
     from vitreous.data.open import check_labelled, open_dataset
     from vitreous.parallel.collect import decide
     from vitreous.train.run import train
@@ -133,7 +142,7 @@ def _run(arguments: Namespace, here: "Ranks") -> int:
     if alone and resume and not options.given and folder.is_begun:
         options = folder.read_config().reading
     dataset = open_dataset(arguments.data, options, for_training=False)
-    console = Console(stderr=True, quiet=not here.first)
+    console = console_on_stderr(quiet=not here.first)
     excluded = None
     if arguments.exclude is not None:
         from vitreous.data.exclude import exclude, read_exclusion
@@ -167,7 +176,7 @@ def _run(arguments: Namespace, here: "Ranks") -> int:
         console.print(
             f"{stopped}: go on with the same command and --resume", highlight=False, soft_wrap=True
         )
-        return 0 if stopped.signal.name == "SIGTERM" else 130
+        return arguments.on_sigterm if stopped.signal.name == "SIGTERM" else INTERRUPTED
     if not here.first:
         return 0
     if report is None:

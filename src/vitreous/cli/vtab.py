@@ -146,8 +146,7 @@ def _scorer(arguments: Namespace) -> "Score":
         raise UserError("--method finetune writes a run for each task: give --out RUNS")
     if arguments.batch_size is not None:
         raise UserError("--batch_size is of --method linear: leave it out")
-    from rich.console import Console
-
+    from vitreous.cli.terminal import console_on_stderr
     from vitreous.train.vtab import finetune_task
 
     fields = {"device": arguments.device, "bad_limit": str(arguments.bad_limit)}
@@ -159,7 +158,7 @@ def _scorer(arguments: Namespace) -> "Score":
     ):
         if getattr(arguments, name) is not None:
             fields[field] = getattr(arguments, name)
-    console = Console(stderr=True)
+    console = console_on_stderr()
     return lambda task, dataset: finetune_task(
         arguments.model, task, dataset, Path(arguments.out, task.folder), console, fields
     )

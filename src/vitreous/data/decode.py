@@ -1,7 +1,8 @@
 """Bytes of an image file to 8-bit pixels, upright, whatever the file holds.
 
 JPEG files take a fast path (simplejpeg: bit-equal to Pillow, and it can decode at a reduced
-scale); everything else, and JPEG files that simplejpeg refuses, go through Pillow.
+scale); everything else, and kinds of JPEG that simplejpeg does not know, go through Pillow. What
+the JPEG decoder warns of is damage (`vitreous.data.jpeg_damage`).
 """
 
 from collections.abc import Callable, Mapping
@@ -10,10 +11,20 @@ from typing import NoReturn
 import numpy as np
 import simplejpeg
 from jaxtyping import UInt8
+from PIL.ImageFile import ImageFile
 
-from vitreous.data.header import JPEG_MAGIC, check_size, jpeg_layout, open_header, orientation
+from vitreous.data.header import (
+    JPEG_MAGIC,
+    PNG_MAGIC,
+    check_size,
+    jpeg_layout,
+    open_header,
+    orientation,
+)
+from vitreous.data.jpeg_damage import check_scans, is_damage
 from vitreous.data.modes import GREY_MODES, fit_channels, to_uint8
-from vitreous.errors import BadImageError
+from vitreous.data.png_damage import check_chunks, check_rows
+from vitreous.errors import BadImageError, MachineError
 
 Pixels = UInt8[np.ndarray, "H W C"]
 
@@ -55,6 +66,7 @@ def decode(
     Raises:
         BadImageError: The file is damaged, cut short, of an unknown format, larger than
             `header.MAX_PIXELS`, or holds levels that have no meaning in 8 bits.
+        MachineError: There is no memory for an image of that size.
     """
     if channels not in (1, 3):
         raise ValueError(f"an image file decodes to 1 or 3 channels, not {channels}")
@@ -64,6 +76,9 @@ def decode(
             pixels = _decode_jpeg(data, channels, min_side)
         if pixels is None:
             pixels = _decode_any(data, channels)
+    except MemoryError as fault:
+        _check_memory(data, name)
+        _refuse(data, name, fault)
     except Exception as fault:
         # Decoders meet damaged bytes with whatever exception is nearest, from KeyError to
         # struct.error: no list of them would hold.
@@ -105,28 +120,56 @@ def is_grey(data: bytes, name: str) -> bool:
 
 def _decode_jpeg(data: bytes, channels: int, min_side: int | None) -> Pixels | None:
     """The fast path; None where the file is one for Pillow."""
+    check_scans(data)
     try:
         height, width, colour, _ = simplejpeg.decode_jpeg_header(data)
         check_size(height, width)
-        if colour in CONVERTED_BY_PILLOW:
-            return None
+        by_pillow = colour in CONVERTED_BY_PILLOW
         stored = simplejpeg.decode_jpeg(
             data,
-            "GRAY" if colour == "Gray" else "RGB",
-            min_height=min_side or 0,
-            min_width=min_side or 0,
-            min_factor=2 if min_side else 1,  # scales between 1/2 and 1 are slower than 1
+            "CMYK" if by_pillow else "GRAY" if colour == "Gray" else "RGB",
+            min_height=1 if by_pillow else min_side or 0,
+            min_width=1 if by_pillow else min_side or 0,
+            min_factor=2 if min_side or by_pillow else 1,  # between 1/2 and 1 are slower than 1
             strict=True,
         )
-    except ValueError:  # damaged, or a kind of JPEG that it does not know: Pillow judges
+    except ValueError as fault:  # a kind of JPEG that it does not know: Pillow judges
+        if is_damage(str(fault), data):
+            raise
+        return None
+    if by_pillow:  # it was decoded for the warnings alone, which Pillow does not tell
         return None
     return fit_channels(UPRIGHT[jpeg_layout(data).orientation](stored), channels)
 
 
 def _decode_any(data: bytes, channels: int) -> Pixels:
+    png = data.startswith(PNG_MAGIC)
+    if png:
+        check_chunks(data)
     image = open_header(data)
+    if png:
+        image.load()
+        if _ends_black(image):
+            check_rows(data)
     stored = to_uint8(image, channels)  # of a TIFF, this applies and clears the orientation
     return UPRIGHT[orientation(image)](stored)
+
+
+def _ends_black(image: ImageFile) -> bool:
+    """True where the last two rows hold zeros, as rows do that never came; of Adam7 two passes."""
+    last = image.crop((0, max(image.height - 2, 0), image.width, image.height))
+    return last.getbbox() is None
+
+
+def _check_memory(data: bytes, name: str) -> None:
+    """Raise a MachineError where an image of the stated size, four times over, has no room."""
+    try:
+        height, width = image_size(data, name)
+        np.empty(16 * height * width, np.uint8)
+    except MemoryError as fault:
+        raise MachineError(
+            f"no memory to decode {name}: free some, or use fewer --readers"
+        ) from fault
 
 
 def _refuse(data: bytes, name: str, fault: Exception) -> NoReturn:

@@ -23,9 +23,13 @@ UNREADABLE = {
     "missing": "cannot be opened: gone, a broken link, or no permission",
     "unknown": "not an image of a known format, whatever the name says",
     "too large": f"refused from the header: over {MAX_PIXELS // 1_000_000} million pixels",
-    "damaged": "cut short, or with bytes that no decoder takes",
+    "damaged": "cut short, or with bytes that were changed",
+    "rotten": "decode to colours that no picture has: bytes were changed after they were written",
 }
 """Why a file cannot be read -> in words."""
+
+ROTTEN = "colours outside of RGB, as changed bytes make them"
+"""The reason of a file that decodes without a complaint, to what nobody can have written."""
 
 _ENDINGS = {
     "JPEG": "jpg jpeg jpe jfif",
@@ -79,6 +83,8 @@ def fault_kind(error: BadImageError, data: bytes | None) -> str:
         return "empty"
     if not _format(data):
         return "unknown"
+    if error.reason == ROTTEN:
+        return "rotten"
     return "too large" if "over the limit" in error.reason else "damaged"
 
 

@@ -8,6 +8,7 @@ with one name, which both leave out.
 """
 
 import csv
+import io
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +20,10 @@ from vitreous.data.sample import Dataset
 from vitreous.data.split import Subset
 from vitreous.durable import write_durably
 from vitreous.errors import UserError
+from vitreous.files import read_file
 
+# Largest list that is read, bytes.
+_MAX_BYTES = 2**30
 _INSIDE, _BETWEEN = ("name", "like"), ("train", "test")
 
 
@@ -77,8 +81,9 @@ def read_exclusion(address: str) -> Exclusion:
         UserError: It cannot be read, is no table, or names nothing.
     """
     try:
-        with open(address, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            rows = [row for row in csv.reader(file, delimiter="\t") if row and row[0].strip()]
+        text = read_file(address, _MAX_BYTES).decode("utf-8-sig", "surrogateescape")
+        table = csv.reader(io.StringIO(text, newline=""), delimiter="\t")
+        rows = [row for row in table if row and row[0].strip()]
     except (OSError, csv.Error) as fault:
         reason = getattr(fault, "strerror", None) or fault
         raise UserError(

@@ -1,9 +1,10 @@
 """What an image file says of itself before a pixel is decoded: format, size, mode, orientation."""
 
+import re
 import struct
 from collections.abc import Callable
 from io import BytesIO
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from PIL import ExifTags
 from PIL.AvifImagePlugin import AvifImageFile
@@ -20,6 +21,20 @@ MAX_PIXELS = 64_000_000
 """Largest image that is decoded, in pixels; larger ones are refused from their header."""
 
 JPEG_MAGIC = b"\xff\xd8\xff"
+PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+
+_SLOW_BYTES = 4 * 2**20
+"""Largest file of a kind that Pillow decodes in Python, a fifth of a second a megabyte."""
+
+MAX_SEGMENTS = 10_000
+"""Most segments of a JPEG before its coded data; photographs have a few dozen."""
+
+_MAX_FILL = 64 * 2**10  # bytes between segments of a JPEG, which Pillow reads one by one
+_MAX_BLOCKS = 200_000  # of a GIF before its first frame, some 50 MB of comments
+_GIF_BLOCK = re.compile(rb"[!,;]")
+_FILL = re.compile(rb"\xff*")
+# A marker of a JPEG and its kind; 00 is coded data, D0 to D7 are restarts within them.
+JPEG_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])", re.DOTALL)
 
 # Markers of a JPEG's segments (ITU-T T.81, table B.1).
 _BASELINE = (0xC0, 0xC1)
@@ -33,7 +48,7 @@ Opener = Callable[[BytesIO], ImageFile]
 # try any other format too and issues its decompression-bomb warning before we can refuse.
 FORMATS: tuple[tuple[str, Callable[[bytes], bool], Opener], ...] = (
     ("JPEG", lambda head: head.startswith(JPEG_MAGIC), JpegImageFile),
-    ("PNG", lambda head: head.startswith(b"\x89PNG\r\n\x1a\n"), PngImageFile),
+    ("PNG", lambda head: head.startswith(PNG_MAGIC), PngImageFile),
     ("WebP", lambda head: head[:4] == b"RIFF" and head[8:12] == b"WEBP", WebPImageFile),
     ("GIF", lambda head: head.startswith((b"GIF87a", b"GIF89a")), GifImageFile),
     ("BMP", lambda head: head.startswith(b"BM"), BmpImageFile),
@@ -59,8 +74,12 @@ def open_header(data: bytes) -> ImageFile:
         if matches(head):
             if name in _SIZES:
                 check_size(*_SIZES[name](data))
+            if name in _SLOW:
+                _SLOW[name](data)
             image = opener(BytesIO(data))
             check_size(image.height, image.width)
+            if name == "TIFF":
+                _check_tiles(image)
             return image
     raise ValueError(f"not an image of a known format ({', '.join(row[0] for row in FORMATS)})")
 
@@ -104,14 +123,16 @@ def jpeg_layout(data: bytes) -> JpegLayout:
     The search ends where the file is damaged: what follows is for the decoder to judge.
     """
     at, frame, told, scan, restart = 2, None, False, None, 0
-    while at + 4 <= len(data) and data[at] == 0xFF:
+    for _ in range(MAX_SEGMENTS):
+        if at + 4 > len(data) or data[at] != 0xFF:
+            break
         kind = data[at + 1]
         if kind == _START_OF_SCAN:
             if frame is not None and data[at + 4 : at + 5] == data[frame + 9 : frame + 10]:
                 scan = at + 2 + (data[at + 2] << 8 | data[at + 3])
             break
-        if kind == 0xFF:  # a fill byte
-            at += 1
+        if kind == 0xFF:  # fill bytes
+            at = cast(re.Match[bytes], _FILL.match(data, at)).end() - 1
             continue
         if kind in _BASELINE:
             frame = at
@@ -125,20 +146,63 @@ def jpeg_layout(data: bytes) -> JpegLayout:
     return JpegLayout(orientation(open_header(data)) if told else 1, frame, scan, restart)
 
 
+def _check_jpeg(data: bytes) -> None:
+    """Refuse a JPEG that spends Pillow's time between the segments before its coded data."""
+    at, filling = 2, 0
+    for _ in range(MAX_SEGMENTS):
+        found = JPEG_MARKER.search(data, at)
+        filling += max((len(data) if found is None else found.start()) - at, 0)
+        if filling > _MAX_FILL:
+            raise ValueError(f"over {_MAX_FILL >> 10} KiB of filling between its segments")
+        if found is None:
+            return  # the decoder judges
+        at = found.end()
+        if found[1][0] == _START_OF_SCAN:
+            return
+        at += int.from_bytes(data[at : at + 2], "big")
+    raise ValueError(f"over {MAX_SEGMENTS:,} segments come before its coded data")
+
+
 def _gif_size(data: bytes) -> tuple[int, int]:
     """(H, W) of a GIF's first frame or its screen, the larger: Pillow grows to the frame."""
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     at = 13 + (6 << (flags & 7) if flags & 128 else 0)  # past the global palette
-    while data[at] not in b",;":
-        if data[at] == 0x21:  # an extension: a label, then blocks up to an empty one
-            at += 2
-            while data[at]:
-                at += 1 + data[at]
+    blocks = 0
+    while (found := _GIF_BLOCK.search(data, at)) is not None and found[0] == b"!":
+        at = found.end() + 1  # an extension: a label, then blocks up to an empty one
+        while data[at]:
+            at += 1 + data[at]
+            blocks += 1
+            if blocks > _MAX_BLOCKS:
+                raise ValueError(f"over {_MAX_BLOCKS:,} blocks come before its first frame")
         at += 1
-    if data[at : at + 1] == b",":
-        left, top, frame_width, frame_height = struct.unpack_from("<HHHH", data, at + 1)
+        blocks += 1
+    if found is None:
+        raise ValueError("it has no frame")
+    if found[0] == b",":
+        left, top, frame_width, frame_height = struct.unpack_from("<HHHH", data, found.end())
         width, height = max(width, left + frame_width), max(height, top + frame_height)
     return height, width
+
+
+def _check_bmp(data: bytes) -> None:
+    """Refuse a large run-length coded BMP, which Pillow decodes in Python."""
+    (compression,) = struct.unpack_from("<I", data, 30)
+    if compression in (1, 2) and len(data) > _SLOW_BYTES:
+        raise ValueError(f"a run-length coded BMP of over {_SLOW_BYTES >> 20} MiB: save it as PNG")
+
+
+def _check_pnm(data: bytes) -> None:
+    """Refuse a large PNM written as text, which Pillow decodes in Python."""
+    if data[1:2] in b"123" and len(data) > _SLOW_BYTES:
+        raise ValueError(f"a PNM of text of over {_SLOW_BYTES >> 20} MiB: save it as PNG")
+
+
+def _check_tiles(image: ImageFile) -> None:
+    """Refuse a TIFF whose tiles are larger than any image: the decoder takes a tile's memory."""
+    sides = [image.tag_v2.get(tag, 1) for tag in _TILE_SIDES]  # type: ignore[attr-defined]
+    if all(isinstance(side, int) for side in sides):
+        check_size(*sides)
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:
@@ -158,3 +222,7 @@ def _webp_size(data: bytes) -> tuple[int, int]:
 
 # Of formats for which Pillow takes the memory of all pixels, or of a screen, as it opens them.
 _SIZES = {"GIF": _gif_size, "WebP": _webp_size}
+
+# Of formats that Pillow decodes, or searches, in Python.
+_SLOW = {"JPEG": _check_jpeg, "BMP": _check_bmp, "PNM": _check_pnm}
+_TILE_SIDES = (323, 322)  # length and width

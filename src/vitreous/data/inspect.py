@@ -13,9 +13,11 @@ from jaxtyping import Int64, UInt8
 
 from vitreous.data.decode import decode
 from vitreous.data.duplicates import Duplicate, find_duplicates
-from vitreous.data.examine import FileFacts, examine, fault_kind
+from vitreous.data.examine import ROTTEN, FileFacts, examine, fault_kind
 from vitreous.data.gallery import Gallery
 from vitreous.data.groups import groups_across_parts, groups_in_names
+from vitreous.data.header import JPEG_MAGIC
+from vitreous.data.jpeg_damage import is_rotten
 from vitreous.data.looks import look
 from vitreous.data.reading_lines import reading_record
 from vitreous.data.sample import PART_NAMES, Dataset
@@ -287,6 +289,8 @@ class _Witness(Gallery):
                 data = part.file(position)
                 self.facts[index] = examine(data, name)
                 pixels = decode(data, name, part.channels, min_side)
+                if data.startswith(JPEG_MAGIC) and is_rotten(data, pixels):
+                    raise BadImageError(name, ROTTEN)
             else:
                 pixels = part.read(position, min_side)
         except BadImageError as error:

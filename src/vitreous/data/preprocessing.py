@@ -1,5 +1,6 @@
 """How an image becomes what a model was trained on: the rule that travels with the weights."""
 
+import math
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -7,6 +8,12 @@ from vitreous.errors import UserError
 
 Fit = Literal["crop", "squash"]
 Interpolation = Literal["bicubic", "bilinear", "nearest"]
+
+
+MAX_SIDE = 4096
+"""Longest side of a model's input, pixels."""
+
+_LEAST_CROP = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,19 +42,29 @@ class Preprocessing:
     def __post_init__(self) -> None:
         for field in ("size", "mean", "std"):
             object.__setattr__(self, field, tuple(getattr(self, field)))
-        if len(self.size) != 2 or not all(isinstance(s, int) and s > 0 for s in self.size):
-            raise UserError(f"preprocessing.size is {self.size}: give (H, W), pixels")
+        if len(self.size) != 2 or not all(type(s) is int and 0 < s <= MAX_SIDE for s in self.size):
+            raise UserError(
+                f"preprocessing.size is {self.size}: give (H, W), whole pixels up to {MAX_SIDE}"
+            )
+        if type(self.channels) is not int or self.channels < 1:
+            raise UserError(f"preprocessing.channels is {self.channels!r}: give 1 or more")
         for field, options in (("fit", get_args(Fit)), ("interpolation", get_args(Interpolation))):
             if getattr(self, field) not in options:
                 raise UserError(
                     f"preprocessing.{field} is {getattr(self, field)!r}: "
                     f"choose {' or '.join(options)}"
                 )
-        if not 0 < self.crop_fraction <= 1:
+        if not isinstance(self.crop_fraction, int | float) or not (
+            _LEAST_CROP <= self.crop_fraction <= 1
+        ):
             raise UserError(
-                f"preprocessing.crop_fraction is {self.crop_fraction}: give a number in (0, 1]"
+                f"preprocessing.crop_fraction is {self.crop_fraction}: give a number from "
+                f"{_LEAST_CROP} to 1"
             )
         for field in ("mean", "std"):
+            numbers = getattr(self, field)
+            if not all(isinstance(n, int | float) and math.isfinite(n) for n in numbers):
+                raise UserError(f"preprocessing.{field} is {numbers}: give finite numbers")
             if len(getattr(self, field)) != self.channels:
                 raise UserError(
                     f"preprocessing.{field} has {len(getattr(self, field))} numbers for "

@@ -14,6 +14,7 @@ from jaxtyping import UInt8
 from vitreous.data.crop import Box, BoxRule, cut
 from vitreous.data.decode import CONVERTED_BY_PILLOW, UPRIGHT, decode
 from vitreous.data.header import JPEG_MAGIC, check_size, jpeg_layout
+from vitreous.data.jpeg_damage import check_scans
 from vitreous.data.modes import fit_channels
 from vitreous.data.restarts import cut_jpeg
 
@@ -82,6 +83,7 @@ def decode_region(
 
 
 def _decode_jpeg(data: bytes, channels: int, rule: BoxRule, size: tuple[int, int]) -> Pixels | None:
+    check_scans(data)
     height, width, colour, sampling = simplejpeg.decode_jpeg_header(data)
     check_size(height, width)
     if colour in CONVERTED_BY_PILLOW:

@@ -17,9 +17,11 @@ from vitreous.data.batch import normalise
 from vitreous.data.decode import decode
 from vitreous.data.modes import to_uint8
 from vitreous.data.preprocessing import Preprocessing
+from vitreous.data.sources.encoded import MAX_BYTES
 from vitreous.data.transform import fit_for_test
 from vitreous.errors import BadImageError, UserError
 from vitreous.evaluate.multilabel import THRESHOLD
+from vitreous.files import read_file
 from vitreous.model.answering import answering
 from vitreous.model.classifier import Classifier, check_classifier
 from vitreous.model.probability import probabilities
@@ -186,9 +188,9 @@ def read_picture(picture: Picture, name: str, channels: int) -> UInt8[np.ndarray
         raise BadImageError(name, f"has 1 or 3 channels: give an array of (H, W, {channels})")
     if isinstance(picture, str | Path):
         try:
-            data = Path(picture).read_bytes()
+            data = read_file(picture, MAX_BYTES)
         except OSError as error:
-            raise BadImageError(name, error.strerror or "cannot be read") from error
+            raise BadImageError(name, error.strerror or str(error)) from error
         return decode(data, name, channels)
     if isinstance(picture, Image.Image):
         try:

@@ -10,12 +10,12 @@ GET  /api/subjects/M/looks/DIGEST/tokens/T    float32 (2, L, k, S): given by T, 
 GET  /api/subjects/M/looks/DIGEST/maps/CLASS  relevance, or occlusion
 POST /api/subjects/M/looks/DIGEST/masked      {"patches": [...]} -> probabilities without them
 
-Passes forward, maps of classes (which take longest) and cuts out of what is there have a thread
-each, so that none waits for another kind; where a line is full the answer is 503, at once.
+Decoding, decoding of large images, passes forward, maps of classes (which take longest) and cuts
+out of what is there have threads of their own, so that none waits for another kind; where a line is
+full the answer is 503, at once. An upload takes a place when it is there.
 """
 
 import hashlib
-import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -24,32 +24,52 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ExceptionHandler
 from torch import Tensor
 
-from vitreous.data.decode import decode
-from vitreous.errors import BadImageError, UserError
+from vitreous.data.decode import decode, image_size
+from vitreous.data.transform import fit_for_test
+from vitreous.errors import BadImageError, MachineError, UserError
 from vitreous.explorer.answers import masked_probabilities, token_attention
-from vitreous.explorer.body import MAX_UPLOAD, read_body
+from vitreous.explorer.body import MAX_UPLOAD, Uploads
 from vitreous.explorer.class_maps import ClassMaps
 from vitreous.explorer.examples import Example, encode_png, examples_for
 from vitreous.explorer.guard import Guard
 from vitreous.explorer.lane import BusyError, ClosedError, Lane
-from vitreous.explorer.look import Look, look_at
+from vitreous.explorer.look import Look, look_at_fitted
 from vitreous.explorer.shelf import Shelf
 from vitreous.explorer.subject import Subject
+from vitreous.files import parse_json
 
 _PAGE = Path(__file__).parent / "page"
-_STYLE = Path(__file__).parents[1] / "report"  # the reports' style is the page's too
+_STYLE = Path(__file__).parents[1] / "report" / "page.css"
 _MAX_QUESTION = 2**18
 
-_PLACES = {"passes": 16, "maps": 8, "cuts": 64}
+_PLACES = {"decodes": 16, "large": 4, "passes": 16, "maps": 8, "cuts": 64}
+# Pixels from which an image waits behind others of its kind: a tenth of a second to decode.
+_LARGE = 8_000_000
+
+
+class _Place(Convertor[int]):
+    """A number in an address, of few digits: Python refuses to read very many."""
+
+    regex = "[0-9]{1,9}"
+
+    def convert(self, value: str) -> int:
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+register_url_convertor("place", _Place())
 
 
 class Explorer:
@@ -71,25 +91,27 @@ class Explorer:
         self.shelf = Shelf() if shelf is None else shelf
         found = examples_for(subjects[0].passport.preprocessing)
         self.examples: dict[str, Example] = {example.name: example for example in found}
-        self.passes, self.maps, self.cuts = (
-            Lane(places[kind]) for kind in ("passes", "maps", "cuts")
-        )
+        self.uploads = Uploads()
+        lanes = {kind: Lane(count) for kind, count in (_PLACES | dict(places)).items()}
+        self.decodes, self.large = lanes["decodes"], lanes["large"]
+        self.passes, self.maps, self.cuts = lanes["passes"], lanes["maps"], lanes["cuts"]
+        self._lanes = tuple(lanes.values())
         self.class_maps = [ClassMaps(subject, self.maps.check) for subject in self.subjects]
 
     def app(self) -> Starlette:
         """The application, for any ASGI server."""
-        of_subject, of_look = "/api/subjects/{subject:int}", "/looks/{digest}"
+        of_subject, of_look = "/api/subjects/{subject:place}", "/looks/{digest}"
         looks = f"{of_subject}{of_look}"
         routes: list[BaseRoute] = [
             Route("/api/subjects", self.facts),
             Route("/api/examples/{name}", self.example),
-            Route(f"{of_subject}/positions/{{patch:int}}", self.positions),
+            Route(f"{of_subject}/positions/{{patch:place}}", self.positions),
             Route(f"{of_subject}/looks", self.look, methods=["POST"]),
             Route(f"{looks}/seen.png", self.seen),
-            Route(f"{looks}/tokens/{{token:int}}", self.token),
-            Route(f"{looks}/maps/{{label:int}}", self.map),
+            Route(f"{looks}/tokens/{{token:place}}", self.token),
+            Route(f"{looks}/maps/{{label:place}}", self.map),
             Route(f"{looks}/masked", self.masked, methods=["POST"]),
-            Mount("/report", StaticFiles(directory=_STYLE)),
+            Route("/report/page.css", self.style),
             Mount("/", StaticFiles(directory=_PAGE, html=True)),
         ]
         return Starlette(
@@ -104,7 +126,7 @@ class Explorer:
         try:
             yield
         finally:
-            for lane in (self.passes, self.maps, self.cuts):
+            for lane in self._lanes:
                 lane.close()
 
     async def facts(self, request: Request) -> Response:
@@ -115,6 +137,10 @@ class Explorer:
         ]
         facts = [subject.facts for subject in self.subjects]
         return JSONResponse({"subjects": facts, "examples": examples, "most_bytes": MAX_UPLOAD})
+
+    async def style(self, request: Request) -> Response:
+        """The reports' style, which is the page's too."""
+        return FileResponse(_STYLE, media_type="text/css")
 
     async def example(self, request: Request) -> Response:
         """One example's file."""
@@ -136,19 +162,20 @@ class Explorer:
     async def look(self, request: Request) -> Response:
         """Take an image in."""
         number, subject = self._subject(request)
-        with self.passes.place():
-            data = await read_body(request, MAX_UPLOAD)
-            digest = hashlib.sha256(data).hexdigest()[:32]
-
-            def see() -> Look:
-                look = self.shelf.get((number, digest))
-                if look is None:
-                    pixels = decode(data, "the image", subject.passport.preprocessing.channels)
-                    look = look_at(subject, pixels)
-                    self.shelf.put((number, digest), look)
-                return look
-
-            look = await self.passes.run(see)
+        data = await self.uploads.read(request, MAX_UPLOAD)
+        digest = hashlib.sha256(data).hexdigest()[:32]
+        rule = subject.passport.preprocessing
+        look = self.shelf.get((number, digest))
+        if look is None:
+            height, width = image_size(data, "the image")
+            lane = self.large if height * width > _LARGE else self.decodes
+            with lane.place():
+                fitted = await lane.run(
+                    lambda: fit_for_test(decode(data, "the image", rule.channels), rule)
+                )
+            with self.passes.place():
+                look = await self.passes.run(lambda: look_at_fitted(subject, fitted))
+            self.shelf.put((number, digest), look)
         answer: dict[str, object] = {"digest": digest, "probabilities": _shares(look)}
         if look.inside is not None:
             answer |= {
@@ -187,7 +214,7 @@ class Explorer:
         _, subject, look = self._look(request)
         if look.probabilities is None:
             raise HTTPException(404, f"{subject.name} has no head to predict with")
-        patches = _patches(await read_body(request, _MAX_QUESTION), subject)
+        patches = _patches(await self.uploads.read(request, _MAX_QUESTION), subject)
         with self.passes.place():
             work = partial(masked_probabilities, subject, look, patches)
             shares = await self.passes.run(work)
@@ -225,8 +252,8 @@ def _floats(values: Float[Tensor, "..."]) -> Response:
 def _patches(body: bytes, subject: Subject) -> list[int]:
     """The numbers of a question's patches."""
     try:
-        patches = json.loads(body)["patches"]
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        patches = parse_json(body, "the question")["patches"]
+    except (ValueError, TypeError, KeyError) as error:
         raise HTTPException(400, 'ask with {"patches": [numbers]}') from error
     count = subject.grid[0] * subject.grid[1]
     if not isinstance(patches, list) or not all(
@@ -262,6 +289,10 @@ async def _on_closed(request: Request, error: Exception) -> Response:
     return _answer(503, "the server is going down")
 
 
+async def _on_machine(request: Request, error: Exception) -> Response:
+    return _answer(503, "this machine is short of memory: try again", {"Retry-After": "5"})
+
+
 async def _on_failure(request: Request, error: Exception) -> Response:
     return _answer(500, "this failed; the terminal tells more")
 
@@ -272,5 +303,6 @@ _HANDLERS: dict[int | type[Exception], ExceptionHandler] = {
     UserError: _on_user_error,
     BusyError: _on_busy,
     ClosedError: _on_closed,
+    MachineError: _on_machine,
     Exception: _on_failure,
 }

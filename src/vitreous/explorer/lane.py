@@ -1,4 +1,4 @@
-"""Work for one thread, with a short line before it: whoever finds it full is told at once."""
+"""Work for a thread or two, with a short line before it: whoever finds it full is told at once."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -18,17 +18,18 @@ class ClosedError(Exception):
 
 
 class Lane:
-    """One thread that works off what is asked of it, in order.
+    """Threads, mostly one, that work off what is asked of them, in order.
 
     Args:
-        places: Requests that it takes at a time, with the one that is being worked on.
+        places: Requests that are taken at a time, with those that are being worked on.
+        threads: How many there are.
     """
 
-    def __init__(self, places: int) -> None:
+    def __init__(self, places: int, threads: int = 1) -> None:
         self._places = places
         self._taken = 0
         self._closed = False
-        self._executor = ThreadPoolExecutor(max_workers=1)
+        self._executor = ThreadPoolExecutor(max_workers=threads)
 
     @contextmanager
     def place(self) -> Iterator[None]:

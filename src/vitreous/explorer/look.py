@@ -73,7 +73,11 @@ def look_at(subject: Subject, pixels: Pixels) -> Look:
         subject: The model.
         pixels: Decoded, with the model's channels.
     """
-    fitted = fit_for_test(pixels, subject.passport.preprocessing)
+    return look_at_fitted(subject, fit_for_test(pixels, subject.passport.preprocessing))
+
+
+def look_at_fitted(subject: Subject, fitted: UInt8[Tensor, "C H W"]) -> Look:
+    """Look at an image of the model's own size, as `fit_for_test` gives it."""
     image = normalise(fitted[None].to(subject.engine.device), subject.passport.preprocessing)
     logits, inside = _pass(subject, image)
     shares = probabilities(logits, subject.passport.multi_label)[0].cpu()

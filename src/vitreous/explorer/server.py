@@ -1,5 +1,6 @@
 """The page on loopback: a socket of this machine, and the server that listens at it."""
 
+import logging
 import socket
 import webbrowser
 
@@ -7,9 +8,9 @@ import uvicorn
 from starlette.applications import Starlette
 
 from vitreous.errors import UserError
+from vitreous.explorer.connections import BACKLOG, BoundedProtocol, OneLineASecond
 
 HOST = "127.0.0.1"
-_BACKLOG = 128
 
 
 def bind(port: int) -> socket.socket:
@@ -32,13 +33,34 @@ def bind(port: int) -> socket.socket:
         listener.close()
         reason = (error.strerror or str(error)).lower()
         raise UserError(f"port {port}: {reason}: choose another, or --port 0") from error
-    listener.listen(_BACKLOG)
+    listener.listen(BACKLOG)
     return listener
 
 
 def address(listener: socket.socket) -> str:
     """Where the page is."""
     return f"http://{HOST}:{listener.getsockname()[1]}/"
+
+
+def configure(app: Starlette) -> uvicorn.Config:
+    """The server's settings: bounded connections, a line a second in the log."""
+    config = uvicorn.Config(
+        app,
+        http=BoundedProtocol,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        ws="none",
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=1,
+    )
+    sparing = OneLineASecond()
+    for name in ("uvicorn.error", "asyncio"):
+        logger = logging.getLogger(name)
+        for old in [old for old in logger.filters if isinstance(old, OneLineASecond)]:
+            logger.removeFilter(old)
+        logger.addFilter(sparing)
+    return config
 
 
 def serve(app: Starlette, listener: socket.socket, *, browser: bool = False) -> None:
@@ -49,18 +71,10 @@ def serve(app: Starlette, listener: socket.socket, *, browser: bool = False) -> 
         listener: Of `bind`.
         browser: Whether to open the page.
     """
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        ws="none",
-        timeout_graceful_shutdown=1,
-    )
     if browser:
         webbrowser.open(address(listener))
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        uvicorn.Server(configure(app)).run(sockets=[listener])
     except KeyboardInterrupt:
         pass
     finally:

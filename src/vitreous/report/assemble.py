@@ -126,19 +126,19 @@ def write_run_report(
     """
     passport = named_by_data(passport_of(model), dataset.class_names)
     part = in_channels_of(passport.preprocessing, dataset).parts[str(report["part"])]
-    written = dict(report)
-    write_text(folder / "report.json", json.dumps(written, indent=1) + "\n")
-    written["facts"] = dict(facts or {}) | _machine(engine)
+    numbers = json.dumps(dict(report), indent=1) + "\n"
+    written = {**report, "facts": dict(facts or {}) | _machine(engine)}
     if passport.multi_label:
         write_multilabel_report(folder / "report.html", written, history)
-        return
-    write_report(
-        folder / "report.html",
-        written,
-        history,
-        _mistakes(part, answers, passport),
-        _attention_views(model, part, answers, passport, engine),
-    )
+    else:
+        write_report(
+            folder / "report.html",
+            written,
+            history,
+            _mistakes(part, answers, passport),
+            _attention_views(model, part, answers, passport, engine),
+        )
+    write_text(folder / "report.json", numbers)  # last: a folder that has it is complete
 
 
 def _mistakes(part: Part, answers: Inference, passport: Passport) -> list[Mistake]:

@@ -69,9 +69,10 @@ def train(
     def settle() -> dict[str, Any]:
         """On the first rank alone: what will be done, and all that may still be refused."""
         nonlocal config, dataset, objective, initial, engine
-        begun = folder.check_free(resume=resume)
+        folder.check_free(resume=resume)
+        held.enter_context(folder.locked())
+        begun = folder.check_free(resume=resume)  # nobody else begins or ends one from here on
         if begun:
-            held.enter_context(folder.locked())
             config, dataset = begun_before(config, dataset, folder)
         engine = choose_engine(config.device, config.precision)
         if not begun:
@@ -81,10 +82,14 @@ def train(
         objective = build_objective(config, dataset, engine)
         initial = objective.learner(initial_model(config, dataset.class_names))
         if not begun:
-            held.enter_context(folder.locked())
             folder.begin(config, dataset)
         strategy = choose_strategy(config, engine)
-        return {"config": config.to_dict(), "split": split_record(dataset), "strategy": strategy}
+        return {
+            "begun": begun,
+            "config": config.to_dict(),
+            "split": split_record(dataset),
+            "strategy": strategy,
+        }
 
     with ExitStack() as held:
         settled = decide(settle)
@@ -96,7 +101,7 @@ def train(
         placement = place(initial, objective, config, settled["strategy"], engine)
         loop = Loop(config, dataset, placement, objective, folder, engine, console)
         _announce(loop, settled["strategy"])
-        for line in folder.checkpoints.restore(loop.state):
+        for line in folder.checkpoints.restore(loop.state) if settled["begun"] else ():
             console.print(line, highlight=False, soft_wrap=True)
         if loop.state.step:
             console.print(

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from vitreous.data.sample import Dataset
 from vitreous.data.split import split_record
 from vitreous.durable import exclusive, sweep, write_text
 from vitreous.errors import UserError
+from vitreous.files import read_json_object
 from vitreous.train.best import BestWeights
 from vitreous.train.checkpoint import Checkpoints
 from vitreous.train.config import TrainConfig
@@ -92,9 +93,12 @@ class RunFolder:
     def locked(self) -> Iterator[None]:
         """Keep other runs out of the folder; the lock ends with the process, however that ends.
 
+        Where no run was begun meanwhile, the folder is left as it was found.
+
         Raises:
             UserError: Another run is writing here.
         """
+        found = self.path.is_dir()
         with exclusive(self._lock) as holder:
             if holder:
                 raise UserError(
@@ -103,7 +107,14 @@ class RunFolder:
                 )
             sweep(self.path)
             sweep(self.checkpoints.folder)
-            yield
+            try:
+                yield
+            finally:
+                if not self.config.is_file():
+                    self._lock.unlink(missing_ok=True)
+                    with suppress(OSError):
+                        if not found:
+                            self.path.rmdir()
 
     def begin(self, config: TrainConfig, dataset: Dataset) -> None:
         """Write down which image is in which part, and the resolved config, which comes last."""
@@ -126,8 +137,8 @@ class RunFolder:
 
     def _read(self, path: Path) -> dict[str, Any]:
         try:
-            values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, json.JSONDecodeError) as error:
+            values = read_json_object(path)
+        except (OSError, UserError) as error:
             raise UserError(f"{path} cannot be read ({error}): start a new --out") from error
         return values
 

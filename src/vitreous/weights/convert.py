@@ -12,6 +12,7 @@ from torch import Tensor
 from vitreous.data.batch import normalise
 from vitreous.durable import write_durably, write_text
 from vitreous.errors import UserError
+from vitreous.files import read_file
 from vitreous.model.classifier import Classifier
 from vitreous.weights.family import Family, Hints
 from vitreous.weights.foreign import load_foreign
@@ -79,8 +80,13 @@ def convert(model: Classifier, out: str | Path, to: str) -> Proof:
         file.with_name("config.json") if folder else file.with_suffix(".config.json"): config,
         file.with_name("preprocessor_config.json"): preprocessor,
     }
-    beside = {path: values for path, values in beside.items() if values}
-    _require_absent(*beside)  # another tool's, or a run's own, as likely as not
+    texts = {
+        path: json.dumps(values, indent=1, ensure_ascii=False) + "\n"
+        for path, values in beside.items()
+        if values
+    }
+    # Another tool's, or a run's own, as likely as not; but for what a cut of this very call left.
+    _require_absent(*(path for path, text in texts.items() if not _holds(path, text)))
     found: list[Proof] = []
 
     def write(aside: Path) -> None:
@@ -92,11 +98,19 @@ def convert(model: Classifier, out: str | Path, to: str) -> Proof:
         written = replace(open_checkpoint(aside), config=config, preprocessor=preprocessor)
         again = load_foreign(written, Hints(image_size=model.config.image_size))
         found.append(_prove(model, again, file, family.name, family.layout))
+        for path, text in texts.items():  # first: weights without their config are misread
+            write_text(path, text)
 
     write_durably(file, write)
-    for path, values in beside.items():
-        write_text(path, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
     return found[0]
+
+
+def _holds(path: Path, text: str) -> bool:
+    """True for a file of just this text."""
+    try:
+        return read_file(path, 2 * len(text.encode())) == text.encode()
+    except OSError:
+        return False
 
 
 def _place(out: Path, family: Family | None) -> tuple[Path, bool]:

@@ -10,6 +10,7 @@ from vitreous.errors import UserError
 from vitreous.model.build import empty_model
 from vitreous.model.classifier import Classifier
 from vitreous.weights import huggingface_types
+from vitreous.weights.bounds import check_architecture
 from vitreous.weights.evidence import NORMALISATIONS
 from vitreous.weights.family import Family, Hints, Reading
 from vitreous.weights.inner_model import outside_note
@@ -24,6 +25,9 @@ from vitreous.weights.rule import to_ours
 # written.
 _DIGEST_AT_ONCE = 64 * 2**20
 
+# Foreign files that this process has read: a passport may name any other file, which is left alone.
+_read: set[Path] = set()
+
 
 def load_foreign(checkpoint: Checkpoint, hints: Hints, *, wrapper: str | None = None) -> Classifier:
     """A model out of another family's tensors, float32, with a passport.
@@ -35,6 +39,7 @@ def load_foreign(checkpoint: Checkpoint, hints: Hints, *, wrapper: str | None = 
         UserError: Unknown family, or tensors, config and hints that contradict one another.
     """
     family, checkpoint, reading = _understood(checkpoint, hints, wrapper)
+    check_architecture(reading.config, checkpoint.shapes, checkpoint.file)
     model = empty_model(reading.config)
     tensors = to_ours(family.rules(reading.config), checkpoint, model.state_dict())
     model.load_state_dict(tensors, assign=True)
@@ -59,6 +64,8 @@ def with_digest(passport: Passport) -> Passport:
     origin = passport.origin
     file = Path(str(origin.get("file")))
     files = [file, *(file.with_name(shard) for shard in origin.get("shards", ()))]
+    if not _read.issuperset(files):
+        return passport
     if "sha256" in origin or "family" not in origin or not all(map(Path.is_file, files)):
         return passport
     if sum(part.stat().st_size for part in files) != origin.get("bytes"):
@@ -134,6 +141,7 @@ def _understand(family: Family, checkpoint: Checkpoint, hints: Hints) -> Reading
 
 def _passport(family: Family, reading: Reading, checkpoint: Checkpoint) -> Passport:
     file = checkpoint.file
+    _read.update((file, *checkpoint.shards))
     origin: dict[str, Any] = {
         "file": str(file),
         "family": family.name,

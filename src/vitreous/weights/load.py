@@ -13,6 +13,7 @@ from vitreous.model.classifier import Classifier
 from vitreous.model.config import Dialect
 from vitreous.parallel.host_memory import keep_freed_memory
 from vitreous.weights.adapt import adapt
+from vitreous.weights.bounds import check_architecture, own_tensor
 from vitreous.weights.family import Hints
 from vitreous.weights.fetch import PREFIX, fetch
 from vitreous.weights.foreign import foreign_passport, load_foreign
@@ -136,9 +137,10 @@ def _refuse_answers(model: Classifier, checkpoint: Checkpoint, answers: dict[str
 
 def _load_own(checkpoint: Checkpoint) -> Classifier:
     passport = _own_passport(checkpoint)
+    check_architecture(passport.architecture, checkpoint.shapes, checkpoint.file)
     model = empty_model(passport.architecture)
     _check_names(model, checkpoint)
-    tensors = {name: checkpoint.read(name).float() for name in checkpoint.shapes}
+    tensors = {name: own_tensor(checkpoint.read(name)) for name in checkpoint.shapes}
     for name, tensor in tensors.items():
         check_finite(tensor, name, checkpoint.file)
     model.load_state_dict(tensors, assign=True)

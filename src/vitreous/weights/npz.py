@@ -20,14 +20,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vitreous.errors import UserError
+from vitreous.errors import UserError, in_one_line
+from vitreous.weights.bounds import MAX_LAYERS
 
 _STACK = "/encoderblock/"
+# Bytes that deflate can make of one, at most; bytes that are read at once for a checksum.
+_MOST_PACKED, _PIECE = 1032, 1 << 22
 _LOCAL_HEADER = struct.Struct("<26xHH")  # of a zip member: lengths of its name and extra field
 # What zipfile and NumPy's header reader raise on damaged bytes, all met in fuzzing.
 _DAMAGE = (
     EOFError,
     MemoryError,
+    NotImplementedError,
     OSError,
     OverflowError,
     RuntimeError,
@@ -41,12 +45,21 @@ _DAMAGE = (
 
 
 class _Member(NamedTuple):
-    """An array of an archive; `start`: its first byte, in the file or, where packed, unpacked."""
+    """An array of an archive.
+
+    Attributes:
+        info: The zip's member, of which it may be one layer.
+        dtype: Of its numbers.
+        fortran: Whether the first axis runs fastest.
+        start: Its first byte, in the file or, where packed, unpacked.
+        checksum: Of what comes before it in the member, where it is all the rest of that.
+    """
 
     info: zipfile.ZipInfo
     dtype: np.dtype
     fortran: bool
     start: int
+    checksum: int | None
 
 
 class NpzArchive:
@@ -68,6 +81,9 @@ class NpzArchive:
         self._file = file
         self._members: dict[str, _Member] = {}
         self._scratch = threading.local()
+        self._size = file.stat().st_size
+        self._sound: set[str] = set()
+        self._lock = threading.Lock()
         self.shapes = {}
         try:
             self._archive = zipfile.ZipFile(file)
@@ -76,13 +92,21 @@ class NpzArchive:
         except _DAMAGE as error:
             if isinstance(error, UserError):
                 raise
-            raise UserError(f"{file} is a damaged or truncated .npz: {error}") from error
+            raise UserError(
+                f"{file} is a damaged or truncated .npz: {in_one_line(error)}"
+            ) from error
 
     def _index(self, member: zipfile.ZipInfo) -> None:
         name = member.filename.removesuffix(".npy")
+        packed = 1 if member.compress_type == zipfile.ZIP_STORED else _MOST_PACKED
+        if member.file_size > packed * member.compress_size or member.compress_size > self._size:
+            raise UserError(f"{self._file}: {name} claims more bytes than the file has")
         with self._open(member) as stream:
+            first = stream.tell()
             shape, fortran, dtype = _read_header(stream)
             start = stream.tell()
+            stream.seek(first)
+            checksum = zlib.crc32(stream.read(start - first))
         if dtype.hasobject:
             raise UserError(
                 f"{self._file}: {name} holds Python objects, and unpickling them would run code: "
@@ -91,13 +115,16 @@ class NpzArchive:
         if _bytes(shape, dtype) > member.file_size:
             raise UserError(f"{self._file}: {name} is shorter than its shape {shape} says")
         if _STACK in name and shape and not fortran:
+            if shape[0] > MAX_LAYERS:
+                raise UserError(f"{self._file}: {name} claims {shape[0]:,} layers")
             for layer in range(shape[0]):
                 one = name.replace(_STACK, f"{_STACK[:-1]}_{layer}/")
                 at = start + layer * _bytes(shape[1:], dtype)
-                self._members[one] = _Member(member, dtype, fortran, at)
+                self._members[one] = _Member(member, dtype, fortran, at, None)
                 self.shapes[one] = shape[1:]
             return
-        self._members[name] = _Member(member, dtype, fortran, start)
+        ends = start - first + _bytes(shape, dtype) == member.file_size
+        self._members[name] = _Member(member, dtype, fortran, start, checksum if ends else None)
         self.shapes[name] = shape
 
     def read(self, name: str) -> Tensor:
@@ -106,9 +133,10 @@ class NpzArchive:
         bfloat16, which NumPy lacks, is known by its void type.
 
         Raises:
-            UserError: Its bytes are damaged, or no tensor can hold its type.
+            UserError: Its bytes are damaged, by the archive's own checksum or otherwise, or no
+                tensor can hold its type.
         """
-        member, dtype, fortran, start = self._members[name]
+        member, dtype, fortran, start, checksum = self._members[name]
         count = _bytes(self.shapes[name], dtype)
         if len(getattr(self._scratch, "bytes", b"")) < count:
             # Not NumPy's memory: it asks for huge pages, for which others may have to be moved.
@@ -118,8 +146,12 @@ class NpzArchive:
             with self._open(member, start) as stream:
                 if stream.readinto(raw.data) != count:
                     raise EOFError("it ends too early")
+            if checksum is None:
+                self._check(member)
+            elif zlib.crc32(raw.data, checksum) != member.CRC:
+                raise zipfile.BadZipFile("its checksum is another: it was changed")
         except _DAMAGE as error:
-            raise UserError(f"{self._file}: {name} cannot be read: {error}") from error
+            raise UserError(f"{self._file}: {name} cannot be read: {in_one_line(error)}") from error
         array = raw.view(dtype).reshape(self.shapes[name][:: -1 if fortran else 1])
         array = array.T if fortran else array
         if dtype.kind == "V" and dtype.itemsize == 2:
@@ -128,6 +160,16 @@ class NpzArchive:
             return torch.from_numpy(array.astype(dtype.newbyteorder("="), copy=False))
         except TypeError as error:
             raise UserError(f"{self._file}: {name} is of type {dtype}, not of numbers") from error
+
+    def _check(self, member: zipfile.ZipInfo) -> None:
+        """Read a whole member once, for its checksum."""
+        with self._lock:
+            if member.filename in self._sound:
+                return
+            with self._archive.open(member) as stream:
+                while stream.read(_PIECE):
+                    pass
+            self._sound.add(member.filename)
 
     def _open(self, member: zipfile.ZipInfo, start: int | None = None) -> BufferedIOBase:
         """A member's bytes, from where its own begin or from where its header was found to end."""

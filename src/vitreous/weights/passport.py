@@ -1,6 +1,7 @@
 """The passport: what a weights file says of itself, and the canary that keeps it honest."""
 
 import json
+import math
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
@@ -11,6 +12,7 @@ from torch import Tensor
 from vitreous.data.batch import normalise
 from vitreous.data.preprocessing import Preprocessing
 from vitreous.errors import UserError
+from vitreous.files import JsonError, parse_json
 from vitreous.model.answering import answering
 from vitreous.model.classifier import Classifier
 from vitreous.model.config import ModelConfig
@@ -19,6 +21,8 @@ from vitreous.model.kind import config_from_dict
 # Float32 logits of one model differ in the last digits from machine to machine.
 _CANARY_TOLERANCE = 1e-3
 _FEATURES_KEPT = 8
+# Sides of what a model is shown, of those that it was made for.
+_MOST_TIMES = 4
 
 ClassOrder = Literal["named", "unknown", "number", "text"]
 """How the logits are called: see `Passport.class_order`."""
@@ -69,7 +73,12 @@ class Passport:
             )
         object.__setattr__(self, "origin", dict(self.origin))
         for name in ("canary", "canary_features"):
-            object.__setattr__(self, name, tuple(map(float, getattr(self, name))))
+            numbers = tuple(map(float, getattr(self, name)))
+            if not all(map(math.isfinite, numbers)):
+                raise UserError(f"the passport's {name} holds numbers that are not finite")
+            object.__setattr__(self, name, numbers)
+        if not all(isinstance(name, str) for name in self.class_names):
+            raise UserError("the passport's class_names are to be strings, one a class")
         if self.class_names and len(self.class_names) != self.architecture.num_classes:
             raise UserError(
                 f"the passport names {len(self.class_names)} classes and the head has "
@@ -88,15 +97,24 @@ class Passport:
             UserError: Not a passport, or fields that contradict one another.
         """
         try:
-            values = json.loads(text)
+            values = parse_json(text, "it")
             values["architecture"] = config_from_dict(values["architecture"])
             values["preprocessing"] = Preprocessing.from_dict(values["preprocessing"])
             known = {field.name for field in fields(cls)}
-            return cls(**{name: value for name, value in values.items() if name in known})
+            passport = cls(**{name: value for name, value in values.items() if name in known})
+        except JsonError as error:
+            raise UserError(f"the passport is damaged: {error}") from error
         except UserError:
             raise
-        except (KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise UserError(f"the passport is damaged: {error!r}") from error
+        seen, made_for = passport.preprocessing.size, passport.architecture.image_size
+        if any(side > _MOST_TIMES * own for side, own in zip(seen, made_for, strict=True)):
+            raise UserError(
+                f"the passport's preprocessing.size is {seen} and its architecture was made for "
+                f"{made_for}: one of them is not this file's"
+            )
+        return passport
 
 
 def canary_image(rule: Preprocessing) -> UInt8[Tensor, "1 C H W"]:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from vitreous.errors import UserError
+from vitreous.weights.bounds import bounded_pickle, check_pth, check_tensors
 
 # Where scripts put the weights, in the order in which they are looked for.
 _WRAPPERS = ("model", "state_dict", "model_state_dict", "teacher", "student", "net", "module")
@@ -99,10 +100,14 @@ def read_pickled(file: Path, *, mapped: bool, wrapper: str | None = None) -> Pic
     """
     if mapped:
         _refuse_torchscript(file)
+    check_pth(file)
     allowed: list[Any] = [argparse.Namespace, *((_Inert, name) for name in _INERT)]
     try:
-        with torch.serialization.safe_globals(allowed):
-            content = torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
+        with torch.serialization.safe_globals(allowed), bounded_pickle(file) as stream:
+            source = file if mapped else stream
+            content = torch.load(source, map_location="cpu", weights_only=True, mmap=mapped)
+    except UserError:
+        raise
     except Exception as error:  # torch raises many kinds on damaged files
         if type(error).__name__ == "UnpicklingError" and "weights_only" in str(error).lower():
             raise UserError(
@@ -111,7 +116,9 @@ def read_pickled(file: Path, *, mapped: bool, wrapper: str | None = None) -> Pic
             ) from error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{file} is a damaged or truncated PyTorch file: {reason}") from error
-    return _unwrapped(content, file, wrapper)
+    found = _unwrapped(content, file, wrapper)
+    check_tensors(found.tensors, file)
+    return found
 
 
 def _refuse_torchscript(file: Path) -> None:

@@ -5,9 +5,8 @@ is opened by its index. Nothing that needs code is read: `.npz` holds arrays onl
 and for PyTorch's files see `pickled`.
 """
 
-import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from vitreous.errors import UserError
+from vitreous.files import read_json_object
 from vitreous.weights.npz import NpzArchive, is_npz
 from vitreous.weights.pickled import read_pickled
 
@@ -59,7 +59,6 @@ class Checkpoint:
         config: The JSON beside the file, or what a training script says inside; else empty.
         preprocessor: Hugging Face's `preprocessor_config.json`, the same.
         metadata: Of a safetensors header.
-        lasting: Whether a tensor stays as it is when the same thread reads the next one.
         wrapper: The key of a `.pth` under which the weights lay, where they did.
         pickled: Whether the file is a `.pth`.
         shards: The files of a model in several, which `file` is the index of.
@@ -74,7 +73,6 @@ class Checkpoint:
     config: dict[str, Any] = field(default_factory=dict)
     preprocessor: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, str] = field(default_factory=dict)
-    lasting: bool = True
     wrapper: str | None = None
     pickled: bool = False
     shards: tuple[Path, ...] = ()
@@ -88,7 +86,7 @@ class Checkpoint:
         Raises:
             UserError: It does not hold floats, or some are not finite.
         """
-        tensor = self.read(name)
+        tensor = self.read(name).detach()
         if not tensor.is_floating_point():
             raise UserError(f"{self.file}: tensor {name} holds {tensor.dtype}, not floats")
         tensor = tensor.float()
@@ -215,13 +213,7 @@ def _foreign(name: str) -> tuple[str, str] | None:
 def _json(*candidates: Path) -> dict[str, Any]:
     for file in candidates:
         if file.is_file():
-            try:
-                values = json.loads(file.read_text(encoding="utf-8"))
-            except ValueError as error:
-                raise UserError(f"{file} is no JSON: {error}") from error
-            if not isinstance(values, dict):
-                raise UserError(f"{file} holds no JSON object")
-            return values
+            return read_json_object(file)
     return {}
 
 
@@ -232,6 +224,7 @@ def _open_safetensors(file: Path) -> Checkpoint:
         metadata = archive.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise UserError(f"{file} is no safetensors file, or a damaged one: {error}") from error
+    _require_tensors(shapes, file)
     return Checkpoint(file, shapes, archive.get_tensor, metadata=metadata)
 
 
@@ -270,13 +263,18 @@ def _open_shard(file: Path) -> Checkpoint:
 
 def _open_npz(file: Path) -> Checkpoint:
     archive = NpzArchive(file)
+    _require_tensors(archive.shapes, file)
     full = _bare_names(archive.shapes)
     return Checkpoint(
         file,
         {bare: archive.shapes[name] for bare, name in full.items()},
         lambda bare: archive.read(full[bare]),
-        lasting=False,
     )
+
+
+def _require_tensors(shapes: Mapping[str, Any], file: Path) -> None:
+    if not shapes:
+        raise UserError(f"{file} holds no tensors: give a file of weights")
 
 
 def _open_torch(file: Path, *, mapped: bool, wrapper: str | None) -> Checkpoint:

@@ -145,7 +145,7 @@ def _joined(checkpoint: Checkpoint, rule: Rule, shape: tuple[int, ...]) -> Tenso
         if part.shape != place.shape:
             raise _misfit(checkpoint, rule, shape)
         if alone:
-            return part.contiguous() if checkpoint.lasting else laid_out(part)
+            return laid_out(part)  # a window on the file would change with it
         place.copy_(laid_out(part))
     return whole
 

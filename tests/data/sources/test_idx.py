@@ -94,7 +94,7 @@ IMAGES, LABELS = "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
         ({IMAGES: X, LABELS: gzip.compress(b"")}, "begins with nothing"),
         ({IMAGES: X, LABELS: gzip.compress(idx(Y)[:6])}, "not an idx file"),
         ({IMAGES: gzip.compress(idx(X)[:-1]), LABELS: Y}, r"119 values where .* \(6, 4, 5\)"),
-        ({IMAGES: gzip.compress(idx(X) + b"x"), LABELS: Y}, "121 values where its header"),
+        ({IMAGES: gzip.compress(idx(X) + b"x"), LABELS: Y}, "over 120 values where its header"),
         ({IMAGES: gzip.compress(idx(X))[:-20], LABELS: Y}, "cannot be read .*download"),
         ({IMAGES: b"<html>", LABELS: Y}, "cannot be read .*download"),
         ({**BOTH, IMAGES: X[:2, 1:]}, "train and test images differ in size"),
@@ -108,7 +108,7 @@ def test_files_that_do_not_fit(save, files, message):
 
 def test_header_of_an_absurd_size_takes_no_memory(save):
     header = struct.pack(">HBB3I", 0, 8, 3, 2**32 - 1, 2**32 - 1, 2**32 - 1)
-    with pytest.raises(UserError, match="holds 4 values"):
+    with pytest.raises(UserError, match="so much it cannot hold"):
         open_idx(save({IMAGES: gzip.compress(header + b"abcd"), LABELS: Y}), "DATA")
 
 

@@ -12,7 +12,6 @@ The images are kept in memory as the archive has them.
 """
 
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -34,8 +33,9 @@ from vitreous.data.sources.array_keys import (
     positional_keys,
 )
 from vitreous.data.sources.encoded import EncodedPart, sample_channels
+from vitreous.data.sources.npz_headers import ZIP_DAMAGE, check_headers
 from vitreous.data.sources.pixels import PixelPart, numbered
-from vitreous.errors import BadImageError, UserError
+from vitreous.errors import BadImageError, UserError, in_one_line
 
 Array = Shaped[np.ndarray, "..."]
 
@@ -49,15 +49,18 @@ def open_arrays(path: Path, address: str) -> Dataset:
     """
     try:
         keys = _keys(path)
+        check_headers(path, address)
         if {"x", "y"} <= keys:
             return _open_pixels(path, address, keys, {"train": PartKeys("x", "y")})
         if {"jpeg", "offsets", "y"} <= keys:
             return _open_jpegs(path, address, keys)
         if parts := part_keys(keys, address) or positional_keys(_shapes(path, keys)):
             return _open_pixels(path, address, keys, parts)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as fault:
+    except ZIP_DAMAGE as fault:
+        if isinstance(fault, UserError):
+            raise
         raise UserError(
-            f"{address}: not a whole .npz archive ({fault}): copy or save it again"
+            f"{address}: not a whole .npz archive ({in_one_line(fault)}): copy or save it again"
         ) from fault
     held = ", ".join(sorted(keys)) or "nothing"
     raise UserError(

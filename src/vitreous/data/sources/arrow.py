@@ -4,7 +4,6 @@ One split (`state.json` and `data-00000-of-00002.arrow`), or folders of splits b
 `dataset_dict.json`. Files are Arrow's stream format; no row is read before it is wanted.
 """
 
-import json
 from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -23,7 +22,8 @@ from vitreous.data.sources.arrow_columns import (
 from vitreous.data.sources.encoded import check_bytes
 from vitreous.data.sources.folder_words import part_of_words
 from vitreous.data.sources.names import PackedNames
-from vitreous.errors import UserError
+from vitreous.errors import UserError, in_one_line
+from vitreous.files import read_json_object
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -109,10 +109,16 @@ def open_arrow(folder: Path, address: str) -> Dataset:
 
 
 def read_stream(path: Path) -> "pa.Table":
-    """Map a file of Arrow's stream format."""
+    """Map a file of Arrow's stream format, if every offset in it lies inside its own column.
+
+    Raises:
+        pyarrow.ArrowException: It is damaged. Unchecked, reading a row would end the process.
+    """
     import pyarrow as pa
 
-    return pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
+    table = pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
+    table.validate(full=True)
+    return table
 
 
 def _table(path: Path, address: str) -> "pa.Table":
@@ -120,9 +126,10 @@ def _table(path: Path, address: str) -> "pa.Table":
 
     try:
         return read_stream(path)
-    except (pa.ArrowException, OSError) as fault:
+    except (pa.ArrowException, OSError, MemoryError, OverflowError, ValueError) as fault:
         raise UserError(
-            f"{address}: {path.name} is no whole Arrow file ({fault}): save or copy it again"
+            f"{address}: {path.name} is no whole Arrow file ({in_one_line(fault)}): save or copy "
+            "it again"
         ) from fault
 
 
@@ -132,15 +139,21 @@ def _splits(folder: Path, address: str) -> dict[str, list[Path]]:
         state = _json(folder / "state.json", address)
         return {str(state.get("_split") or "train"): _files(folder, address)}
     names = _json(folder / "dataset_dict.json", address).get("splits", [])
+    if not isinstance(names, list):
+        raise UserError(f"{address}: dataset_dict.json has no list of splits: save it again")
     return {name: _files(folder / _plain(name, address), address) for name in names}
 
 
 def _files(folder: Path, address: str) -> list[Path]:
     listed = _json(folder / "state.json", address).get("_data_files", [])
-    return [folder / _plain(entry["filename"], address) for entry in listed]
+    if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
+        raise UserError(f"{address}: state.json has no list of _data_files: save it again")
+    return [folder / _plain(entry.get("filename"), address) for entry in listed]
 
 
-def _plain(name: str, address: str) -> str:
+def _plain(name: object, address: str) -> str:
+    if not isinstance(name, str):
+        raise UserError(f"{address}: names a file {name!r}, which is no name: save it again")
     if name != Path(name).name or name == "..":
         raise UserError(f"{address}: names a file {name!r} that is not inside it: save it again")
     return name
@@ -148,9 +161,8 @@ def _plain(name: str, address: str) -> str:
 
 def _json(path: Path, address: str) -> dict[str, Any]:
     try:
-        fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as fault:
+        return read_json_object(path)
+    except (OSError, UserError) as fault:
         raise UserError(
             f"{address}: {path.name} cannot be read ({fault}): save it again"
         ) from fault
-    return fields

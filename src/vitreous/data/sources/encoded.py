@@ -15,7 +15,8 @@ from vitreous.data.reading import Reading
 from vitreous.data.region import decode_region
 from vitreous.data.sample import PART_NAMES, Dataset, Labels
 from vitreous.data.sources.names import PackedNames
-from vitreous.errors import BadImageError, UserError
+from vitreous.errors import BadImageError, UserError, in_one_line
+from vitreous.files import patiently
 
 MAX_BYTES = 512 * 2**20
 """Largest file that is read, in bytes: what `header.MAX_PIXELS` take uncompressed, and to spare."""
@@ -83,11 +84,16 @@ class EncodedPart:
 
 
 def fetch(store: Store, position: int, name: str) -> bytes:
-    """Bytes of one image file; a BadImageError where they cannot be had."""
+    """Bytes of one image file; a BadImageError where they cannot be had.
+
+    Raises:
+        BadImageError: The file itself is at fault.
+        MachineError: The machine is, also after several tries.
+    """
     try:
-        return store.fetch(position)
+        return patiently(lambda: store.fetch(position), name)
     except OSError as fault:
-        raise BadImageError(name, fault.strerror or str(fault)) from fault
+        raise BadImageError(name, fault.strerror or in_one_line(fault)) from fault
 
 
 def check_bytes(size: int) -> None:

@@ -1,18 +1,18 @@
 """A folder of class folders, with or without train, val and test folders above them."""
 
 import os
-import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vitreous.data.reading import ReadingOptions
 from vitreous.data.sample import Dataset
-from vitreous.data.sources.encoded import check_bytes, encoded_dataset
+from vitreous.data.sources.encoded import MAX_BYTES, encoded_dataset
 from vitreous.data.sources.folder_words import PART_FOLDERS
 from vitreous.data.sources.names import PackedNames
 from vitreous.data.sources.tree import Tree, class_tree
 from vitreous.errors import UserError
+from vitreous.files import read_file
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,7 @@ class FileStore:
 
     def fetch(self, position: int) -> bytes:
         """The whole file of one image (see `Store.fetch`)."""
-        path = os.path.join(self.root, self.paths[position])
-        state = os.stat(path)
-        if not stat.S_ISREG(state.st_mode):
-            raise OSError("not a regular file")  # a pipe or device may never end
-        check_bytes(state.st_size)
-        with open(path, "rb", buffering=0) as file:
-            return file.read()
+        return read_file(os.path.join(self.root, self.paths[position]), MAX_BYTES)
 
 
 def open_folder(root: Path, address: str, options: ReadingOptions | None = None) -> Dataset:

@@ -6,15 +6,20 @@ be unpacked, spelt with a dot (`images.idx3`), or carry a prefix (`emnist-letter
 """
 
 import gzip
+import io
 import math
 import re
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from jaxtyping import UInt8
 
+from vitreous.data.header import MAX_PIXELS
 from vitreous.data.sample import Dataset
 from vitreous.data.sources.pixels import PixelPart, numbered
 from vitreous.errors import UserError
@@ -22,6 +27,9 @@ from vitreous.errors import UserError
 _NAME = re.compile(
     r"(?P<prefix>.*?)(?P<part>train|t10k|test)-(?P<kind>images|labels)[-.]idx[13]-ubyte(\.gz)?"
 )
+# Bytes that gzip can make of one, at most.
+_MOST_PACKED = 1032
+_PIECE = 1 << 22
 _PARTS = {"train": "train", "t10k": "test", "test": "test"}
 
 
@@ -82,12 +90,14 @@ def _open_pair(spelt: str, files: dict[str, Path], address: str) -> PixelPart:
         if kind not in files:
             raise UserError(f"{address}: no {spelt} {kind} file beside {files[other].name}: add it")
     labels = _read(files["labels"], axes=1).astype(np.int64)
-    part = PixelPart(numbered(spelt, len(labels)), labels, partial(_load_images, files["images"]))
-    if len(part.pixels) != len(labels):
+    with _opened(files["images"]) as file:
+        count = _header(file, files["images"], axes=3)[0]
+    if count != len(labels):
         raise UserError(
-            f"{address}: {len(part.pixels)} {spelt} images but {len(labels)} labels: take both "
-            "files from one set"
+            f"{address}: {count} {spelt} images but {len(labels)} labels: take both files from one "
+            "set"
         )
+    part = PixelPart(numbered(spelt, len(labels)), labels, partial(_load_images, files["images"]))
     if not len(labels):
         raise UserError(f"{address}: {files['images'].name} holds no images: download it again")
     return part
@@ -98,20 +108,52 @@ def _load_images(path: Path) -> UInt8[np.ndarray, "n H W 1"]:
 
 
 def _read(path: Path, axes: int) -> UInt8[np.ndarray, "..."]:
-    try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError, zlib.error) as fault:
-        raise UserError(f"{path}: cannot be read ({fault}): download it again") from fault
-    start = 4 + 4 * axes
-    if data[:4] != bytes((0, 0, 8, axes)) or len(data) < start:
+    """The values of a file, unpacked no further than its header says and one byte more."""
+    with _opened(path) as file:
+        shape = _header(file, path, axes)
+        values = np.empty(math.prod(shape), np.uint8)
+        found = _fill(file, values)
+        if found < len(values) or file.read(1):
+            held = str(found) if found < len(values) else f"over {found}"
+            raise UserError(
+                f"{path}: holds {held} values where its header says {shape}: download it again"
+            )
+    return values.reshape(shape)
+
+
+def _fill(file: io.BufferedIOBase, values: UInt8[np.ndarray, " n"]) -> int:
+    """Read values a piece at a time, and return how many there were."""
+    found = 0
+    while found < len(values):
+        piece = file.read(min(_PIECE, len(values) - found))
+        if not piece:
+            break
+        values[found : found + len(piece)] = np.frombuffer(piece, np.uint8)
+        found += len(piece)
+    return found
+
+
+def _header(file: io.BufferedIOBase, path: Path, axes: int) -> tuple[int, ...]:
+    """The shape of what follows, if there can be as much."""
+    head = file.read(4 + 4 * axes)
+    if head[:4] != bytes((0, 0, 8, axes)) or len(head) < 4 + 4 * axes:
         raise UserError(
             f"{path}: not an idx file of bytes with {axes} axes (it begins with "
-            f"{data[:4].hex() or 'nothing'}): check the file's name, or download it again"
+            f"{head[:4].hex() or 'nothing'}): check the file's name, or download it again"
         )
-    shape = tuple(int(side) for side in np.frombuffer(data, ">u4", axes, offset=4))
-    if len(data) - start != math.prod(shape):
+    shape = tuple(int(side) for side in np.frombuffer(head, ">u4", axes, offset=4))
+    most = path.stat().st_size * (_MOST_PACKED if path.suffix == ".gz" else 1)
+    if math.prod(shape) > most or math.prod(shape[1:]) > MAX_PIXELS:
         raise UserError(
-            f"{path}: holds {len(data) - start} values where its header says {shape}: "
-            "download it again"
+            f"{path}: its header says {shape}, and so much it cannot hold: download it again"
         )
-    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+    return shape
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[io.BufferedIOBase]:
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            yield cast(io.BufferedIOBase, file)
+    except (OSError, EOFError, zlib.error) as fault:
+        raise UserError(f"{path}: cannot be read ({fault}): download it again") from fault

@@ -27,7 +27,7 @@ from vitreous.data.sources.arrow_columns import (
 from vitreous.data.sources.encoded import check_bytes
 from vitreous.data.sources.folder_words import PART_FOLDERS, part_of_words
 from vitreous.data.sources.names import PackedNames
-from vitreous.errors import UserError
+from vitreous.errors import UserError, in_one_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -96,8 +96,9 @@ class ParquetStore:
         try:
             with pq.ParquetFile(group.path, memory_map=True) as file:
                 column = file.read_row_group(group.number, [self.column]).column(0)
-        except (pa.ArrowException, IndexError) as fault:
-            raise OSError(f"{group.path.name}: {fault}") from fault
+            column.validate(full=True)
+        except (pa.ArrowException, IndexError, MemoryError) as fault:
+            raise OSError(f"{group.path.name}: {in_one_line(fault)}") from fault
         self._kept[number] = column
         while len(self._kept) > 1 and sum(kept.nbytes for kept in self._kept.values()) > _KEPT:
             self._kept.popitem(last=False)
@@ -143,11 +144,15 @@ def open_parquet(path: Path, address: str) -> Dataset:
                     )
                 columns = found
                 part = part_of_words(str(file.relative_to(path) if path.is_dir() else file.name))
+                _check_footer(about, file, address)
                 read = partial(_column, opened)
                 labels.append(found.labels(about.num_rows, read))
-        except (pa.ArrowException, OSError) as fault:
+                if len(labels[-1]) != about.num_rows:
+                    raise OSError(f"{len(labels[-1])} labels for {about.num_rows} rows")
+        except (pa.ArrowException, OSError, MemoryError, OverflowError) as fault:
             raise UserError(
-                f"{address}: {file.name} is no whole Parquet file ({fault}): fetch it again"
+                f"{address}: {file.name} is no whole Parquet file ({in_one_line(fault)}): fetch "
+                "it again"
             ) from fault
         stem = str(file.relative_to(path).with_suffix("")) if path.is_dir() else file.stem
         names.append(PackedNames.pack(f"{stem}/{row:07d}" for row in range(about.num_rows)))
@@ -174,6 +179,17 @@ def open_parquet(path: Path, address: str) -> Dataset:
 
 def _column(file: "pq.ParquetFile", name: str) -> "pa.ChunkedArray":
     return file.read([name]).column(0)
+
+
+def _check_footer(about: "pq.FileMetaData", file: Path, address: str) -> None:
+    """Refuse a footer that claims more than the file can hold, before anything is read by it."""
+    size = file.stat().st_size
+    rows = [about.row_group(number).num_rows for number in range(about.num_row_groups)]
+    if sum(rows) != about.num_rows or min(rows, default=0) < 0 or about.num_rows > size:
+        raise UserError(
+            f"{address}: {file.name} claims {about.num_rows:,} rows in {len(rows)} groups and has "
+            f"{size:,} bytes: fetch it again"
+        )
 
 
 def _files(folder: Path) -> list[Path]:

@@ -49,7 +49,7 @@ class SpanStore:
             file = self._opened(path)
             data = os.pread(file.number, size, int(self.offsets[position]))
         except OSError as fault:
-            raise OSError(f"{path.name}: {fault.strerror}") from fault
+            raise OSError(fault.errno, f"{path.name}: {fault.strerror}") from fault
         if len(data) < size:
             raise OSError(f"{path.name} ends early")
         return data

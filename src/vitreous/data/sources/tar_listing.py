@@ -4,11 +4,56 @@ Only plain files count. Links, devices, sparse files and members whose name is a
 out (`..`) are ignored and counted.
 """
 
+import lzma
 import tarfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 _BLOCK = tarfile.BLOCKSIZE
+
+# Bytes of a long name or of what a pax header tells; paths have at most a few thousand.
+_MOST_HEADER = 1 << 20
+_HEADERS = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
+
+TAR_DAMAGE = (
+    tarfile.TarError,
+    EOFError,
+    MemoryError,
+    OSError,
+    OverflowError,
+    RecursionError,
+    ValueError,
+    lzma.LZMAError,
+    zlib.error,
+)
+"""What tarfile raises of damaged bytes, compressed ones too."""
+
+
+class BoundedTarInfo(tarfile.TarInfo):
+    """A member whose header claims no size below zero, nor a name that is larger than any."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "BoundedTarInfo":
+        """Read a header.
+
+        Raises:
+            tarfile.HeaderError: It is damaged.
+        """
+        member = super().frombuf(buf, encoding, errors)
+        if member.size < 0:
+            raise tarfile.InvalidHeaderError("a size below zero")  # type: ignore[attr-defined]
+        if member.type in _HEADERS and member.size > _MOST_HEADER:
+            raise tarfile.InvalidHeaderError(  # type: ignore[attr-defined]
+                f"a name or header of {member.size:,} bytes"
+            )
+        return member
 
 
 @dataclass
@@ -35,8 +80,8 @@ def list_tar(path: Path) -> TarListing:
     listing = TarListing()
     try:
         _list(path, listing)
-    except (tarfile.TarError, OSError, ValueError) as fault:
-        listing.damage = getattr(fault, "strerror", None) or str(fault)
+    except TAR_DAMAGE as fault:
+        listing.damage = getattr(fault, "strerror", None) or str(fault) or type(fault).__name__
         end = path.stat().st_size if path.is_file() else 0
         while listing.names and listing.offsets[-1] + listing.sizes[-1] > end:
             for column in (listing.names, listing.offsets, listing.sizes):
@@ -45,8 +90,16 @@ def list_tar(path: Path) -> TarListing:
 
 
 def _list(path: Path, listing: TarListing) -> None:
-    with open(path, "rb") as file, tarfile.open(fileobj=file, mode="r:") as archive:
+    with (
+        open(path, "rb") as file,
+        tarfile.open(fileobj=file, mode="r:", tarinfo=BoundedTarInfo) as archive,
+    ):
+        before = 0
         while (member := archive.next()) is not None:
+            # A pax header may give another size than the member's own.
+            if member.size < 0 or archive.offset <= before:
+                raise tarfile.ReadError(f"{member.name} has a size below zero")
+            before = archive.offset
             archive.members.clear()  # type: ignore[attr-defined]  # it would keep an object a member
             if member.isdir():
                 continue

@@ -35,5 +35,5 @@ class BadImageError(Exception):
 
 
 def in_one_line(error: BaseException) -> str:
-    """What another library's error says, without ends of lines; its type where it says nothing."""
+    """Another library's message without ends of lines; its type where it says nothing."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -93,7 +93,7 @@ def is_noisy_student(name: str) -> bool:
 
 
 def _paper_rows(model: str) -> list[dict[str, Any]]:
-    """What Tables 2 and 6 print of a model, row by row; Table 5 stands in `paper_top1`."""
+    """The rows that Tables 2 and 6 print of a model; Table 5 stands in `paper_top1`."""
     from vitreous.experiments.published_transfer import grid2, grid6, model_of
 
     return [

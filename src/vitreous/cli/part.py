@@ -46,7 +46,7 @@ def open_part(
 def _as_the_run(
     options: ReadingOptions | None, begun: TrainConfig | None, address: str
 ) -> ReadingOptions:
-    """What was typed; or the run's reading of its own data, and its labels an image of any."""
+    """The options that were typed; or the run's own, and for other data its labels an image."""
     options = options or ReadingOptions()
     if begun is None:
         return options

@@ -1,4 +1,4 @@
-r"""What reaches the terminal: names of strangers without their control characters.
+r"""Text for the terminal: names of strangers without their control characters.
 
 A file name may hold an escape sequence that erases lines, moves the cursor or changes the window's
 title. Whatever verbs print goes through `Plain`, which writes such characters as `\x1b`.

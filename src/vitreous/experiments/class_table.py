@@ -8,7 +8,7 @@ from vitreous.experiments.results import Place
 
 @dataclass(frozen=True, kw_only=True)
 class ClassTable:
-    """Where the values of one model stand among results and published values.
+    """The place of one model's values among results and published values.
 
     Attributes:
         title: The model, in words.

@@ -61,7 +61,7 @@ class Reproduction:
 
     @cached_property
     def costs(self) -> dict[str, dict[str, Any]]:
-        """What the training of each checkpoint cost, of those in the grid whose run tells it."""
+        """The training cost of each checkpoint in the grid whose run tells it."""
         if self.experiment.grid is None or self.setting.weights is None:
             return {}
         from vitreous.experiments.checkpoints import checkpoints

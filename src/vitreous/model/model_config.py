@@ -1,4 +1,4 @@
-"""What the configs of all models share."""
+"""The part that the configs of all models share."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
@@ -11,7 +11,7 @@ Pooling = Literal["token", "mean", "mean_all", "map", "token_mean", "distilled"]
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig(ABC):
-    """What the configs of all models share.
+    """The part that the configs of all models share.
 
     Attributes:
         kind: Which architecture; the tag of its JSON.
@@ -48,7 +48,7 @@ class ModelConfig(ABC):
     @property
     @abstractmethod
     def pooling(self) -> Pooling:
-        """What the head reads: one token, or the mean over the grid."""
+        """The features that the head reads: one token, or the mean over the grid."""
 
     @property
     @abstractmethod

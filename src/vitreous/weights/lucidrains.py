@@ -245,7 +245,7 @@ _POOLS = {"token": "cls", "mean": "mean", "mean_all": "mean"}
 
 
 def _pooling(evidence: Evidence, class_token: bool, *, asked: bool) -> Pooling:
-    """What the head reads; `asked` where the tensors of two poolings are alike."""
+    """Return the pooling; `asked` where the tensors of two poolings are alike."""
     file = evidence.checkpoint.file
     pool = evidence.checkpoint.config.get("pool")
     if pool not in (None, "cls", "mean"):

@@ -245,7 +245,7 @@ def check_trained(address: str, class_names: Sequence[str], labels: Mapping[str,
 
 
 def same_letters(name: str, other: str) -> bool:
-    """Whether two names differ at most in case, blanks, marks and Unicode form."""
+    """Return whether two names differ at most in case, blanks, marks and Unicode form."""
     return letters_of(name) == letters_of(other)
 
 

@@ -129,7 +129,7 @@ MEASURED = (
 
 @dataclass(frozen=True)
 class Expectation:
-    """What a run may be expected to reach, by what was measured.
+    """The accuracy that a run may be expected to reach, by what was measured.
 
     Attributes:
         measured: The nearest measured run of the recipe in the number of images; None where the

@@ -44,7 +44,7 @@ def test_the_commands(photos, capsys):
     train, evaluate, predict, compare, explain, *rest = commands()
     check, preview, twice, clean, without, tune, *rest = rest
     pretrain, probe, vtab, finetune, distil, *rest = rest
-    reproducible, reproduce, plan, convert, models, embed, bench = rest
+    reproducible, reproduce, plan, published, convert, models, embed, bench = rest
     assert main([*train[1:], *QUICK, *SMALL]) == 0
     assert main([*train[1:3], "--out", "runs/other", *QUICK, *SMALL, "--seed", "1"]) == 0
     assert main(evaluate[1:]) == 0
@@ -66,6 +66,7 @@ def test_the_commands(photos, capsys):
     assert main(reproducible[1:]) == 0
     assert main(reproduce[1:]) == 2  # its data is not here
     assert main(plan[1:]) == 0
+    assert main(published[1:]) == 0
     assert main(convert[1:]) == 0
     assert main(models[1:]) == 0
     assert main(embed[1:]) == 0

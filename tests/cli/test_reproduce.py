@@ -133,8 +133,9 @@ def test_the_published_table_for_machines(capsys) -> None:
     }
 
 
-def test_own_values_in_the_grid(capsys, tmp_path) -> None:
+def test_own_values_in_the_grid(capsys, monkeypatch, tmp_path) -> None:
     """Two seeds of one model with a row, one seed of one without."""
+    monkeypatch.setenv("COLUMNS", "120")
     results = Results(
         [
             ("large", Outcome({"Pets": 0.95}, facts=FACTS | {"architecture": "ViT-L/16"})),

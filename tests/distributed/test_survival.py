@@ -18,13 +18,13 @@ def wait_for_step(run, step):
 
 
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
-def test_sigterm_on_one_rank_saves_on_all_and_exits_0(launch, strategy):
+def test_sigterm_on_one_rank_saves_on_all_and_exits_143(launch, strategy):
     options = ("--steps", 4000, "--parallel.strategy", strategy)
     run = launch(2, "run", *options)
     wait_for_step(run, 2)
     run.processes[1].send_signal(signal.SIGTERM)
     (code, said), (other, _) = run.wait()
-    assert (code, other) == (0, 0)
+    assert (code, other) == (143, 143)
     (state,) = (run.folder / "checkpoints").iterdir()
     assert f"stopped at step {int(state.stem[5:])}:" in said
 

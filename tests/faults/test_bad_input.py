@@ -133,7 +133,7 @@ def test_a_few_unreadable_images_are_named_and_counted(photos, tmp_path, capsys)
     ("options", "words"),
     [
         (["--model", "ViT-Q/16"], "unknown model 'ViT-Q/16'"),
-        (["--model", "resnet50"], "nearest"),
+        (["--model", "resnet51"], "nearest"),
         (["--recipe", "scrach"], "did you mean scratch?"),
         (["--recipe", "finetune"], "--weights"),
         (["--weights", "nowhere.safetensors"], "no such model"),

@@ -27,7 +27,7 @@ def test_hybrids_have_the_published_number_of_parameters(name: str, parameters: 
 
 def test_every_listed_hybrid_is_a_variant() -> None:
     hybrids = [name for name in list_models() if "+" in name]
-    assert len(hybrids) == 6
+    assert len(hybrids) == 7
     for name in hybrids:
         assert variant_config(name).name == name
         assert variant_config(name.lower()).name == name

@@ -99,4 +99,4 @@ class ModelConfig(ABC):
 
 def counts(value: object, least: int) -> bool:
     """True for a whole number that is large enough."""
-    return isinstance(value, int) and value >= least
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least

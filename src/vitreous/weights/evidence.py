@@ -301,7 +301,8 @@ def variant_name(
     """The paper's name of these sizes, or just ViT."""
     if isinstance(patch, tuple):
         return "ViT"
-    sizes = {row: size for size, row in SIZES.items()}
+    # The first of two names of the same sizes: `b`, the paper's halved B, has those of S.
+    sizes = {row: size for size, row in reversed(SIZES.items())}
     stems = {spec: (f"{name}+", number) for (name, number), spec in STEMS.items()}
     prefix, number = ("", patch) if stem is None else stems.get((stem, patch), (None, 0))
     size = sizes.get((width, depth, mlp_width, heads))

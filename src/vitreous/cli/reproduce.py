@@ -195,7 +195,8 @@ def _plan(experiment: "Experiment", json_file: str | None) -> int:
     lines = count(experiment.paper())
     if write_json(json_file, [asdict(line) for line in lines]):
         return 0
-    print(f"{experiment.title} ({experiment.source}), as a cluster would run it\n")
+    whose = "as a cluster would run it" if lines[0].gpus > 1 else "as it was run"
+    print(f"{experiment.title} ({experiment.source}), {whose}\n")
     if experiment.class_tables is not None:
         print(f"published: {experiment.published_as}\n")
         print_class_tables(experiment, None)

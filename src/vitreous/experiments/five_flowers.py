@@ -203,6 +203,7 @@ def _findings(results: Results) -> Sequence[Finding]:
     pretrained = f"the pretrained ViT{_origin(_VIT, results)}"
     return [
         higher(f"{pretrained} is ahead of the ResNet from random weights", vit, resnet),
+        higher(f"{pretrained} is ahead of the same ViT from random weights", vit, scratch),
         higher("from random weights the ResNet is ahead of the ViT", resnet, scratch),
     ]
 

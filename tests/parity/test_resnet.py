@@ -16,6 +16,7 @@ from vitreous.errors import UserError
 from vitreous.weights.convert import convert
 from vitreous.weights.family import Hints
 from vitreous.weights.read import Checkpoint
+from vitreous.weights.recognise import refuse_unread_config
 from vitreous.weights.torchvision_resnet import TORCHVISION_RESNET
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -142,6 +143,7 @@ def test_no_model_of_timms_is_misread(timm: Any) -> None:
             if not TORCHVISION_RESNET.recognises(checkpoint):
                 continue
             try:
+                refuse_unread_config(checkpoint)  # as `load` does before a family is asked
                 found = reading(checkpoint)
             except UserError:
                 continue
